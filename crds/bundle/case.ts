@@ -1,0 +1,62 @@
+// What a bundle is verified against, and the words that its checks share.
+// The checks themselves are in verify.ts (the whole) and signed.ts (its parts).
+import type { ZoppError } from "../errors.js";
+import type { AcceptedEnvironment } from "../policy/environment.js";
+import type { AcceptedWorkspace } from "../policy/workspace.js";
+import type { ZoppSecret } from "../types.gen.js";
+import type { Bindings } from "./statements.js";
+
+/** A version that was accepted, with the hash of its statement. */
+export interface Accepted {
+  readonly version: number;
+  readonly hash: string;
+}
+
+/** What is remembered of a place: the environment it is bound to, and the accepted header and entries. */
+export interface PlaceLedger {
+  readonly environment: string;
+  readonly header: Accepted;
+  readonly entries: ReadonlyMap<string, Accepted>;
+}
+
+/** A policy that decides: the workspace and one of its environments. */
+export interface Policy {
+  readonly workspace: AcceptedWorkspace;
+  readonly environment: AcceptedEnvironment;
+}
+
+/** What a bundle is verified against. */
+export interface BundleCase extends Policy {
+  readonly secret: ZoppSecret;
+  readonly ledger?: PlaceLedger | undefined;
+  /** The policy of the environment that the ledger binds this place to, when it is another one. */
+  readonly previous?: Policy | undefined;
+  readonly now: Date;
+  /** The cluster that asks: it must be named by the environment's rule. Clients leave it out. */
+  readonly cluster?: string | undefined;
+  /** Clients have no ledger: an author whom policy no longer names, and an older epoch, are then warnings. */
+  readonly lenient?: boolean | undefined;
+  /** False for a keyring whose log policy does not name: nothing new is accepted. */
+  readonly acceptsNew?: boolean | undefined;
+  /** Other places that a signature may have been made for; only used to explain one that does not hold. */
+  readonly otherPlaces?: Iterable<{ readonly namespace: string; readonly name: string }> | undefined;
+}
+
+/** How one signed part of a bundle came out. */
+export interface PartVerdict {
+  readonly accepted?: Accepted;
+  readonly warnings?: readonly ZoppError[];
+}
+
+/** `namespace/name` of a bundle, for messages. */
+export function placeOf(secret: ZoppSecret): string {
+  return `${secret.metadata.namespace}/${secret.metadata.name}`;
+}
+
+/** The bindings of an accepted environment's epochs. */
+export function bindingsOf(environment: AcceptedEnvironment): Bindings {
+  return {
+    newest: environment.newest.facts.binding,
+    of: (kid) => environment.epochs.get(kid)?.facts.binding,
+  };
+}

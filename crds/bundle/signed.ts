@@ -1,0 +1,130 @@
+// Checks one signed part of a bundle, its header or an entry: signature, right, epoch, version, approvals.
+// The bundle as a whole is verify.ts' business.
+import { ZoppError } from "../errors.js";
+import { approvalsOf } from "../policy/approvals.js";
+import { rightsIn } from "../policy/environment.js";
+import { may } from "../policy/rights.js";
+import type { Signer } from "../policy/roster.js";
+import { refuseFarVersion } from "../policy/versions.js";
+import { entryStatement, headerStatement, type Statement, verifyStatement } from "../statement.js";
+import type { WorkspaceEnvironment } from "../types.gen.js";
+import { signedFor } from "./explain.js";
+import { entryFacts, signedPlace } from "./statements.js";
+import { type Accepted, type BundleCase, bindingsOf, type PartVerdict, placeOf } from "./case.js";
+
+/** A header or an entry, in the same words. */
+interface SignedPart {
+  /** What a message calls it: bundle and field. */
+  readonly what: string;
+  /** The entry's key; absent for the header. */
+  readonly key?: string;
+  readonly version: number;
+  readonly by: string;
+  readonly signature: string;
+  readonly approvals?: Readonly<Record<string, string>> | undefined;
+  readonly statement: Statement;
+  readonly before?: Accepted | undefined;
+  approvalStatement(): Statement;
+}
+
+/** Checks the header. Gives what is new to the ledger; throws the problem (see verifyBundle). */
+export function checkHeader(given: BundleCase, statement: Statement, rule: WorkspaceEnvironment): PartVerdict {
+  const { secret, ledger, environment } = given;
+  const { header } = secret.spec;
+  const place = signedPlace(secret, environment.newest.facts.binding);
+  return checkPart(given, rule, {
+    ...header,
+    what: `bundle ${placeOf(secret)}: spec.header`,
+    statement,
+    before: ledger?.header,
+    approvalStatement: () => headerStatement(place, secret.spec, true),
+  });
+}
+
+/** Checks one entry. Gives what is new to the ledger; throws the problem (see verifyBundle). */
+export function checkEntry(given: BundleCase, key: string, statement: Statement, rule: WorkspaceEnvironment): PartVerdict {
+  const { secret, ledger, environment } = given;
+  const entry = secret.spec.data?.[key];
+  if (entry === undefined) throw new TypeError(`a statement for ${key}, which the bundle lacks`);
+  const before = ledger?.entries.get(key);
+  const what = `bundle ${placeOf(secret)}: spec.data.${key}`;
+  const warnings = before?.hash === statement.hash ? [] : epochWarnings(given, entry.to, what);
+  const bindings = bindingsOf(environment);
+  const binding = entry.to === undefined ? bindings.newest : (bindings.of(entry.to) ?? "object");
+  const verdict = checkPart(given, rule, {
+    ...entry,
+    what,
+    key,
+    statement,
+    before,
+    approvalStatement: () => entryStatement(signedPlace(secret, binding), entryFacts(key, entry), true),
+  });
+  return { ...verdict, warnings: [...warnings, ...(verdict.warnings ?? [])] };
+}
+
+function checkPart(given: BundleCase, rule: WorkspaceEnvironment, part: SignedPart): PartVerdict {
+  if (part.before?.hash === part.statement.hash) return {};
+  const signer = given.workspace.roster.signers.get(part.by);
+  if (signer === undefined) return refuseUnknown(given, part);
+  if (!verifyStatement(signer.key, part.statement, part.signature)) throw explain(given, part, signer);
+  refuseUnauthorised(given, part, signer);
+  refuseFarVersion(part.version, given.now, part.what);
+  const warnings = refuseOlder(given, part);
+  refuseUnapproved(given, rule, part, signer);
+  return { accepted: { version: part.version, hash: part.statement.hash }, warnings };
+}
+
+function refuseUnknown(given: BundleCase, part: SignedPart): PartVerdict {
+  const text = `${part.what} is signed by ${part.by}, whom the policy does not name`;
+  if (given.lenient === true) return { warnings: [new ZoppError("AuthorLeft", text)] };
+  throw new ZoppError("UnknownSigner", text);
+}
+
+/** A signature that does not hold here: made for another place if that can be found out, else plainly invalid. */
+function explain(given: BundleCase, part: SignedPart, signer: Signer): ZoppError {
+  const place = signedFor(given, part.key, signer, part.signature);
+  if (place === undefined) return new ZoppError("SignatureInvalid", `${part.what}.signature by ${part.by} does not hold`);
+  return new ZoppError("PlaceMismatch", `${part.what} was signed for ${place}`);
+}
+
+function refuseUnauthorised(given: BundleCase, part: SignedPart, { principal }: Signer): void {
+  const context = rightsIn(given.workspace, given.environment, given.now);
+  const action = part.key === undefined ? "header" : "write";
+  if (may(context, principal.name, action, part.key)) return;
+  const right = part.key === undefined ? "write all of" : "write that key in";
+  throw new ZoppError("NotAuthorised", `${part.what}: ${principal.name} may not ${right} ${given.environment.path}`);
+}
+
+/** New content is sealed at the newest epoch; a client, which has no ledger, only warns of an older one. */
+function epochWarnings(given: BundleCase, to: string | undefined, what: string): readonly ZoppError[] {
+  if (to === undefined) return [];
+  const epoch = given.environment.epochs.get(to);
+  if (epoch?.newest) return [];
+  const known = epoch === undefined ? "an environment key that the policy does not have" : `epoch ${epoch.facts.epoch}, not the newest`;
+  const error = new ZoppError("UnknownEpoch", `${what}.to is ${known}`);
+  if (given.lenient === true && epoch !== undefined) return [error];
+  throw error;
+}
+
+/** Versions only count up. Under `rollback: allow` an entry (never a header) may go back, with a warning. */
+function refuseOlder(given: BundleCase, part: SignedPart): readonly ZoppError[] {
+  const { before } = part;
+  if (before === undefined || part.version > before.version) return [];
+  const relation = part.version === before.version ? "is the accepted one with other content" : `is below the accepted ${before.version}`;
+  const error = new ZoppError("RollbackRefused", `${part.what}: version ${part.version} ${relation}`);
+  const allowed = given.environment.object.spec.rollback === "allow";
+  if (allowed && part.key !== undefined && given.ledger?.environment === given.environment.path) return [error];
+  throw error;
+}
+
+function refuseUnapproved(given: BundleCase, rule: WorkspaceEnvironment, part: SignedPart, signer: Signer): void {
+  const required = rule.approvals?.required ?? 0;
+  if (required === 0) return;
+  const signatures = Object.entries(part.approvals ?? {}).map(([by, value]) => ({ by, value }));
+  const author = signer.principal.name;
+  const statement = part.approvalStatement();
+  const { missing, approvers } = approvalsOf({ workspace: given.workspace, rule, author, statement, signatures, now: given.now });
+  if (missing === 0) return;
+  const text = `${part.what} lacks ${missing} of ${required} approvals (by ${approvers.join(", ")})`;
+  throw new ZoppError("PendingApproval", text);
+}

@@ -1,0 +1,61 @@
+// The statements of a bundle: which place its header and entries are signed for, and the bundle's digest.
+// Whether signatures hold is verify.ts' business.
+import { decodeBase64, encodeHex } from "../crypto/encoding.js";
+import { canonicalJson } from "../crypto/jcs.js";
+import { sha256, utf8 } from "../crypto/primitives.js";
+import { ZoppError } from "../errors.js";
+import { type EntryFacts, entryStatement, headerStatement, type SignedPlace, type Statement } from "../statement.js";
+import type { Entry, ZoppSecret } from "../types.gen.js";
+
+/** Whether an epoch's entries open in their bundle only, or in any bundle of the environment. */
+export type Binding = "object" | "environment";
+
+/** What must be known of an environment to say what a bundle's signatures are over. */
+export interface Bindings {
+  /** The newest epoch's binding: headers and tombstones follow it. */
+  readonly newest: Binding;
+  /** The binding of the epoch whose key has this kid; undefined when the environment has no such key. */
+  of(kid: string): Binding | undefined;
+}
+
+/** A bundle's statements: its header's, and each entry's by key. */
+export interface BundleStatements {
+  readonly header: Statement;
+  readonly entries: ReadonlyMap<string, Statement>;
+}
+
+/** The place that a statement of this bundle is signed for. */
+export function signedPlace(secret: ZoppSecret, binding: Binding): SignedPlace {
+  const { environment } = secret.spec;
+  if (binding === "environment") return { environment, namespace: "*", name: "*" };
+  return { environment, namespace: secret.metadata.namespace, name: secret.metadata.name };
+}
+
+/** The signed facts of an entry. Throws Malformed when `sealed` is not canonical base64. */
+export function entryFacts(key: string, entry: Entry): EntryFacts {
+  const { version, by, expires, retired, to, sealed } = entry;
+  if (sealed === undefined) return { key, version, by, expires, retired };
+  const bytes = decodeBase64(sealed);
+  if (bytes === null) throw new ZoppError("Malformed", `spec.data.${key}.sealed is not canonical base64`);
+  return { key, version, by, expires, retired, to, sealedHash: encodeHex(sha256(bytes)) };
+}
+
+/**
+ * All statements of a bundle. An entry whose `to` the environment does not know is taken as bound to the
+ * bundle: it is refused later as UnknownEpoch.
+ */
+export function bundleStatements(secret: ZoppSecret, bindings: Bindings): BundleStatements {
+  const entries = new Map<string, Statement>();
+  for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
+    const binding = entry.to === undefined ? bindings.newest : (bindings.of(entry.to) ?? "object");
+    entries.set(key, entryStatement(signedPlace(secret, binding), entryFacts(key, entry)));
+  }
+  return { header: headerStatement(signedPlace(secret, bindings.newest), secret.spec), entries };
+}
+
+/** Bundle digest: hex SHA-256 of the canonical {header: hash, entries: {KEY: hash}}; approvals and signatures are not in it. */
+export function bundleDigest(statements: BundleStatements): string {
+  const entries: Record<string, string> = Object.create(null);
+  for (const [key, statement] of statements.entries) entries[key] = statement.hash;
+  return encodeHex(sha256(utf8(canonicalJson({ header: statements.header.hash, entries }))));
+}

@@ -1,0 +1,175 @@
+// What exactly is signed: one typed statement per thing, its canonical bytes and its hash.
+// Who may sign which statement is policy's business; the primitives are crypto's.
+import { dssePae } from "./crypto/dsse.js";
+import { decodeBase64, encodeBase64, encodeHex } from "./crypto/encoding.js";
+import type { SigningKey } from "./crypto/identity.js";
+import { canonicalJson, type Json } from "./crypto/jcs.js";
+import { type VerifyKey, verify } from "./crypto/keys.js";
+import { sha256 } from "./crypto/primitives.js";
+import type { EnvironmentSpec, OwnersSet, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
+
+/** The names that stand in a media type: `application/vnd.zopp.<name>.v1+json`. */
+export type StatementName =
+  | "workspace"
+  | "rotation"
+  | "environment"
+  | "environment-approval"
+  | "header"
+  | "header-approval"
+  | "entry"
+  | "entry-approval"
+  | "segment"
+  | "ledger"
+  | "cluster";
+
+/** A statement ready to be signed or checked. */
+export interface Statement {
+  readonly name: StatementName;
+  /** Restricted JCS (RFC 8785) of the statement's fields. */
+  readonly body: string;
+  /** DSSE pre-authentication encoding of media type and body: the bytes under the signature. */
+  readonly pae: Uint8Array;
+  /** Lower-case hex SHA-256 of `pae`; for a workspace or environment this is its digest. */
+  readonly hash: string;
+}
+
+/** Where a statement holds: the full environment path, and the bundle's place or `*` for both parts. */
+export interface SignedPlace {
+  /** `workspace/project/environment` */
+  readonly environment: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The signed fields of an entry beside its place; `sealedHash` is hex SHA-256 of the decoded `sealed`. */
+export interface EntryFacts {
+  readonly key: string;
+  readonly version: number;
+  readonly by: string;
+  readonly expires?: string | undefined;
+  readonly retired?: boolean | undefined;
+  readonly to?: string | undefined;
+  readonly sealedHash?: string | undefined;
+}
+
+/** The signed fields of an audit segment: `hash` is the RFC 6962 tree hash of its records. */
+export interface SegmentFacts {
+  readonly log: string;
+  readonly first: number;
+  readonly count: number;
+  readonly previous: string;
+  readonly hash: string;
+}
+
+/** The signed fields of a ledger part: `hash` is hex SHA-256 of its uncompressed content. */
+export interface LedgerFacts {
+  readonly log: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly through: number;
+  readonly hash: string;
+}
+
+/** What a keyring publishes about itself, signed by itself. */
+export interface ClusterFacts {
+  readonly signingKey: string;
+  readonly encryptionKey: string;
+  readonly log: string;
+  readonly clusterUid: string;
+}
+
+/**
+ * Drops what means nothing: undefined, false, empty objects and empty arrays, bottom-up, from object
+ * members and never from arrays, so that tools which add or drop empty maps break no signature.
+ */
+function prune(value: unknown): Json | undefined {
+  if (value === undefined || value === false) return undefined;
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => prune(item) ?? emptyOf(item));
+  if (typeof value !== "object" || value === null) return value as Json;
+  const kept: [string, Json][] = [];
+  for (const [name, member] of Object.entries(value)) {
+    const pruned = prune(member);
+    if (pruned !== undefined) kept.push([name, pruned]);
+  }
+  return kept.length === 0 ? undefined : fromEntries(kept);
+}
+
+/** What stays of an array's item when all of it was dropped: arrays keep their length. */
+function emptyOf(item: unknown): Json {
+  if (Array.isArray(item)) return [];
+  if (typeof item === "object" && item !== null) return {};
+  throw new TypeError("a statement's array holds a value that has no canonical form");
+}
+
+function fromEntries(entries: readonly [string, Json][]): Json {
+  const object: Record<string, Json> = Object.create(null);
+  for (const [name, value] of entries) object[name] = value;
+  return object;
+}
+
+function build(name: StatementName, fields: unknown): Statement {
+  const body = canonicalJson(prune(fields) ?? {});
+  const pae = dssePae(`application/vnd.zopp.${name}.v1+json`, body);
+  return { name, body, pae, hash: encodeHex(sha256(pae)) };
+}
+
+/** The policy of a workspace: its name and all of spec but the signatures. */
+export function workspaceStatement(workspace: string, spec: WorkspaceSpec): Statement {
+  const { signatures: _, ...rest } = spec;
+  return build("workspace", { workspace, ...rest });
+}
+
+/** An environment: all of spec but the signatures; wrapped keys are included. `approval` = an approver's statement. */
+export function environmentStatement(spec: EnvironmentSpec, approval = false): Statement {
+  const { signatures: _, ...rest } = spec;
+  return build(approval ? "environment-approval" : "environment", rest);
+}
+
+/** A change of owners: from the set that signs it off to the digest of the set that takes over. */
+export function rotationStatement(workspace: string, step: { from: OwnersSet; to: string } | Rotation): Statement {
+  return build("rotation", { workspace, from: step.from, to: step.to });
+}
+
+/** A bundle's header: everything in spec but `data`, at its signed place. */
+export function headerStatement(place: SignedPlace, spec: SecretSpec, approval = false): Statement {
+  return build(approval ? "header-approval" : "header", {
+    ...place,
+    version: spec.header.version,
+    by: spec.header.by,
+    target: spec.target,
+    render: spec.render,
+    restart: spec.restart,
+  });
+}
+
+/** One entry at its signed place. `approval` = an approver's statement over the same fields. */
+export function entryStatement(place: SignedPlace, facts: EntryFacts, approval = false): Statement {
+  const { sealedHash, ...rest } = facts;
+  return build(approval ? "entry-approval" : "entry", { ...place, ...rest, hash: sealedHash });
+}
+
+/** A stored segment of the audit log. */
+export function segmentStatement(facts: SegmentFacts): Statement {
+  return build("segment", { ...facts });
+}
+
+/** A stored part of the ledger. */
+export function ledgerStatement(facts: LedgerFacts): Statement {
+  return build("ledger", { ...facts });
+}
+
+/** A keyring's own keys, log and cluster, as published in the ConfigMap `zopp-cluster`. */
+export function clusterStatement(facts: ClusterFacts): Statement {
+  return build("cluster", { ...facts });
+}
+
+/** Signs a statement (Ed25519, RFC 8032); gives base64 (RFC 4648, padded) of the 64 bytes. */
+export function signStatement(key: SigningKey, statement: Statement): string {
+  return encodeBase64(key.sign(statement.pae));
+}
+
+/** Checks a base64 signature over a statement; false for anything that is not a canonical, valid one. */
+export function verifyStatement(key: VerifyKey, statement: Statement, signature: string): boolean {
+  const bytes = decodeBase64(signature);
+  return bytes !== null && verify(key, statement.pae, bytes);
+}
