@@ -1,0 +1,137 @@
+// Follows one scope (a namespace, or all) of one resource: list, watch, and again, whatever the API server does.
+// Keeps no objects; whoever starts it gets whole lists and single events.
+
+import { type BackoffLimits, backoffMs, pause } from "./backoff.js";
+import type { ApiClient, Selection } from "./client.js";
+import { apiStatus } from "./errors.js";
+import type { InformerHooks, Log } from "./observe.js";
+import type { KubeObject, Resource } from "./resources.js";
+
+/** What is followed, and who is told. `onList` and `onEvent` must not throw. */
+export interface ReflectorOptions extends Selection {
+  readonly client: ApiClient;
+  readonly resource: Resource;
+  readonly metadataOnly?: boolean | undefined;
+  readonly log: Log;
+  readonly hooks?: InformerHooks | undefined;
+  readonly timing?: Partial<ReflectorTiming> | undefined;
+  /** Makes the object that is kept, as soon as it is read, so that a long list never stands in memory whole. */
+  keep(object: KubeObject): KubeObject;
+  /** All objects of the scope. */
+  onList(objects: readonly KubeObject[]): void;
+  /** One object appeared or changed, or was deleted (`gone`). */
+  onEvent(object: KubeObject, gone: boolean): void;
+}
+
+/** Times in milliseconds; the defaults are client-go's. */
+export interface ReflectorTiming {
+  readonly backoff: BackoffLimits;
+  /** A watch that lived this long makes earlier failures forgotten. */
+  readonly healthyMs: number;
+  /** How long the server keeps one watch open; up to a fifth is taken off, so that watches do not end as one. */
+  readonly watchMs: number;
+  /** Longest silence inside a watch; bookmarks come about every minute. */
+  readonly quietMs: number;
+}
+
+const TIMING: ReflectorTiming = {
+  backoff: { firstMs: 800, capMs: 30_000 },
+  healthyMs: 120_000,
+  watchMs: 290_000,
+  quietMs: 150_000,
+};
+const PAGE = 500;
+/** A version that the server never knew (a restored etcd) is not answered with 410: list again after so many failures. */
+const FAILURES_BEFORE_LIST = 5;
+/** A watch that ended sooner and told nothing counts as a failure, so that it is not repeated in a tight circle. */
+const SHORT_WATCH_MS = 1000;
+
+/** Follows one scope. Live while `run` runs. */
+export class Reflector {
+  readonly #options: ReflectorOptions;
+  readonly #timing: ReflectorTiming;
+  /** The newest resourceVersion seen; null when everything must be listed. */
+  #version: string | null = null;
+  #failures = 0;
+
+  constructor(options: ReflectorOptions) {
+    this.#options = options;
+    this.#timing = { ...TIMING, ...options.timing };
+  }
+
+  /** Runs until `signal` aborts; nothing that the API server does ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const waitMs = await this.#step(signal);
+      if (waitMs > 0) await pause(waitMs, signal);
+    }
+  }
+
+  /** Lists or watches once; gives how long to wait before the next step. */
+  async #step(signal: AbortSignal): Promise<number> {
+    const startedAt = performance.now();
+    const from = this.#version;
+    try {
+      if (from === null) {
+        await this.#list(signal);
+        return 0;
+      }
+      await this.#watch(from, signal);
+      const livedMs = performance.now() - startedAt;
+      if (livedMs >= this.#timing.healthyMs) this.#failures = 0;
+      if (this.#version !== from || livedMs >= SHORT_WATCH_MS) return 0;
+      return backoffMs(++this.#failures, this.#timing.backoff);
+    } catch (error) {
+      if (signal.aborted) return 0;
+      if (performance.now() - startedAt >= this.#timing.healthyMs) this.#failures = 0;
+      return this.#failed(error, from === null ? "list" : "watch");
+    }
+  }
+
+  #failed(error: unknown, phase: "list" | "watch"): number {
+    const { resource, log, hooks } = this.#options;
+    const failure = apiStatus(error);
+    const gone = failure?.status === 410;
+    this.#failures += 1;
+    if (gone || this.#failures % FAILURES_BEFORE_LIST === 0) this.#version = null;
+    // the first "too old" is ordinary; a circle of them is not
+    const backoff = gone && this.#failures === 1 ? 0 : backoffMs(this.#failures, this.#timing.backoff);
+    const waitMs = Math.max(backoff, failure?.retryAfterMs ?? 0);
+    const { status, reason } = failure ?? { status: 0, reason: error instanceof Error ? error.name : "Unknown" };
+    hooks?.failed?.(resource.plural, phase, status);
+    const fields = { resource: resource.plural, namespace: this.#options.namespace, phase, status, reason };
+    log[gone ? "debug" : "warn"]({ ...fields, failures: this.#failures, waitMs: Math.round(waitMs) }, "cannot follow");
+    return waitMs;
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { client, resource, namespace, labelSelector, fieldSelector, metadataOnly } = this.#options;
+    const selection = { namespace, labelSelector, fieldSelector, metadataOnly, signal, limit: PAGE };
+    const objects: KubeObject[] = [];
+    let next: string | undefined;
+    let version: string | undefined;
+    do {
+      const page = await client.list(resource, { ...selection, continue: next });
+      for (const object of page.items) objects.push(this.#options.keep(object));
+      // every page is of one snapshot, whose version the first page names
+      version ??= page.metadata.resourceVersion;
+      next = page.metadata.continue || undefined;
+    } while (next !== undefined);
+    this.#version = version ?? null;
+    this.#options.onList(objects);
+    this.#options.hooks?.listed?.(resource.plural, objects.length);
+  }
+
+  async #watch(from: string, signal: AbortSignal): Promise<void> {
+    const { client, resource, namespace, labelSelector, fieldSelector, metadataOnly } = this.#options;
+    const timeoutSeconds = Math.ceil((this.#timing.watchMs * (0.8 + 0.2 * Math.random())) / 1000);
+    const scope = { namespace, labelSelector, fieldSelector, metadataOnly, signal };
+    const times = { timeoutSeconds, quietMs: this.#timing.quietMs };
+    for await (const event of client.watch(resource, { ...scope, ...times, resourceVersion: from })) {
+      if (signal.aborted) return;
+      const version = event.object.metadata.resourceVersion;
+      if (event.type !== "BOOKMARK") this.#options.onEvent(this.#options.keep(event.object), event.type === "DELETED");
+      if (version !== undefined) this.#version = version;
+    }
+  }
+}

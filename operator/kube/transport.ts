@@ -1,0 +1,185 @@
+// One pool of connections to one API server, kept open, with fresh credentials on every request.
+// Knows HTTP and nothing of Kubernetes objects.
+
+import { type Dispatcher, Pool, ProxyAgent } from "undici";
+import { ZoppError } from "../../crds/errors.js";
+import { unreachable } from "./errors.js";
+import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.js";
+import type { ClientHooks } from "./observe.js";
+
+/** How a transport is made. */
+export interface TransportOptions {
+  readonly endpoint: Endpoint;
+  readonly userAgent: string;
+  /** Sockets for requests (default 32); watches have sockets of their own beside these. */
+  readonly connections?: number | undefined;
+  /** Longest wait for an answer's headers and between parts of its body (default 30 s). */
+  readonly timeoutMs?: number | undefined;
+  readonly hooks?: ClientHooks | undefined;
+}
+
+/** One request; `action` names it in errors ("get secrets shop/api"). */
+export interface ApiRequest {
+  readonly action: string;
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Path and query. */
+  readonly path: string;
+  readonly accept?: string | undefined;
+  readonly contentType?: string | undefined;
+  readonly body?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A whole answer. */
+export interface ApiResponse {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfter?: string | undefined;
+}
+
+/** The start of an answer that goes on. */
+export interface ApiStream {
+  readonly status: number;
+  readonly body: AsyncIterable<Uint8Array>;
+  readonly retryAfter?: string | undefined;
+}
+
+interface Sockets {
+  readonly identity: string;
+  readonly requests: Dispatcher;
+  readonly watches: Dispatcher;
+}
+
+/** client-go reads token files again after a minute too. */
+const CREDENTIALS_MS = 60_000;
+/** Below the API server's own 90 s, so that a request never goes out on a socket that it just closed. */
+const KEEP_ALIVE_MS = 60_000;
+
+/** Sockets and credentials of a process for one API server. Live from construction to `close()`. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #timeoutMs: number;
+  #sockets: Sockets | null = null;
+  #headers: Record<string, string> = {};
+  #readAt = Number.NEGATIVE_INFINITY;
+  #reading: Promise<Sockets> | null = null;
+  #closed = false;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#timeoutMs = options.timeoutMs ?? 30_000;
+  }
+
+  /** Sends a request and reads its whole answer, whatever its status. Throws ApiUnreachable when there is none. */
+  async send(request: ApiRequest): Promise<ApiResponse> {
+    const startedAt = performance.now();
+    try {
+      const sockets = await this.#connect();
+      const { statusCode, headers, body } = await sockets.requests.request(this.#dispatch(request, this.#timeoutMs));
+      const text = await body.text();
+      this.#seen(request, statusCode, startedAt);
+      return { status: statusCode, text, retryAfter: headerText(headers["retry-after"]) };
+    } catch (error) {
+      throw this.#failed(request, error, startedAt);
+    }
+  }
+
+  /**
+   * Sends a request and gives the answer's body as it comes; the caller reads it to its end or aborts `signal`.
+   * `quietMs` is the longest silence inside the body. Throws ApiUnreachable when there is no answer.
+   */
+  async stream(request: ApiRequest, quietMs: number): Promise<ApiStream> {
+    const startedAt = performance.now();
+    try {
+      const sockets = await this.#connect();
+      const { statusCode, headers, body } = await sockets.watches.request(this.#dispatch(request, quietMs));
+      this.#seen(request, statusCode, startedAt);
+      return { status: statusCode, body, retryAfter: headerText(headers["retry-after"]) };
+    } catch (error) {
+      throw this.#failed(request, error, startedAt);
+    }
+  }
+
+  /** Cuts every connection; requests in flight fail. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const sockets = this.#sockets;
+    this.#sockets = null;
+    if (sockets !== null) await Promise.all([sockets.requests.destroy(), sockets.watches.destroy()]);
+  }
+
+  #dispatch(request: ApiRequest, bodyTimeout: number): Dispatcher.RequestOptions {
+    const headers: Record<string, string> = {
+      ...this.#headers,
+      "user-agent": this.#options.userAgent,
+      accept: request.accept ?? "application/json",
+    };
+    if (request.contentType !== undefined) headers["content-type"] = request.contentType;
+    return {
+      origin: this.#options.endpoint.server.origin,
+      path: `${this.#options.endpoint.server.pathname.replace(/\/$/, "")}${request.path}`,
+      method: request.method,
+      headers,
+      body: request.body ?? null,
+      signal: request.signal ?? null,
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout,
+    };
+  }
+
+  async #connect(): Promise<Sockets> {
+    if (this.#closed) throw new TypeError("the API client is closed");
+    if (this.#sockets !== null && performance.now() - this.#readAt < CREDENTIALS_MS) return this.#sockets;
+    this.#reading ??= this.#refresh().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  /** Reads the credentials again; sockets are replaced only when what they were made from changed. */
+  async #refresh(): Promise<Sockets> {
+    const { headers, tls }: Credentials = await this.#options.endpoint.credentials();
+    this.#headers = { ...headers };
+    this.#readAt = performance.now();
+    const identity = JSON.stringify(tls);
+    const old = this.#sockets;
+    if (old !== null && old.identity === identity) return old;
+    const made = { identity, ...this.#open(tls) };
+    this.#sockets = made;
+    // requests in flight end on the old sockets; a watch that does not is cut when it is quiet
+    if (old !== null) void Promise.allSettled([old.requests.close(), old.watches.close()]);
+    return made;
+  }
+
+  #open(tls: TlsOptions): Pick<Sockets, "requests" | "watches"> {
+    const { endpoint } = this.#options;
+    const shared = { allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MS };
+    const connections = this.#options.connections ?? 32;
+    if (endpoint.proxy !== undefined) {
+      const proxy = { ...shared, uri: endpoint.proxy, requestTls: { ...tls } };
+      return { requests: new ProxyAgent({ ...proxy, connections }), watches: new ProxyAgent(proxy) };
+    }
+    const connect = { ...tls, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
+    const { origin } = endpoint.server;
+    return {
+      requests: new Pool(origin, { ...shared, connect, connections }),
+      watches: new Pool(origin, { ...shared, connect }),
+    };
+  }
+
+  #seen(request: ApiRequest, status: number, startedAt: number): void {
+    // a rotated token is read at once, not after a minute
+    if (status === 401) this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#options.hooks?.requested?.(request.method, String(status), (performance.now() - startedAt) / 1000);
+  }
+
+  #failed(request: ApiRequest, error: unknown, startedAt: number): unknown {
+    this.#options.hooks?.requested?.(request.method, "<error>", (performance.now() - startedAt) / 1000);
+    if (error instanceof TypeError || error instanceof ZoppError) return error;
+    return unreachable(request.action, error);
+  }
+}
+
+function headerText(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
