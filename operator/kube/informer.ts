@@ -114,10 +114,12 @@ export class Informer<T extends KubeObject = KubeObject> {
   }
 
   #keep(object: T): T {
-    const metadata = object.metadata as { managedFields?: unknown; annotations?: Record<string, string> };
+    // the transform comes first: it may condense what is dropped here
+    const kept = this.#options.transform?.(object) ?? object;
+    const metadata = kept.metadata as { managedFields?: unknown; annotations?: Record<string, string> };
     delete metadata.managedFields;
     if (metadata.annotations !== undefined) delete metadata.annotations[LAST_APPLIED];
-    return Object.freeze(this.#options.transform?.(object) ?? object);
+    return Object.freeze(kept);
   }
 
   /** Makes the scope's part of the store equal to a list: deletions first, so that a moved name is seen in order. */
