@@ -1,0 +1,80 @@
+// Status conditions that kubectl wait, Argo CD and Flux understand (kstatus): built and compared, nothing written.
+// Reasons are codes of the error table or PascalCase words for success.
+
+import type { ZoppError } from "../../crds/errors.js";
+
+/** One entry of `status.conditions` (metav1.Condition). */
+export interface Condition {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration?: number;
+  /** `YYYY-MM-DDTHH:MM:SSZ`; when `status` last changed. */
+  readonly lastTransitionTime: string;
+}
+
+/** A condition as decided, before it is compared with what the status says. */
+export type Wanted = Pick<Condition, "type" | "status" | "reason" | "message">;
+
+/** The API server refuses longer messages. */
+const MAX_MESSAGE = 32_768;
+const ORDER = ["Ready", "Verified", "Synced", "Reconciling", "Stalled"];
+
+/** A condition that holds, does not, or is not known. */
+export function condition(type: string, holds: boolean | null, reason: string, message: string): Wanted {
+  return { type, status: holds === null ? "Unknown" : holds ? "True" : "False", reason, message };
+}
+
+/**
+ * Ready = False for an error, and beside it Stalled (terminal: waits for somebody's change) or Reconciling
+ * (transient: is tried again).
+ */
+export function notReady(error: ZoppError): Wanted[] {
+  return [
+    condition("Ready", false, error.code, error.message),
+    condition(error.terminal ? "Stalled" : "Reconciling", true, error.code, error.message),
+  ];
+}
+
+/**
+ * The whole list of conditions for a status: exactly the wanted ones, in a fixed order. `lastTransitionTime` is kept
+ * where the status of that type stays, so that a list equal to the previous one comes out equal.
+ */
+export function conditionsOf(
+  previous: readonly Condition[] | undefined,
+  wanted: readonly Wanted[],
+  at: { readonly generation: number; readonly now: Date },
+): Condition[] {
+  const before = new Map((previous ?? []).map((entry) => [entry.type, entry]));
+  const now = `${at.now.toISOString().slice(0, 19)}Z`;
+  const built = wanted.map((entry): Condition => {
+    const old = before.get(entry.type);
+    return {
+      type: entry.type,
+      status: entry.status,
+      reason: entry.reason,
+      message: entry.message.slice(0, MAX_MESSAGE),
+      observedGeneration: at.generation,
+      lastTransitionTime: old !== undefined && old.status === entry.status ? old.lastTransitionTime : now,
+    };
+  });
+  return built.sort((a, b) => rank(a.type) - rank(b.type) || (a.type < b.type ? -1 : 1));
+}
+
+/** True when writing `next` over `previous` would change nothing; the order of the entries does not count. */
+export function sameConditions(previous: readonly Condition[] | undefined, next: readonly Condition[]): boolean {
+  if ((previous ?? []).length !== next.length) return false;
+  const before = new Map((previous ?? []).map((entry) => [entry.type, entry]));
+  return next.every((entry) => {
+    const old = before.get(entry.type);
+    return old !== undefined && FIELDS.every((field) => old[field] === entry[field]);
+  });
+}
+
+const FIELDS = ["status", "reason", "message", "observedGeneration", "lastTransitionTime"] as const;
+
+function rank(type: string): number {
+  const index = ORDER.indexOf(type);
+  return index < 0 ? ORDER.length : index;
+}
