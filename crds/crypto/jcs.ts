@@ -1,0 +1,29 @@
+// Restricted JCS (RFC 8785): objects, arrays, strings, integers below 2^53 and true.
+// What is left out of a statement beforehand is statement.ts' business.
+
+/** A value with a canonical form. */
+export type Json = string | number | true | readonly Json[] | { readonly [name: string]: Json };
+
+/** The canonical text: members sorted by UTF-16 code units, no spaces. Throws TypeError for any other value. */
+export function canonicalJson(value: Json): string {
+  if (typeof value === "string") return canonicalString(value);
+  if (typeof value === "number") return canonicalInteger(value);
+  if (value === true) return "true";
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) throw new TypeError("the value has no canonical form");
+  const object = value as { readonly [name: string]: Json };
+  const members = Object.keys(object)
+    .sort()
+    .map((name) => `${canonicalString(name)}:${canonicalJson(object[name] as Json)}`);
+  return `{${members.join(",")}}`;
+}
+
+function canonicalString(text: string): string {
+  if (!text.isWellFormed()) throw new TypeError("a string with lone surrogates has no canonical form");
+  return JSON.stringify(text);
+}
+
+function canonicalInteger(value: number): string {
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new TypeError("only integers below 2^53 have a canonical form");
+  return String(value);
+}

@@ -1,0 +1,196 @@
+// The primitives, from node:crypto: the only file of crds/ that needs Node. A browser build brings another one.
+// No protocol here: HPKE, X-Wing and the formats are composed in the files beside this one.
+import crypto, { type KeyObject } from "node:crypto";
+
+/** An imported key; opaque outside this file. Importing is the expensive part, so handles are kept. */
+export type KeyHandle = KeyObject;
+
+/** `length` bytes from the system's random generator. */
+export function randomBytes(length: number): Uint8Array {
+  return new Uint8Array(crypto.randomBytes(length));
+}
+
+/** SHA-256 (FIPS 180-4) of the parts, one after another; 32 bytes. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return crypto.hash("sha256", only, "buffer");
+  const hash = crypto.createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+/** SHA3-256 (FIPS 202) of the bytes; 32 bytes. */
+export function sha3256(bytes: Uint8Array): Uint8Array {
+  return crypto.hash("sha3-256", bytes, "buffer");
+}
+
+/** SHAKE256 (FIPS 202) of the bytes, `length` bytes of output. */
+export function shake256(bytes: Uint8Array, length: number): Uint8Array {
+  return crypto.createHash("shake256", { outputLength: length }).update(bytes).digest();
+}
+
+/** HMAC-SHA256 (RFC 2104); 32 bytes. */
+export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
+  return crypto.createHmac("sha256", key).update(message).digest();
+}
+
+/** HKDF-SHA256 (RFC 5869), extract and expand. */
+export function hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(crypto.hkdfSync("sha256", ikm, salt, info, length));
+}
+
+/** UTF-8 bytes of a string. */
+export function utf8(text: string): Uint8Array {
+  return Buffer.from(text, "utf8");
+}
+
+/** Constant-time comparison; false for different lengths. */
+export function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && crypto.timingSafeEqual(one, other);
+}
+
+/** Base64 (RFC 4648 section 4, padded). */
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+/** Decodes base64 leniently; encoding.ts makes it strict. */
+export function fromBase64(text: string): Uint8Array {
+  return Buffer.from(text, "base64");
+}
+
+/** Lower-case hex. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+}
+
+const DER = {
+  ed25519Private: Buffer.from("302e020100300506032b657004220420", "hex"),
+  ed25519Public: Buffer.from("302a300506032b6570032100", "hex"),
+  x25519Private: Buffer.from("302e020100300506032b656e04220420", "hex"),
+  x25519Public: Buffer.from("302a300506032b656e032100", "hex"),
+  mlkemSeed: Buffer.from("3054020100300b060960864801650304040204428040", "hex"),
+  mlkemPublic: Buffer.from("308204b2300b0609608648016503040402038204a100", "hex"),
+} as const;
+
+function importPrivate(prefix: Buffer, raw: Uint8Array): KeyHandle {
+  const der = Buffer.concat([prefix, raw]);
+  try {
+    return crypto.createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  } finally {
+    der.fill(0);
+  }
+}
+
+/** A public key, or null when the platform finds it unusable. */
+function importPublic(prefix: Buffer, raw: Uint8Array): KeyHandle | null {
+  try {
+    return crypto.createPublicKey({ key: Buffer.concat([prefix, raw]), format: "der", type: "spki" });
+  } catch {
+    return null;
+  }
+}
+
+function rawPublic(key: KeyHandle, length: number): Uint8Array {
+  const der = crypto.createPublicKey(key).export({ format: "der", type: "spki" });
+  return new Uint8Array(der.subarray(der.length - length));
+}
+
+/** Imports an Ed25519 private key from its 32 bytes (RFC 8032). */
+export function ed25519Private(raw: Uint8Array): KeyHandle {
+  return importPrivate(DER.ed25519Private, raw);
+}
+
+/** Imports an Ed25519 public key from its 32 bytes; null when unusable. */
+export function ed25519Public(raw: Uint8Array): KeyHandle | null {
+  return raw.length === 32 ? importPublic(DER.ed25519Public, raw) : null;
+}
+
+/** The 32 public bytes of an Ed25519 or X25519 private key. */
+export function curvePublic(key: KeyHandle): Uint8Array {
+  return rawPublic(key, 32);
+}
+
+/** Ed25519 signature (RFC 8032), 64 bytes. */
+export function ed25519Sign(key: KeyHandle, message: Uint8Array): Uint8Array {
+  return crypto.sign(null, message, key);
+}
+
+/** Verifies an Ed25519 signature (RFC 8032; S below the group order); false for any other length than 64. */
+export function ed25519Verify(key: KeyHandle, message: Uint8Array, signature: Uint8Array): boolean {
+  return signature.length === 64 && crypto.verify(null, message, key, signature);
+}
+
+/** An Ed25519 private key as PKCS#8 DER, for TLS. */
+export function toPkcs8(key: KeyHandle): Uint8Array {
+  return new Uint8Array(key.export({ format: "der", type: "pkcs8" }));
+}
+
+/** Imports an X25519 private key from its 32 bytes (RFC 7748). */
+export function x25519Private(raw: Uint8Array): KeyHandle {
+  return importPrivate(DER.x25519Private, raw);
+}
+
+/** Imports an X25519 public key from its 32 bytes; null when unusable. */
+export function x25519Public(raw: Uint8Array): KeyHandle | null {
+  return raw.length === 32 ? importPublic(DER.x25519Public, raw) : null;
+}
+
+/** X25519 (RFC 7748); null when the shared secret is all zero (a low-order share). */
+export function x25519(privateKey: KeyHandle, publicKey: KeyHandle): Uint8Array | null {
+  try {
+    return crypto.diffieHellman({ privateKey, publicKey });
+  } catch {
+    return null;
+  }
+}
+
+/** Imports an ML-KEM-768 private key from its 64-byte seed d ‖ z (FIPS 203). */
+export function mlkemPrivate(seed: Uint8Array): KeyHandle {
+  return importPrivate(DER.mlkemSeed, seed);
+}
+
+/** Imports an ML-KEM-768 public key from its 1184 bytes; null when a coefficient is not reduced (FIPS 203, 7.2). */
+export function mlkemPublic(raw: Uint8Array): KeyHandle | null {
+  return raw.length === 1184 ? importPublic(DER.mlkemPublic, raw) : null;
+}
+
+/** The 1184 public bytes of an ML-KEM-768 private key. */
+export function mlkemPublicOf(key: KeyHandle): Uint8Array {
+  return rawPublic(key, 1184);
+}
+
+/** ML-KEM-768 encapsulation; 32 bytes of secret, 1088 of ciphertext. */
+export function mlkemEncapsulate(key: KeyHandle): { sharedKey: Uint8Array; ciphertext: Uint8Array } {
+  const { sharedKey, ciphertext } = crypto.encapsulate(key);
+  return { sharedKey: new Uint8Array(sharedKey), ciphertext: new Uint8Array(ciphertext) };
+}
+
+/** ML-KEM-768 decapsulation with implicit rejection; null for a ciphertext of another length than 1088. */
+export function mlkemDecapsulate(key: KeyHandle, ciphertext: Uint8Array): Uint8Array | null {
+  return ciphertext.length === 1088 ? new Uint8Array(crypto.decapsulate(key, ciphertext)) : null;
+}
+
+const TAG_BYTES = 16;
+
+/** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ tag. */
+export function chachaSeal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const cipher = crypto.createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(aad, { plaintextLength: plaintext.length });
+  return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
+}
+
+/** Opens what chachaSeal made; null when anything differs. */
+export function chachaOpen(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null {
+  if (sealed.length < TAG_BYTES) return null;
+  const decipher = crypto.createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(aad, { plaintextLength: sealed.length - TAG_BYTES });
+  decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
+  const plaintext = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES));
+  try {
+    decipher.final();
+    return new Uint8Array(plaintext);
+  } catch {
+    return null;
+  }
+}
