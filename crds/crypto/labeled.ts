@@ -1,5 +1,5 @@
 // LabeledExtract and LabeledExpand of RFC 9180, section 4, over HKDF-SHA256.
-// Shared by the encapsulation (kem.ts) and the key schedule (hpke.ts).
+// The key schedule that uses them is hpke.ts.
 import { hmacSha256, utf8 } from "./primitives.js";
 
 const VERSION = utf8("HPKE-v1");

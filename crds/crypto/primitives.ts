@@ -29,9 +29,27 @@ export function shake256(bytes: Uint8Array, length: number): Uint8Array {
   return crypto.createHash("shake256", { outputLength: length }).update(bytes).digest();
 }
 
-/** HMAC-SHA256 (RFC 2104); 32 bytes. */
+const HMAC_BLOCK_BYTES = 64;
+
+/**
+ * HMAC-SHA256 (RFC 2104) for keys up to 64 bytes; 32 bytes. Written as its two hashes, since the platform's streaming
+ * Hmac object costs five times as much, and opening an entry takes seven of them.
+ */
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
-  return crypto.createHmac("sha256", key).update(message).digest();
+  if (key.length > HMAC_BLOCK_BYTES) throw new TypeError("an HMAC key has at most one block");
+  const inner = new Uint8Array(HMAC_BLOCK_BYTES + message.length).fill(0x36, 0, HMAC_BLOCK_BYTES);
+  const outer = new Uint8Array(HMAC_BLOCK_BYTES + 32).fill(0x5c, 0, HMAC_BLOCK_BYTES);
+  for (let at = 0; at < key.length; at += 1) {
+    const byte = key[at] ?? 0;
+    inner[at] = 0x36 ^ byte;
+    outer[at] = 0x5c ^ byte;
+  }
+  inner.set(message, HMAC_BLOCK_BYTES);
+  outer.set(crypto.hash("sha256", inner, "buffer"), HMAC_BLOCK_BYTES);
+  const mac = crypto.hash("sha256", outer, "buffer");
+  inner.fill(0, 0, HMAC_BLOCK_BYTES);
+  outer.fill(0);
+  return mac;
 }
 
 /** HKDF-SHA256 (RFC 5869), extract and expand. */
@@ -160,15 +178,25 @@ export function mlkemPublicOf(key: KeyHandle): Uint8Array {
   return rawPublic(key, 1184);
 }
 
-/** ML-KEM-768 encapsulation; 32 bytes of secret, 1088 of ciphertext. */
-export function mlkemEncapsulate(key: KeyHandle): { sharedKey: Uint8Array; ciphertext: Uint8Array } {
+/** A shared secret (32 bytes) and the ciphertext that carries it. */
+export interface Encapsulated {
+  readonly sharedKey: Uint8Array;
+  readonly ciphertext: Uint8Array;
+}
+
+/** Encapsulates to an ML-KEM-768 key (FIPS 203), or to an X25519 key by DHKEM(X25519, HKDF-SHA256) of RFC 9180. */
+export function kemEncapsulate(key: KeyHandle): Encapsulated {
   const { sharedKey, ciphertext } = crypto.encapsulate(key);
   return { sharedKey: new Uint8Array(sharedKey), ciphertext: new Uint8Array(ciphertext) };
 }
 
-/** ML-KEM-768 decapsulation with implicit rejection; null for a ciphertext of another length than 1088. */
-export function mlkemDecapsulate(key: KeyHandle, ciphertext: Uint8Array): Uint8Array | null {
-  return ciphertext.length === 1088 ? new Uint8Array(crypto.decapsulate(key, ciphertext)) : null;
+/** Decapsulates what kemEncapsulate made; null for another length or a low-order share. A wrong key gives another secret. */
+export function kemDecapsulate(key: KeyHandle, ciphertext: Uint8Array): Uint8Array | null {
+  try {
+    return new Uint8Array(crypto.decapsulate(key, ciphertext));
+  } catch {
+    return null;
+  }
 }
 
 const TAG_BYTES = 16;
