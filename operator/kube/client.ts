@@ -1,6 +1,7 @@
 // The verbs of the Kubernetes API for any resource, over one shared pool of connections.
 // Does not retry, cache or interpret objects: informers and controllers do.
 
+import { ZoppError } from "../../crds/errors.js";
 import { apiError, unreachable } from "./errors.js";
 import { type Endpoint, type EndpointOptions, loadEndpoint } from "./kubeconfig.js";
 import { BrokenStream, jsonLines } from "./lines.js";
@@ -197,6 +198,7 @@ export class ApiClient {
     }
     try {
       for await (const line of jsonLines(answer.body, MAX_LINE_BYTES)) {
+        if (typeof line !== "object" || line === null) throw new BrokenStream("no event");
         const event = line as WatchEvent<T>;
         if (event.type === "ERROR") {
           const status = event.object as { code?: unknown };
@@ -206,8 +208,8 @@ export class ApiClient {
       }
     } catch (error) {
       if (error instanceof BrokenStream) throw unreachable(action, error);
-      if (isCut(error)) return;
-      throw error;
+      if (error instanceof ZoppError) throw error;
+      // the rest comes from the socket: cut, quiet for too long, or aborted
     }
   }
 
@@ -238,16 +240,6 @@ export class ApiClient {
     }
     return body as T;
   }
-}
-
-/** A socket that broke inside a body; undici's errors carry UND_ERR_* codes or the system's. */
-function isCut(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    (typeof (error as NodeJS.ErrnoException).code === "string" ||
-      error.name === "AbortError" ||
-      error.message === "terminated")
-  );
 }
 
 function said(

@@ -1,0 +1,90 @@
+// The names that dashboards ask for are there and move.
+
+import t from "tap";
+import { keyringMetrics, operatorMetrics } from "./metrics.js";
+
+const BUILD = { component: "operator", version: "1.2.3" } as const;
+
+t.test("the operator's numbers carry controller-runtime's names and move with the hooks", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  t.teardown(() => metrics.registry.clear());
+  metrics.client.requested("PATCH", "200", 0.01);
+  metrics.informer.listed("zoppsecrets", 3);
+  metrics.informer.failed("zoppsecrets", "watch", 410);
+  metrics.queue.added("secret");
+  metrics.queue.retried("secret");
+  metrics.queue.started("secret", 0.5);
+  metrics.queue.finished("secret", 0.25);
+  metrics.controller.reconciled("secret", "error", 0.1);
+  metrics.opened("ok", 0.002);
+  metrics.applied(0.1);
+  const queue = { depth: 7, activeCount: 2, oldestWaitingMs: 1500, longestActive: { forMs: 250 } };
+  metrics.watchQueue("secret", queue);
+  const text = await metrics.registry.metrics();
+  for (const expected of [
+    'rest_client_requests_total{code="200",method="PATCH"} 1',
+    'zopp_informer_failures_total{resource="zoppsecrets",phase="watch",status="410"} 1',
+    'workqueue_adds_total{name="secret"} 1',
+    'workqueue_retries_total{name="secret"} 1',
+    'workqueue_queue_duration_seconds_sum{name="secret"} 0.5',
+    'workqueue_work_duration_seconds_sum{name="secret"} 0.25',
+    'workqueue_depth{name="secret"} 7',
+    'controller_runtime_active_workers{controller="secret"} 2',
+    'workqueue_longest_running_processor_seconds{name="secret"} 0.25',
+    'zopp_oldest_pending_seconds{name="secret"} 1.5',
+    'controller_runtime_reconcile_total{controller="secret",result="error"} 1',
+    'controller_runtime_reconcile_errors_total{controller="secret"} 1',
+    'controller_runtime_reconcile_time_seconds_count{controller="secret"} 1',
+    'zopp_open_total{result="ok"} 1',
+    "zopp_open_seconds_count 1",
+    "zopp_apply_latency_seconds_count 1",
+    'zopp_build_info{component="operator",version="1.2.3"',
+    "nodejs_eventloop_lag_seconds",
+    "process_resident_memory_bytes",
+  ]) {
+    t.ok(text.includes(expected), expected);
+  }
+  queue.depth = 0;
+  t.ok((await metrics.registry.metrics()).includes('workqueue_depth{name="secret"} 0'));
+});
+
+t.test("series per bundle are off unless asked for, and go with the bundle", async (t) => {
+  const place = { namespace: "shop", name: "api" };
+  const conditions = [
+    { type: "Ready", status: "False" },
+    { type: "Stalled", status: "True" },
+  ] as const;
+  const off = operatorMetrics(BUILD);
+  off.conditions(place, conditions);
+  t.notMatch(await off.registry.metrics(), /zopp_secret_condition/);
+
+  const on = operatorMetrics(BUILD, { perObject: true });
+  on.conditions(place, conditions);
+  const series = async () =>
+    (await on.registry.metrics()).split("\n").filter((line) => line.startsWith("zopp_secret_condition{"));
+  t.equal((await series()).length, 2);
+  on.conditions(place, [{ type: "Ready", status: "Unknown" }]);
+  t.same(await series(), ['zopp_secret_condition{namespace="shop",name="api",condition="Ready"} -1']);
+  on.conditions(place, null);
+  t.same(await series(), []);
+});
+
+t.test("the keyring's numbers: latency by method and code, errors by code, connections, log", async (t) => {
+  const metrics = keyringMetrics({ component: "keyring", version: "1" });
+  metrics.rpc("Open", "ok", 0.001);
+  metrics.rpc("Open", "SignatureInvalid", 0.001);
+  metrics.connections(1);
+  metrics.connections(1);
+  metrics.connections(-1);
+  metrics.logSize(42);
+  const text = await metrics.registry.metrics();
+  for (const expected of [
+    'zopp_keyring_rpc_seconds_count{method="Open",code="SignatureInvalid"} 1',
+    'zopp_keyring_errors_total{code="SignatureInvalid"} 1',
+    "zopp_keyring_connections 1",
+    "zopp_keyring_log_size 42",
+  ]) {
+    t.ok(text.includes(expected), expected);
+  }
+  t.notOk(text.includes('zopp_keyring_errors_total{code="ok"}'));
+});
