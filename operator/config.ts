@@ -1,0 +1,118 @@
+// The operator's settings: flags and environment variables to one typed object, and the text of --help.
+// Opens nothing but what a flag names: the keyring's public key file is read by main.
+import { Command, InvalidArgumentError, Option } from "commander";
+
+/** The operator's settings; every one has a flag and a variable ZOPP_OPERATOR_*. */
+export interface OperatorConfig {
+  /** Absent: KUBECONFIG, ~/.kube/config, or the pod's own account. */
+  readonly kubeconfig?: string | undefined;
+  /** Namespaces that are followed one by one; absent = all. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** host:port of the keyring. */
+  readonly keyring: string;
+  /** File with the keyring's public key (one line, `ed25519:…`), made by `keyring keygen --public`. */
+  readonly keyringKey: string;
+  /** File with the projected ServiceAccount token (audience zopp-keyring) that the operator enrols with. */
+  readonly tokenFile: string;
+  readonly metricsPort: number;
+  readonly healthPort: number;
+  /** The address that metrics and health listen on. */
+  readonly bindAddress: string;
+  /** Bundles worked on at once: they mostly wait for the API server and the keyring. */
+  readonly workers: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+const ENVIRONMENT = "ZOPP_OPERATOR";
+const DEFAULT_WORKERS = 32;
+const MAX_WORKERS = 512;
+
+const AFTER_HELP = `
+Every flag is also a variable: --keyring-key is ${ENVIRONMENT}_KEYRING_KEY. A flag wins over its variable.
+
+The operator holds no keys and decides no trust: it asks the keyring beside it to open each bundle
+(ZoppSecret), writes the Secret, and says in the bundle's conditions what happened.
+
+  # beside a keyring on this machine, for two namespaces
+  zopp-operator --keyring-key keyring.pub --token-file token --namespaces shop-prod,shop-staging
+
+  # is it alive, has it caught up, what has it done
+  curl localhost:8081/healthz;  curl localhost:8081/readyz;  curl localhost:8080/metrics`;
+
+/**
+ * Reads flags and variables. Prints help or what is wrong and leaves the process (0 or 2) as commander does,
+ * unless `exit` is replaced (tests).
+ */
+export function readConfig(argv: readonly string[], exit: (code: number) => never = process.exit): OperatorConfig {
+  const command = new Command("zopp-operator")
+    .description("Turns sealed, signed bundles (ZoppSecret) into Kubernetes Secrets.")
+    .addHelpText("after", AFTER_HELP)
+    .helpOption("-h, --help", "show this text")
+    .showHelpAfterError("(see --help)");
+  for (const option of settings()) {
+    command.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
+  }
+  // commander says what is wrong by itself; 2 is the exit code for usage
+  command.exitOverride((error) => exit(error.exitCode === 0 ? 0 : 2));
+  command.parse(argv, { from: "user" });
+  return command.opts<OperatorConfig>();
+}
+
+function settings(): readonly Option[] {
+  return [
+    new Option("--kubeconfig <file>", "kubeconfig (default: KUBECONFIG, ~/.kube/config, or the pod's account)"),
+    new Option(
+      "--namespaces <list>",
+      "namespaces to serve, separated by commas, or * for all (default: all)",
+    ).argParser(toNamespaces),
+    new Option("--keyring <host:port>", "address of the keyring").default("127.0.0.1:8443").argParser(toAddress),
+    new Option(
+      "--keyring-key <file>",
+      "file with the keyring's public key; no other keyring is spoken to",
+    ).makeOptionMandatory(),
+    new Option("--token-file <file>", "projected, pod-bound token to enrol with; read again at each enrolment").default(
+      "/var/run/secrets/zopp/token",
+    ),
+    new Option("--metrics-port <port>", "port of /metrics, 0 for a free one").default(8080).argParser(toPort),
+    new Option("--health-port <port>", "port of /healthz and /readyz, 0 for a free one")
+      .default(8081)
+      .argParser(toPort),
+    new Option("--bind-address <ip>", "address that these ports listen on").default("0.0.0.0"),
+    new Option("--workers <count>", "bundles worked on at once").default(DEFAULT_WORKERS).argParser(toWorkers),
+    new Option("--log-level <level>", "least level that is logged")
+      .choices(["debug", "info", "warn", "error"])
+      .default("info"),
+  ];
+}
+
+function toNamespaces(text: string): readonly string[] | undefined {
+  if (text.trim() === "*") return undefined;
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  if (names.length === 0 || names.some((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name))) {
+    throw new InvalidArgumentError("give names of namespaces, separated by commas, or *");
+  }
+  return [...new Set(names)];
+}
+
+function toAddress(text: string): string {
+  const port = Number(/^(?:\[[0-9a-f:]+\]|[-.a-zA-Z0-9]+):(\d{1,5})$/.exec(text)?.[1]);
+  if (!(port > 0 && port < 65_536)) throw new InvalidArgumentError("give host:port");
+  return text;
+}
+
+function toPort(text: string): number {
+  return toInteger(text, 0, 65_535, "a port");
+}
+
+function toWorkers(text: string): number {
+  return toInteger(text, 1, MAX_WORKERS, `a number from 1 to ${MAX_WORKERS}`);
+}
+
+function toInteger(text: string, least: number, most: number, noun: string): number {
+  const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw new InvalidArgumentError(`give ${noun}`);
+}

@@ -1,0 +1,169 @@
+// What the keyring says it has accepted: asked again and again, kept, and compared with what it said before.
+// Trusts the keyring only; the objects in the API are what it is asked about.
+import type { ZoppError } from "../../crds/errors.js";
+import { asZoppError } from "../../crds/errors.js";
+import type { Log } from "../kube/observe.js";
+import { type Clock, systemClock } from "../kube/queue.js";
+import type { Description, KeyringClient, PolicyState } from "../keyring/client.js";
+
+/** What changed between two descriptions. */
+export interface PolicyChange {
+  /** Names of objects whose state is another one, or newly known. */
+  readonly workspaces: ReadonlySet<string>;
+  readonly environments: ReadonlySet<string>;
+  /** Paths (`workspace/project/environment`) for which other policy is accepted now. */
+  readonly accepted: ReadonlySet<string>;
+  /** The keyring answers again, after it did not (or for the first time). */
+  readonly recovered: boolean;
+}
+
+/** What the book needs. */
+export interface PolicyBookOptions {
+  readonly keyring: Pick<KeyringClient, "describe">;
+  readonly log: Log;
+  /** True while something in the API waits for the keyring's word: then it is asked more often. */
+  pending(): boolean;
+  changed(change: PolicyChange): void;
+  readonly clock?: Clock;
+}
+
+/** How often the keyring is asked: right after a change, while something waits, and when all is quiet. */
+const FIRST_MS = 100;
+const PENDING_MS = 5_000;
+const QUIET_MS = 30_000;
+
+/** The operator's knowledge of accepted policy. Live from `start()` to `stop()`. */
+export class PolicyBook {
+  readonly #options: PolicyBookOptions;
+  readonly #clock: Clock;
+  readonly #stopped = new AbortController();
+  #description: Description | undefined;
+  #problem: ZoppError | undefined;
+  #intervalMs = FIRST_MS;
+  #cancel: () => void = () => {};
+  #asking: Promise<void> | undefined;
+  /** Something changed while the keyring was being asked: its answer may not know it yet. */
+  #again = false;
+
+  constructor(options: PolicyBookOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Begins to ask. */
+  start(): void {
+    this.#ask();
+  }
+
+  /** Asks no more; resolves when no listener will be called any more. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#cancel();
+    await this.#asking;
+  }
+
+  /** Something in the API changed: ask soon, and then more and more seldom until nothing waits. */
+  poke(): void {
+    this.#intervalMs = FIRST_MS;
+    if (this.#asking !== undefined) this.#again = true;
+    else this.#schedule(FIRST_MS);
+  }
+
+  /** Null when the keyring answered last time, else why it did not. */
+  get problem(): string | null {
+    if (this.#problem !== undefined) return `keyring: ${this.#problem.code}`;
+    return this.#description === undefined ? "keyring: not asked yet" : null;
+  }
+
+  /** The keyring's word about itself; undefined until it has spoken. */
+  get description(): Description | undefined {
+    return this.#description;
+  }
+
+  /** What the keyring made of a workspace (its name) or an environment (`workspace.project.environment`). */
+  state(kind: "workspaces" | "environments", name: string): PolicyState | undefined {
+    return this.#description?.[kind].find((state) => state.name === name);
+  }
+
+  /** Digests of the workspace and environment accepted for a path; undefined until the keyring has spoken. */
+  policyOf(path: string): readonly string[] | undefined {
+    return this.#description === undefined ? undefined : acceptedFor(this.#description, path);
+  }
+
+  #schedule(delayMs: number): void {
+    this.#cancel();
+    if (this.#stopped.signal.aborted) return;
+    this.#cancel = this.#clock.after(delayMs, () => this.#ask());
+  }
+
+  #ask(): void {
+    if (this.#asking !== undefined || this.#stopped.signal.aborted) return;
+    this.#asking = this.#once().finally(() => {
+      this.#asking = undefined;
+      const soon = this.#again || this.#options.pending() || this.#problem !== undefined;
+      this.#again = false;
+      this.#intervalMs = soon ? Math.min(this.#intervalMs * 2, PENDING_MS) : QUIET_MS;
+      this.#schedule(this.#intervalMs);
+      if (!soon) this.#intervalMs = FIRST_MS;
+    });
+  }
+
+  async #once(): Promise<void> {
+    const before = this.#description;
+    const recovered = before === undefined || this.#problem !== undefined;
+    try {
+      this.#description = await this.#options.keyring.describe(this.#stopped.signal);
+      this.#problem = undefined;
+    } catch (thrown) {
+      const err = asZoppError(thrown, "asking the keyring");
+      if (this.#problem?.code !== err.code && !this.#stopped.signal.aborted) {
+        this.#options.log.warn({ err }, "the keyring does not answer");
+      }
+      this.#problem = err;
+      return;
+    }
+    const change = differences(before, this.#description, recovered);
+    if (recovered) this.#options.log.info({ ready: this.#description.ready }, "the keyring answers");
+    if (recovered || change.workspaces.size > 0 || change.environments.size > 0 || change.accepted.size > 0) {
+      this.#options.changed(change);
+    }
+  }
+}
+
+/** `[workspace digest, environment digest]`, each only when accepted: the order in which the keyring reports them. */
+export function acceptedFor(description: Description, path: string): readonly string[] {
+  const [workspace] = path.split("/");
+  const states = [
+    description.workspaces.find(({ name }) => name === workspace),
+    description.environments.find(({ name }) => name === path.replaceAll("/", ".")),
+  ];
+  return states.flatMap((state) => (state?.accepted === undefined ? [] : [state.accepted.digest]));
+}
+
+/** Compares two descriptions of the keyring. */
+export function differences(before: Description | undefined, now: Description, recovered: boolean): PolicyChange {
+  const paths = new Set(
+    [...(before?.environments ?? []), ...now.environments].map(({ name }) => name.replaceAll(".", "/")),
+  );
+  const moved = [...paths].filter((path) => {
+    const old = before === undefined ? undefined : acceptedFor(before, path);
+    return old === undefined || old.join() !== acceptedFor(now, path).join();
+  });
+  return {
+    workspaces: changedNames(before?.workspaces, now.workspaces),
+    environments: changedNames(before?.environments, now.environments),
+    accepted: new Set(moved),
+    recovered,
+  };
+}
+
+function changedNames(before: readonly PolicyState[] = [], now: readonly PolicyState[]): ReadonlySet<string> {
+  const old = new Map(before.map((state) => [state.name, fingerprint(state)]));
+  const names = now.filter((state) => old.get(state.name) !== fingerprint(state)).map(({ name }) => name);
+  const gone = before.filter(({ name }) => !now.some((state) => state.name === name)).map(({ name }) => name);
+  return new Set([...names, ...gone]);
+}
+
+function fingerprint({ uid, generation, accepted, refused }: PolicyState): string {
+  return JSON.stringify([uid, generation, accepted?.version, accepted?.digest, refused?.code, refused?.message]);
+}

@@ -1,0 +1,186 @@
+// Opens one bundle through the keyring and writes its Secret: the only place of the operator that holds plaintext.
+// Decides nothing: whether to open, and how the Secret may be written, is the plan's.
+import { decodeBase64 } from "../../crds/crypto/encoding.js";
+import { openEntry } from "../../crds/crypto/entry.js";
+import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { ApiClient } from "../kube/client.js";
+import { apiStatus } from "../kube/errors.js";
+import { type KubeObject, SECRETS } from "../kube/resources.js";
+import type { KeyringClient, OpenResult } from "../keyring/client.js";
+import type { Epochs } from "./epochs.js";
+import { renderTemplates } from "./render.js";
+import type { Hold } from "./secret.plan.js";
+import type { Refused, Synced } from "./secret.status.js";
+import { refuseWrongShape, type AppliedSecret, secretObject, targetName, targetType } from "./target.js";
+import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
+
+/** What opening and writing needs. */
+export interface ActDeps {
+  readonly client: Pick<ApiClient, "apply" | "replace">;
+  readonly keyring: Pick<KeyringClient, "open">;
+  /** Told of each Secret that was written, before anybody can see it in a watch. */
+  wrote(secret: SeenSecret): void;
+  /** Told how an opening ended and how long it took. */
+  opened(result: string, seconds: number): void;
+}
+
+/** What is opened, and how it is written. */
+export interface Act {
+  readonly bundle: ZoppSecret;
+  readonly hold: Hold;
+  readonly epochs: Epochs;
+  /** The Secret outlives the bundle. */
+  readonly retain: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The outcome, and what the keyring warned of. */
+export interface Acted {
+  readonly outcome: Synced | Refused;
+  readonly warnings: readonly string[];
+}
+
+/** Opens and writes. Everything that goes wrong is an outcome; plaintext is overwritten before it returns. */
+export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
+  const answer = await open(act, deps);
+  if (!answer.ok) {
+    return { outcome: { kind: "refused", stage: "verify", error: answer.error, policy: answer.policy }, warnings: [] };
+  }
+  const plaintext = new Map<string, Uint8Array>();
+  try {
+    openValues(act, answer.keys, plaintext);
+    const written = await write(act, contentOf(act.bundle, plaintext), deps);
+    const { uid, resourceVersion } = written.metadata;
+    const outcome: Synced = {
+      kind: "synced",
+      digest: answer.digest,
+      policy: answer.policy,
+      target: { uid, resourceVersion },
+    };
+    return { outcome, warnings: answer.warnings };
+  } catch (thrown) {
+    const error = asZoppError(thrown, `writing the Secret of ${placeOf(act.bundle)}`);
+    const stage = error.code === "CannotOpen" ? "verify" : "sync";
+    return { outcome: { kind: "refused", stage, error, policy: answer.policy }, warnings: answer.warnings };
+  } finally {
+    for (const value of plaintext.values()) value.fill(0);
+    for (const key of answer.keys.values()) key.fill(0);
+  }
+}
+
+async function open({ bundle, signal }: Act, deps: ActDeps): Promise<OpenResult> {
+  const { namespace, name, uid = "" } = bundle.metadata;
+  const startedAt = performance.now();
+  const answer = await deps.keyring
+    .open({ namespace, name, uid, spec: bundle.spec }, signal)
+    .catch(
+      (thrown): OpenResult => ({ ok: false, error: asZoppError(thrown, `opening ${namespace}/${name}`), policy: [] }),
+    );
+  deps.opened(answer.ok ? "ok" : answer.error.code, (performance.now() - startedAt) / 1000);
+  return answer;
+}
+
+/** Opens the entries into `plaintext`, which the caller overwrites whatever happens. */
+function openValues(
+  { bundle, epochs }: Act,
+  keys: ReadonlyMap<string, Uint8Array>,
+  plaintext: Map<string, Uint8Array>,
+): void {
+  for (const [key, { sealed, to }] of Object.entries(bundle.spec.data ?? {})) {
+    if (sealed === undefined || to === undefined) continue;
+    const entryKey = keys.get(key);
+    const bytes = decodeBase64(sealed);
+    const kem = epochs.kemOf(to);
+    if (entryKey === undefined || bytes === null) {
+      throw new ZoppError("CannotOpen", `bundle ${placeOf(bundle)}: the keyring gave no key for spec.data.${key}`);
+    }
+    if (kem === undefined) {
+      throw new ZoppError(
+        "UnknownEnvironment",
+        `bundle ${placeOf(bundle)}: the cluster's environment lacks the key of spec.data.${key}`,
+      );
+    }
+    plaintext.set(key, openEntry(entryKey, kem, bytes));
+  }
+}
+
+/** The data of the Secret: values and rendered templates by key, in the order of their names. */
+function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<string, Uint8Array> {
+  const what = placeOf(bundle);
+  const templates = bundle.spec.render ?? {};
+  const rendered = renderTemplates({
+    what,
+    templates,
+    values: plaintext,
+    dataKeys: Object.keys(bundle.spec.data ?? {}),
+  });
+  for (const [key, value] of rendered) plaintext.set(key, value); // so that they are overwritten too
+  const data = new Map([...plaintext].sort(([a], [b]) => (a < b ? -1 : 1)));
+  refuseWrongShape(what, targetType(bundle), data);
+  return data;
+}
+
+async function write(act: Act, data: Map<string, Uint8Array>, deps: ActDeps): Promise<SeenSecret> {
+  const { bundle, hold, retain, signal } = act;
+  const object = secretObject(bundle, hold, data, retain);
+  // an absent Secret is made without force: should somebody else make it meanwhile, theirs is not overwritten
+  const force = hold.mode === "update" || hold.mode === "adopt";
+  try {
+    const answer = await deps.client.apply(SECRETS, object, {
+      fieldManager: FIELD_MANAGER,
+      force,
+      metadataOnly: true,
+      signal,
+    });
+    let seen = seenSecret(answer);
+    deps.wrote(seen);
+    if (force && seen.writers.others.length > 0) {
+      seen = seenSecret(await removeStrangers(object, answer, deps, signal));
+      deps.wrote(seen);
+    }
+    return seen;
+  } catch (error) {
+    throw targetError(error, act);
+  }
+}
+
+/** Keys that others put into a Secret that is wholly ours: server-side apply leaves them, so the whole is replaced. */
+function removeStrangers(
+  object: AppliedSecret,
+  answer: KubeObject,
+  deps: ActDeps,
+  signal: AbortSignal,
+): Promise<KubeObject> {
+  const { managedFields: _, ...metadata } = answer.metadata;
+  return deps.client.replace(SECRETS, { ...object, metadata } as AppliedSecret, { metadataOnly: true, signal });
+}
+
+const IMMUTABLE_FIELDS = new Set(["data", "type", "immutable"]);
+
+/** What the API server's refusal means for the bundle. Its text is never shown: it can quote the Secret. */
+function targetError(error: unknown, { bundle, hold }: Act): ZoppError {
+  const failure = apiStatus(error);
+  const refused = asZoppError(error, `writing the Secret of ${placeOf(bundle)}`);
+  if (failure === null) return refused;
+  const what = `bundle ${placeOf(bundle)}: the Secret ${targetName(bundle)}`;
+  const fields = refused.fields.map(({ path }) => path);
+  if (failure.status === 422 && fields.some((path) => IMMUTABLE_FIELDS.has(path))) {
+    return new ZoppError("TargetImmutable", `${what} does not allow a change of ${fields.join(", ")}`, {
+      cause: failure,
+    });
+  }
+  if (failure.status === 403) {
+    return new ZoppError("TargetDenied", `${what} cannot be written: the API server answered ${failure.reason}`, {
+      cause: failure,
+    });
+  }
+  if (failure.status === 409 && hold.mode === "merge") {
+    return new ZoppError("TargetConflict", `${what} has one of these keys from another writer`, { cause: failure });
+  }
+  return refused;
+}
+
+function placeOf(bundle: ZoppSecret): string {
+  return `${bundle.metadata.namespace}/${bundle.metadata.name}`;
+}

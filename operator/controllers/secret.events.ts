@@ -1,0 +1,48 @@
+// What is worth an Event in a bundle's life: transitions only, in the words that `kubectl describe` shows.
+// A first sync and a repetition are silent: conditions say them, and an Event is one more write.
+import type { SecretStatus } from "../../crds/types.gen.js";
+import type { Happening } from "../kube/events.js";
+import { messageOf, type Outcome, readyReason } from "./secret.status.js";
+
+/** The events that lead from one status to the next. `warnings` are the keyring's. */
+export function happenings(
+  previous: SecretStatus | undefined,
+  next: SecretStatus,
+  outcome: Outcome,
+  warnings: readonly string[],
+): Happening[] {
+  if (outcome.kind === "rested") return [];
+  const before = readyReason(previous);
+  if (outcome.kind === "refused") {
+    const { error } = outcome;
+    const generation = String(next.observedGeneration ?? 0);
+    // the same refusal of other content is news
+    if (before?.reason === error.code && previous?.observedGeneration === next.observedGeneration) return [];
+    return [{ type: "Warning", reason: error.code, message: messageOf(error), digest: generation }];
+  }
+  const { digest } = outcome;
+  const said: Happening[] = warnings.map((message) => ({ type: "Warning", reason: "Accepted", message, digest }));
+  const message = readyMessage(next);
+  if (before?.status === "False") said.push({ type: "Normal", reason: "Recovered", message, digest });
+  else if (previous?.digest !== undefined && previous.digest !== digest) {
+    said.push({ type: "Normal", reason: "Updated", message, digest });
+  } else if (isRepair(previous, next)) {
+    const repaired = `changed by somebody else, written again: ${message}`;
+    said.push({
+      type: "Warning",
+      reason: "Repaired",
+      message: repaired,
+      digest: next.target?.resourceVersion ?? digest,
+    });
+  }
+  return said;
+}
+
+/** The same content was written again, and that changed the Secret. */
+function isRepair(previous: SecretStatus | undefined, next: SecretStatus): boolean {
+  return previous?.target !== undefined && previous.target.resourceVersion !== next.target?.resourceVersion;
+}
+
+function readyMessage(status: SecretStatus): string {
+  return status.conditions?.find(({ type }) => type === "Ready")?.message ?? "";
+}

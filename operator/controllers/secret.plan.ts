@@ -1,0 +1,138 @@
+// Decides what one bundle needs: nothing, a look at its target, an opening, or a refusal. Pure: a table of rules.
+// Whether a bundle may be opened is the keyring's decision; how the Secret looks in the end is target.ts'.
+import { ZoppError } from "../../crds/errors.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION, targetKeys, targetName } from "./target.js";
+import type { SeenSecret } from "./target.seen.js";
+import { HEALED_BY_CHANGE, readyReason, reasonCode } from "./secret.status.js";
+
+/** How long a foreign Secret is left alone before it is looked at again. */
+export const RECHECK_MS = 5 * 60_000;
+/** How long a Secret that is being deleted is waited for; its end is also seen in the watch. */
+const TERMINATING_MS = 5_000;
+
+/** All that is known about one bundle when the operator thinks about it. */
+export interface Situation {
+  readonly bundle: ZoppSecret;
+  /** The bundle's digest, computed from its spec. */
+  readonly digest: string;
+  /** The newest status: what the operator wrote last, even if the watch has not shown it yet. */
+  readonly status: SecretStatus | undefined;
+  /** The target: from the watch of our Secrets, or just looked up; `unknown` when the watch does not have it. */
+  readonly target: SeenSecret | "absent" | "unknown";
+  /** The accepted policy (workspace's and environment's digest); undefined until the keyring described it. */
+  readonly policy: readonly string[] | undefined;
+  /** A person asked for it, or the daily audit did: open and write even if nothing seems to have changed. */
+  readonly demanded: boolean;
+  /** How long ago this target was found to be somebody else's; undefined if it was not. */
+  readonly foreignSinceMs?: number | undefined;
+}
+
+/** How a Secret may be written. */
+export interface Hold {
+  /** `create`: there is none; `update`: ours; `adopt`: told to take it over; `merge`: told to add our keys. */
+  readonly mode: "create" | "update" | "adopt" | "merge";
+  /** The Secret that was looked at: writing another one under the same name fails. */
+  readonly uid?: string | undefined;
+}
+
+/** What to do next. `afterMs`: think again then, at the latest. */
+export type Step =
+  | { readonly do: "rest"; readonly afterMs?: number | undefined }
+  | { readonly do: "look" }
+  | { readonly do: "open"; readonly hold: Hold }
+  | { readonly do: "refuse"; readonly error: ZoppError; readonly afterMs?: number | undefined };
+
+/** The one decision about a bundle. */
+export function decide(given: Situation): Step {
+  if (!given.demanded) {
+    if (isSettled(given)) return { do: "rest" };
+    const waiting = waitsForChange(given);
+    if (waiting !== undefined) return waiting;
+  }
+  if (given.target === "unknown") return { do: "look" };
+  return holdOf(given.bundle, given.target);
+}
+
+/** Ready, unchanged, and the Secret is the one that was written last. Policy plays no part. */
+function isSettled({ bundle, digest, status, target }: Situation): boolean {
+  if (readyReason(status)?.status !== "True" || status?.digest !== digest) return false;
+  if (typeof target === "string") return false;
+  const { uid, resourceVersion } = target.metadata;
+  if (status.target?.uid !== uid || status.target?.resourceVersion !== resourceVersion) return false;
+  return isIntact(bundle, target);
+}
+
+/**
+ * Status is no evidence: whoever can write it could name the resourceVersion of a Secret that was tampered with.
+ * The API server itself keeps who wrote which key: all of ours must be ours, and no other may be there.
+ */
+function isIntact(bundle: ZoppSecret, target: SeenSecret): boolean {
+  const { ours, others } = target.writers;
+  const wanted = targetKeys(bundle);
+  if (wanted.some((key) => !ours.includes(key))) return false;
+  return isMerged(bundle, target) || (others.length === 0 && ours.length === wanted.length);
+}
+
+/** A refusal that only a change heals is not repeated while bundle and policy stay what they were. */
+function waitsForChange(given: Situation): Step | undefined {
+  const { bundle, status, policy, target } = given;
+  const code = reasonCode(readyReason(status));
+  if (code === undefined || !HEALED_BY_CHANGE.has(code)) return undefined;
+  if (status?.observedGeneration !== bundle.metadata.generation) return undefined;
+  if (policy !== undefined && !sameList(status?.policy ?? [], policy)) return undefined;
+  if (code === "TargetConflict") return target === "unknown" ? afterForeign(given) : stillForeign(given);
+  if (code === "TargetImmutable") return isLastTarget(given) ? { do: "rest" } : undefined;
+  return { do: "rest" };
+}
+
+function afterForeign({ foreignSinceMs }: Situation): Step | undefined {
+  if (foreignSinceMs === undefined || foreignSinceMs >= RECHECK_MS) return undefined;
+  return { do: "rest", afterMs: RECHECK_MS - foreignSinceMs };
+}
+
+function stillForeign({ bundle, target }: Situation): Step | undefined {
+  if (target === "unknown") return undefined;
+  const step = holdOf(bundle, target);
+  return step.do === "refuse" ? step : undefined;
+}
+
+function isLastTarget({ status, target }: Situation): boolean {
+  if (typeof target === "string") return false;
+  const { uid, resourceVersion } = target.metadata;
+  return status?.target?.uid === uid && status?.target?.resourceVersion === resourceVersion;
+}
+
+/** Whether, and how, the Secret under the target's name may be written. */
+export function holdOf(bundle: ZoppSecret, target: SeenSecret | "absent"): Step {
+  if (target === "absent") return { do: "open", hold: { mode: "create" } };
+  const { uid, annotations = {}, ownerReferences = [], deletionTimestamp } = target.metadata;
+  if (deletionTimestamp !== undefined) return { do: "rest", afterMs: TERMINATING_MS };
+  const open = (mode: Hold["mode"]): Step => ({ do: "open", hold: { mode, uid } });
+  if (isMerged(bundle, target)) return open("merge");
+  const owner = ownerReferences.find((reference) => reference.controller === true);
+  const ownedByUs = owner !== undefined && owner.uid === bundle.metadata.uid;
+  const adopted = annotations[ADOPT_ANNOTATION] === bundle.metadata.name;
+  if (annotations[BUNDLE_ANNOTATION] === bundle.metadata.name || ownedByUs) return open("update");
+  if (owner !== undefined && !(adopted && owner.kind === "ZoppSecret")) {
+    return conflict(bundle, `belongs to ${owner.kind} ${owner.name}`);
+  }
+  if (adopted) return open("adopt");
+  const other = annotations[BUNDLE_ANNOTATION];
+  return conflict(bundle, other === undefined ? "is not made by zopp" : `is made from the bundle ${other}`);
+}
+
+/** True when the Secret itself asks for this bundle's keys beside what it has. */
+export function isMerged(bundle: ZoppSecret, target: SeenSecret): boolean {
+  return target.metadata.annotations?.[MERGE_ANNOTATION] === bundle.metadata.name;
+}
+
+function conflict(bundle: ZoppSecret, problem: string): Step {
+  const { namespace, name } = bundle.metadata;
+  const text = `bundle ${namespace}/${name}: the Secret ${targetName(bundle)} is there and ${problem}`;
+  return { do: "refuse", error: new ZoppError("TargetConflict", text), afterMs: RECHECK_MS };
+}
+
+function sameList(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((item, index) => item === right[index]);
+}

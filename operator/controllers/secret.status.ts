@@ -1,0 +1,192 @@
+// The status of a bundle: what happened, in conditions and numbers that people, kubectl and GitOps tools read.
+// Pure. It is a cache for the next decision and never evidence; values never appear in it.
+import { ERRORS, type ErrorCode, isErrorCode, type ZoppError } from "../../crds/errors.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { type Condition, condition, conditionsOf, sameConditions, type Wanted } from "../kube/conditions.js";
+import { targetKeys, targetName } from "./target.js";
+
+/** How one reconcile of a bundle came out. */
+export type Outcome =
+  /** Nothing had to be done. */
+  { readonly kind: "rested" } | Synced | Refused;
+
+/** The Secret holds the bundle. */
+export interface Synced {
+  readonly kind: "synced";
+  readonly digest: string;
+  /** Digests of the policy that decided. */
+  readonly policy: readonly string[];
+  readonly target: { readonly uid: string; readonly resourceVersion: string };
+}
+
+/** The bundle was not applied; the last good Secret stays as it is. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly error: ZoppError;
+  /** `verify`: the keyring said no, or could not be asked. `sync`: the Secret could not be made or written. */
+  readonly stage: "verify" | "sync";
+  readonly policy: readonly string[];
+}
+
+/** How long before the end of a value the bundle says so. */
+export const EXPIRING_MS = 14 * 24 * 3600_000;
+const HISTORY = 5;
+
+/** Transient in the table because somebody else will act; only a change of bundle or policy heals them. */
+const WAITING: readonly ErrorCode[] = ["NoPolicy", "PartlySigned", "UnknownEnvironment", "PendingApproval"];
+/** Terminal in the table, but about keyring and operator: no change of a bundle will heal them. */
+const NOT_THE_BUNDLE: readonly ErrorCode[] = [
+  "KeyringMismatch",
+  "EnrolmentRefused",
+  "MethodDenied",
+  "LogForked",
+  "LogBroken",
+];
+
+/** Codes that stay as they are until the bundle, its policy or its target changes: asking again is useless. */
+export const HEALED_BY_CHANGE: ReadonlySet<ErrorCode> = new Set(
+  (Object.keys(ERRORS) as ErrorCode[]).filter((code) =>
+    ERRORS[code].persistence === "terminal" ? !NOT_THE_BUNDLE.includes(code) : WAITING.includes(code),
+  ),
+);
+
+/** The Ready condition of a status. */
+export function readyReason(status: SecretStatus | undefined): Pick<Condition, "status" | "reason"> | undefined {
+  return status?.conditions?.find(({ type }) => type === "Ready");
+}
+
+/** The error code that a condition's reason names; undefined for a reason of success. */
+export function reasonCode(ready: Pick<Condition, "reason"> | undefined): ErrorCode | undefined {
+  return ready !== undefined && isErrorCode(ready.reason) ? ready.reason : undefined;
+}
+
+/** The whole status after an outcome. Equal to `previous` (see {@link sameStatus}) when there is nothing to say. */
+export function nextStatus(
+  bundle: ZoppSecret,
+  previous: SecretStatus | undefined,
+  outcome: Outcome,
+  now: Date,
+): SecretStatus {
+  const generation = bundle.metadata.generation ?? 0;
+  const wanted = [...wantedConditions(bundle, previous, outcome), ...expiring(bundle, now)];
+  const history = nextHistory(bundle, previous, outcome, now);
+  const kept = lastGood(bundle, previous, outcome);
+  return {
+    observedGeneration: generation,
+    ...kept,
+    conditions: conditionsOf(previous?.conditions, wanted, { generation, now }),
+    ...(history.length === 0 ? {} : { history }),
+  };
+}
+
+/** True when writing `next` over `previous` would change nothing. */
+export function sameStatus(previous: SecretStatus | undefined, next: SecretStatus): boolean {
+  if (previous === undefined) return false;
+  const { conditions: before, ...rest } = previous;
+  const { conditions: after = [], ...others } = next;
+  return sameConditions(before, after) && canonical(rest) === canonical(others);
+}
+
+/** What speaks of the last Secret that was written stays when a bundle is refused. */
+function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Partial<SecretStatus> {
+  const { digest, entries, target, policy } = previous ?? {};
+  const before = {
+    ...(digest === undefined ? {} : { digest }),
+    ...(entries === undefined ? {} : { entries }),
+    ...(target === undefined ? {} : { target }),
+  };
+  if (outcome.kind === "rested") return { ...before, ...(policy === undefined ? {} : { policy }) };
+  if (outcome.kind === "refused") return { ...before, policy: [...outcome.policy] };
+  const { uid, resourceVersion } = outcome.target;
+  return {
+    digest: outcome.digest,
+    entries: targetKeys(bundle).length,
+    target: { name: targetName(bundle), uid, resourceVersion },
+    policy: [...outcome.policy],
+  };
+}
+
+function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Wanted[] {
+  if (outcome.kind === "refused") return refusedConditions(previous, outcome);
+  if (outcome.kind === "rested") return (previous?.conditions ?? []).filter(({ type }) => type !== "Expiring");
+  const count = targetKeys(bundle).length;
+  const text = `the Secret ${targetName(bundle)} holds ${count} ${count === 1 ? "key" : "keys"}`;
+  return [
+    condition("Ready", true, "Synced", text),
+    condition("Verified", true, "Verified", "policy allows all that the bundle holds"),
+    condition("Synced", true, "Synced", text),
+  ];
+}
+
+function refusedConditions(previous: SecretStatus | undefined, { error, stage }: Refused): Wanted[] {
+  const text = messageOf(error);
+  const waits = HEALED_BY_CHANGE.has(error.code);
+  const pending = error.code === "PendingApproval";
+  const kept =
+    previous?.target === undefined ? "there is no Secret yet" : `the Secret ${previous.target.name} stays as it was`;
+  return [
+    condition("Ready", false, error.code, text),
+    stage === "verify"
+      ? condition("Verified", waits ? false : null, error.code, text)
+      : condition("Verified", null, error.code, "not decided: the Secret cannot be written"),
+    condition("Synced", false, error.code, kept),
+    ...(pending ? [condition("PendingApproval", true, error.code, text)] : []),
+    condition(waits && !pending ? "Stalled" : "Reconciling", true, error.code, text),
+  ];
+}
+
+/** What is wrong, then what to do. */
+export function messageOf(error: ZoppError): string {
+  return `${error.message}; next: ${error.kind.next}`;
+}
+
+/** Says which values end soon or have ended: only a warning, nothing is taken away. */
+function expiring(bundle: ZoppSecret, now: Date): Wanted[] {
+  const soon = endings(bundle).filter(({ at }) => at - now.getTime() <= EXPIRING_MS);
+  if (soon.length === 0) return [];
+  const ended = soon.some(({ at }) => at <= now.getTime());
+  const text = soon.map(({ key, expires }) => `${key} (${expires})`).join(", ");
+  return [
+    condition("Expiring", true, ended ? "Expired" : "ExpiresSoon", `write new values with \`zopp set\`: ${text}`),
+  ];
+}
+
+/** When the Expiring condition changes next, in milliseconds from now; undefined = never. */
+export function nextEndingMs(bundle: ZoppSecret, now: Date): number | undefined {
+  const moments = endings(bundle).flatMap(({ at }) => [at - EXPIRING_MS, at]);
+  const coming = moments.map((moment) => moment - now.getTime()).filter((ms) => ms > 0);
+  return coming.length === 0 ? undefined : Math.min(...coming);
+}
+
+function endings(bundle: ZoppSecret): { key: string; expires: string; at: number }[] {
+  return Object.entries(bundle.spec.data ?? {}).flatMap(([key, { expires, retired }]) =>
+    expires === undefined || retired === true ? [] : [{ key, expires, at: Date.parse(expires) }],
+  );
+}
+
+type History = NonNullable<SecretStatus["history"]>;
+
+/** The newest five different things that happened to the bundle, newest first. Repetitions are not news. */
+function nextHistory(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome, now: Date): History {
+  const before = previous?.history ?? [];
+  if (outcome.kind === "rested") return before;
+  const result = outcome.kind === "synced" ? "Synced" : outcome.error.code;
+  const digest = outcome.kind === "synced" ? { digest: outcome.digest } : {};
+  const generation = bundle.metadata.generation ?? 0;
+  const [last] = before;
+  if (
+    last?.result === result &&
+    (outcome.kind === "synced" ? last.digest === outcome.digest : last.generation === generation)
+  ) {
+    return before;
+  }
+  const time = `${now.toISOString().slice(0, 19)}Z`;
+  return [{ time, result, generation, by: bundle.spec.header.by, ...digest }, ...before].slice(0, HISTORY);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, member: unknown) => {
+    if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
+    return Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

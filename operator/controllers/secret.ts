@@ -1,0 +1,230 @@
+// The story of one bundle: gather what is known, decide, act, write the status once.
+// The rules are in secret.plan.ts, the writing in secret.act.ts, the words in secret.status.ts.
+import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
+import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { SecretStatus, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
+import { parseSecret } from "../../crds/validate.js";
+import type { ApiClient } from "../kube/client.js";
+import type { ReconcileAnswer } from "../kube/controller.js";
+import { hasStatus } from "../kube/errors.js";
+import type { Recorder } from "../kube/events.js";
+import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../kube/resources.js";
+import { type Epochs, epochsOf } from "./epochs.js";
+import type { Freshest } from "./freshest.js";
+import { type ActDeps, openAndWrite } from "./secret.act.js";
+import { happenings } from "./secret.events.js";
+import type { BundleMemory } from "./secret.memory.js";
+import { decide, type Situation, type Step } from "./secret.plan.js";
+import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, sameStatus } from "./secret.status.js";
+import { targetName } from "./target.js";
+import { type SeenSecret, seenSecret } from "./target.seen.js";
+
+/** The field manager of statuses; another one than that of Secrets, so that neither can take the other's fields. */
+export const STATUS_MANAGER = "zopp-operator-status";
+
+/** What a bundle's story needs. */
+export interface SecretDeps extends ActDeps {
+  readonly client: Pick<ApiClient, "get" | "apply" | "replace">;
+  readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
+  readonly targets: Pick<Freshest<SeenSecret>, "get" | "put" | "drop">;
+  readonly environments: { get(name: string): ZoppEnvironment | undefined };
+  readonly workspaces: { get(name: string): ZoppWorkspace | undefined };
+  /** Digests of the accepted policy of an environment (`workspace/project/environment`), once they are known. */
+  policyOf(environment: string): readonly string[] | undefined;
+  readonly events: Pick<Recorder, "event">;
+  readonly memory: BundleMemory;
+  /** How often this bundle's work failed in a row. */
+  failuresOf(key: string): number;
+  readonly now: () => Date;
+  /** Told what a bundle's conditions are now (null: it is gone), and when a change reached its Secret. */
+  readonly tell: {
+    conditions(key: string, conditions: SecretStatus["conditions"] | null): void;
+    applied(seconds: number): void;
+  };
+}
+
+/** Failures that a restart of keyring or API server explains are not told before this many in a row (about 5 s). */
+const QUIET_FAILURES = 10;
+const QUIET = new Set([
+  "KeyringUnavailable",
+  "Unauthenticated",
+  "Overloaded",
+  "ApiUnreachable",
+  "AuditUnavailable",
+  "ApiConflict",
+]);
+/** How soon to ask again when keyring or operator are set up wrongly, which no backoff heals. */
+const MISCONFIGURED_RETRY_MS = 60_000;
+
+/** Brings one bundle (`namespace/name`) to where it should be. Throws what should be tried again. */
+export async function reconcileSecret(key: string, deps: SecretDeps, signal: AbortSignal): Promise<ReconcileAnswer> {
+  const seen = deps.bundles.get(key);
+  if (seen === undefined || seen.metadata.deletionTimestamp !== undefined) return end(key, deps);
+  const bundle = parse(seen);
+  if (bundle instanceof ZoppError) return settle(key, unreadable(seen), refusal(bundle, seen.status?.policy), deps);
+  const situation = gather(key, bundle, seen.status, deps);
+  const { step, target } = await lookIfNeeded(key, situation, decide(situation), deps, signal);
+  const answer = await act(key, { ...situation, target }, step, deps, signal);
+  return answer;
+}
+
+/** Owner references clean up after a bundle; only this process' memory of it has to go. */
+function end(key: string, deps: SecretDeps): ReconcileAnswer {
+  deps.memory.forget(key);
+  deps.tell.conditions(key, null);
+  return {};
+}
+
+function parse(seen: ZoppSecret): ZoppSecret | ZoppError {
+  try {
+    return parseSecret(seen);
+  } catch (error) {
+    return asZoppError(error, `reading bundle ${seen.metadata.namespace}/${seen.metadata.name}`);
+  }
+}
+
+/** A stand-in for a bundle whose spec cannot be trusted to have any shape. */
+function unreadable(seen: ZoppSecret): ZoppSecret {
+  return { ...seen, spec: { environment: "", header: { version: 0, by: "", signature: "" } } };
+}
+
+function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefined, deps: SecretDeps): Situation {
+  const statements = bundleStatements(bundle, epochs(bundle, deps));
+  return {
+    bundle,
+    status,
+    digest: bundleDigest(statements),
+    target: deps.targets.get(targetKey(bundle)) ?? "unknown",
+    policy: deps.policyOf(bundle.spec.environment),
+    demanded: deps.memory.isDemanded(key),
+    foreignSinceMs: deps.memory.foreignSinceMs(key),
+  };
+}
+
+/** One metadata GET for a target that the watch of our Secrets does not show. */
+async function lookIfNeeded(key: string, situation: Situation, step: Step, deps: SecretDeps, signal: AbortSignal) {
+  if (step.do !== "look") return { step, target: situation.target };
+  const target = await look(situation.bundle, deps, signal);
+  const next = decide({ ...situation, target });
+  deps.memory.looked(key, next.do === "refuse");
+  return { step: next, target };
+}
+
+async function look(bundle: ZoppSecret, deps: SecretDeps, signal: AbortSignal): Promise<SeenSecret | "absent"> {
+  const place = { namespace: bundle.metadata.namespace, name: targetName(bundle) };
+  try {
+    return seenSecret(await deps.client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
+  } catch (error) {
+    if (hasStatus(error, 404)) return "absent";
+    throw error;
+  }
+}
+
+async function act(
+  key: string,
+  given: Situation,
+  step: Step,
+  deps: SecretDeps,
+  signal: AbortSignal,
+): Promise<ReconcileAnswer> {
+  const { bundle, status, policy } = given;
+  if (step.do === "look") throw new TypeError("a target was looked up and is still unknown");
+  if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step.afterMs);
+  if (step.do === "refuse")
+    return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync"), deps, step.afterMs);
+  const target = targetKey(bundle);
+  if (!deps.memory.startMaking(target, key)) {
+    throw new ZoppError("ApiConflict", `bundle ${key}: another bundle is making the Secret ${targetName(bundle)}`);
+  }
+  try {
+    const acted = await openAndWrite(
+      { bundle, hold: step.hold, epochs: epochs(bundle, deps), retain: retains(bundle, deps), signal },
+      deps,
+    );
+    if (acted.outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
+    else if (hasStatus(acted.outcome.error, 409)) deps.targets.drop(target);
+    return await settle(key, bundle, acted.outcome, deps, undefined, acted.warnings);
+  } finally {
+    deps.memory.stopMaking(target, key);
+  }
+}
+
+/** Writes the status if it says anything new, and tells when to come back. */
+async function settle(
+  key: string,
+  bundle: ZoppSecret,
+  outcome: Outcome,
+  deps: SecretDeps,
+  afterMs?: number,
+  warnings: readonly string[] = [],
+): Promise<ReconcileAnswer> {
+  const refused = outcome.kind === "refused" ? outcome.error : undefined;
+  const passing = refused !== undefined && !HEALED_BY_CHANGE.has(refused.code);
+  if (passing && QUIET.has(refused.code) && deps.failuresOf(key) < QUIET_FAILURES) throw refused;
+  const previous = deps.bundles.get(key)?.status;
+  const next = nextStatus(bundle, previous, outcome, deps.now());
+  if (!sameStatus(previous, next)) {
+    for (const happening of happenings(previous, next, outcome, warnings)) {
+      await deps.events.event(ZOPP_SECRETS, bundle.metadata, happening);
+    }
+    if (!(await writeStatus(bundle, next, deps))) return end(key, deps);
+  }
+  deps.tell.conditions(key, next.conditions);
+  if (passing && !refused.terminal) throw refused;
+  deps.memory.settled(key);
+  const waits = [
+    afterMs,
+    deps.memory.auditInMs(key),
+    nextEndingMs(bundle, deps.now()),
+    passing ? MISCONFIGURED_RETRY_MS : undefined,
+  ];
+  return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
+}
+
+/** False when the bundle is not there any more. */
+async function writeStatus(bundle: ZoppSecret, status: SecretStatus, deps: SecretDeps): Promise<boolean> {
+  const { namespace, name, uid } = bundle.metadata;
+  const object = { metadata: { namespace, name, ...(uid === undefined ? {} : { uid }) }, status };
+  try {
+    const options = { fieldManager: STATUS_MANAGER, subresource: "status", metadataOnly: true };
+    const answer = await deps.client.apply<KubeObject>(ZOPP_SECRETS, object, options);
+    const seen = deps.bundles.get(`${namespace}/${name}`) ?? bundle;
+    const { resourceVersion = "" } = answer.metadata;
+    deps.bundles.put({ ...seen, metadata: { ...seen.metadata, resourceVersion }, status });
+    return true;
+  } catch (error) {
+    if (hasStatus(error, 404)) return false;
+    throw error;
+  }
+}
+
+function refusal(error: ZoppError, policy: readonly string[] = [], stage: "verify" | "sync" = "verify"): Outcome {
+  return { kind: "refused", error, stage, policy };
+}
+
+/** The Secret outlives its bundle where the target says so; by default where the environment asks for approvals. */
+function retains(bundle: ZoppSecret, deps: SecretDeps): boolean {
+  const asked = bundle.spec.target?.deletionPolicy;
+  if (asked !== undefined) return asked === "Retain";
+  const [workspace = "", ...scope] = bundle.spec.environment.split("/");
+  const rule = deps.workspaces.get(workspace)?.spec.environments?.find(({ name }) => name === scope.join("/"));
+  return (rule?.approvals?.required ?? 0) > 0;
+}
+
+function epochs(bundle: ZoppSecret, deps: SecretDeps): Epochs {
+  return epochsOf(deps.environments.get(bundle.spec.environment.replaceAll("/", ".")));
+}
+
+/**
+ * A bundle whose status we wrote before the watch shows it: our status, but never our idea of the spec, which
+ * somebody may have changed in between.
+ */
+export function withOurStatus(seen: ZoppSecret | undefined, ours: ZoppSecret): ZoppSecret | undefined {
+  if (seen === undefined || ours.status === undefined) return seen;
+  return { ...seen, status: ours.status };
+}
+
+/** `namespace/name` of the Secret that a bundle becomes. */
+export function targetKey(bundle: ZoppSecret): string {
+  return `${bundle.metadata.namespace}/${targetName(bundle)}`;
+}

@@ -1,0 +1,104 @@
+// Which change makes which bundle be looked at again, and in which lane. Thinks nothing about the bundle itself.
+// People's changes are urgent; first lists, policy and resyncs wait behind them.
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { Lane } from "../kube/queue.js";
+import { keyOf } from "../kube/resources.js";
+import type { Freshest } from "./freshest.js";
+import { targetKey } from "./secret.js";
+import type { BundleMemory } from "./secret.memory.js";
+import type { PolicyChange } from "./policy.book.js";
+import { readyReason } from "./secret.status.js";
+import { RECONCILE_ANNOTATION } from "./target.js";
+import type { SeenSecret } from "./target.seen.js";
+
+/** What the rules act on. */
+export interface WatchDeps {
+  readonly bundles: Freshest<ZoppSecret>;
+  readonly targets: Freshest<SeenSecret>;
+  readonly all: () => Iterable<ZoppSecret>;
+  readonly queue: { add(key: string, lane: Lane): void };
+  readonly memory: BundleMemory;
+}
+
+/** How long an answer to a write may stay unconfirmed by the watch before the bundle is looked at again. */
+const UNCONFIRMED_MS = 60_000;
+
+/** Follows bundles and Secrets, and enqueues. Lives as long as the informers. */
+export class BundleWatch {
+  readonly #deps: WatchDeps;
+  /** Bundles by the Secret they name, so that whatever happens to a Secret reaches all of them. */
+  readonly #byTarget = new Map<string, Set<string>>();
+
+  constructor(deps: WatchDeps) {
+    this.#deps = deps;
+    deps.bundles.onChange(({ old, now, initial }) => this.#bundleChanged(old, now, initial));
+    deps.targets.onChange(({ old, now, initial, own }) => {
+      if (!initial && !own) this.#targetChanged(now ?? old);
+    });
+  }
+
+  /** Other policy is accepted for these environments: bundles that are not ready may be now. */
+  policyChanged({ accepted, recovered }: PolicyChange): void {
+    for (const bundle of this.#deps.all()) {
+      if (!recovered && !accepted.has(bundle.spec?.environment)) continue;
+      const key = keyOf(bundle);
+      if (readyReason(this.#deps.bundles.get(key)?.status)?.status !== "True") this.#deps.queue.add(key, "background");
+    }
+  }
+
+  /** Looks again at bundles whose writes the watch never showed. */
+  sweep(): void {
+    this.#deps.bundles.dropStale(UNCONFIRMED_MS);
+    for (const target of this.#deps.targets.dropStale(UNCONFIRMED_MS)) this.#enqueueTarget(target, "background");
+  }
+
+  #bundleChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined, initial: boolean): void {
+    const { queue, memory } = this.#deps;
+    const key = keyOf((now ?? old) as ZoppSecret);
+    const before = old === undefined ? undefined : targetKey(old);
+    const after = now === undefined ? undefined : targetKey(now);
+    if (before !== after) this.#index(key, before, after);
+    if (before !== undefined && before !== after) this.#enqueueTarget(before, "background");
+    if (now === undefined) return queue.add(key, "background"); // lets memory go
+    if (!initial) this.#noticeDemand(key, old, now);
+    if (old !== undefined && !needsThought(old, now)) return;
+    memory.changed(key);
+    queue.add(key, old === undefined ? "background" : "urgent");
+  }
+
+  #noticeDemand(key: string, old: ZoppSecret | undefined, now: ZoppSecret): void {
+    const asked = now.metadata.annotations?.[RECONCILE_ANNOTATION];
+    if (old !== undefined && asked !== undefined && asked !== old.metadata.annotations?.[RECONCILE_ANNOTATION]) {
+      this.#deps.memory.demand(key);
+    }
+  }
+
+  #targetChanged(secret: SeenSecret | undefined): void {
+    if (secret !== undefined) this.#enqueueTarget(keyOf(secret), "urgent");
+  }
+
+  #enqueueTarget(target: string, lane: Lane): void {
+    for (const key of this.#byTarget.get(target) ?? []) this.#deps.queue.add(key, lane);
+  }
+
+  #index(key: string, before: string | undefined, after: string | undefined): void {
+    if (before !== undefined) {
+      const keys = this.#byTarget.get(before);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#byTarget.delete(before);
+    }
+    if (after === undefined) return;
+    const keys = this.#byTarget.get(after) ?? new Set();
+    keys.add(key);
+    this.#byTarget.set(after, keys);
+  }
+}
+
+/** Spec, deletion or a demand; what the operator itself writes (status) is no reason to think again. */
+function needsThought(old: ZoppSecret, now: ZoppSecret): boolean {
+  return (
+    old.metadata.generation !== now.metadata.generation ||
+    old.metadata.deletionTimestamp !== now.metadata.deletionTimestamp ||
+    old.metadata.annotations?.[RECONCILE_ANNOTATION] !== now.metadata.annotations?.[RECONCILE_ANNOTATION]
+  );
+}

@@ -1,0 +1,71 @@
+// What the operator keeps of a Secret that it watches: metadata and who wrote which key. Never the data.
+// The API server is asked for metadata only, so values of Secrets never reach this process by reading.
+import type { KubeObject, ObjectMeta } from "../kube/resources.js";
+
+/** The field manager of everything the operator writes into Secrets. Never renamed: it is who we are to the API server. */
+export const FIELD_MANAGER = "zopp-operator";
+
+/** A Secret as the operator sees it. */
+export interface SeenSecret extends KubeObject {
+  readonly metadata: ObjectMeta & { readonly uid: string; readonly resourceVersion: string };
+  readonly writers: Writers;
+}
+
+/** Keys of `data`: those that the operator owns, and those that only others own. Sorted. */
+export interface Writers {
+  readonly ours: readonly string[];
+  readonly others: readonly string[];
+}
+
+/** Keeps what is needed of a Secret's metadata, with `managedFields` condensed to the writers of its keys. */
+export function seenSecret(object: KubeObject): SeenSecret {
+  const { name, namespace, uid = "", resourceVersion = "", labels, annotations } = object.metadata;
+  const { ownerReferences, deletionTimestamp, finalizers } = object.metadata;
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      uid,
+      resourceVersion,
+      ...(labels === undefined ? {} : { labels }),
+      ...(annotations === undefined ? {} : { annotations: withoutLastApplied(annotations) }),
+      ...(ownerReferences === undefined ? {} : { ownerReferences }),
+      ...(finalizers === undefined ? {} : { finalizers }),
+      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+    },
+    writers: writersOf(object.metadata.managedFields),
+  };
+}
+
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+
+/** kubectl's copy of a Secret that was made by hand holds its values: it is dropped at once. */
+function withoutLastApplied(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (!Object.hasOwn(annotations, LAST_APPLIED)) return annotations;
+  const { [LAST_APPLIED]: _, ...rest } = annotations;
+  return rest;
+}
+
+/** Reads `metadata.managedFields` (FieldsV1): who owns which key of `data`. Foreign shapes own nothing. */
+export function writersOf(managedFields: unknown): Writers {
+  const ours = new Set<string>();
+  const all = new Set<string>();
+  for (const entry of Array.isArray(managedFields) ? managedFields : []) {
+    const fields = member(entry, "fieldsV1");
+    for (const field of Object.keys(record(member(fields, "f:data")))) {
+      if (!field.startsWith("f:")) continue;
+      const key = field.slice("f:".length);
+      all.add(key);
+      if (member(entry, "manager") === FIELD_MANAGER && member(entry, "operation") === "Apply") ours.add(key);
+    }
+  }
+  return { ours: [...ours].sort(), others: [...all].filter((key) => !ours.has(key)).sort() };
+}
+
+function member(value: unknown, name: string): unknown {
+  return record(value)[name];
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}

@@ -1,0 +1,147 @@
+import t from "tap";
+import { ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { MAX_SECRET_BYTES, refuseWrongShape, targetKeys, targetName, targetType } from "./target.js";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const CERT = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+const pemKey = (kind: string) => `-----BEGIN ${kind}PRIVATE KEY-----\nMIIB\n-----END ${kind}PRIVATE KEY-----\n`;
+
+type Data = Record<string, string>;
+const FITS: Record<string, { type: string; data: Data }> = {
+  "Opaque takes anything": { type: "Opaque", data: { A: "1" } },
+  "Opaque takes nothing at all": { type: "Opaque", data: {} },
+  "a type of one's own domain takes anything": { type: "example.com/thing", data: { A: "1" } },
+  "tls takes a certificate and a key": { type: "kubernetes.io/tls", data: { "tls.crt": CERT, "tls.key": pemKey("") } },
+  "tls takes a chain, an EC key and a CA": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": CERT + CERT, "tls.key": pemKey("EC "), "ca.crt": CERT },
+  },
+  "ssh-auth takes an OpenSSH key": { type: "kubernetes.io/ssh-auth", data: { "ssh-privatekey": pemKey("OPENSSH ") } },
+  "dockerconfigjson takes auths": {
+    type: "kubernetes.io/dockerconfigjson",
+    data: { ".dockerconfigjson": '{"auths":{"r.example":{"auth":"eA=="}}}' },
+  },
+  "dockercfg takes an object": { type: "kubernetes.io/dockercfg", data: { ".dockercfg": "{}" } },
+  "basic-auth takes a password alone": { type: "kubernetes.io/basic-auth", data: { password: "x" } },
+  "the name of an object's method is a type without demands": { type: "toString", data: {} },
+};
+for (const [title, { type, data }] of Object.entries(FITS)) {
+  t.test(title, async (t) => {
+    t.doesNotThrow(() => refuseWrongShape("shop/api", type, dataOf(data)));
+  });
+}
+
+const REFUSED: Record<string, { type: string; data: Data; says: string }> = {
+  "tls needs tls.key": { type: "kubernetes.io/tls", data: { "tls.crt": CERT }, says: "needs the key tls.key" },
+  "tls needs tls.crt": { type: "kubernetes.io/tls", data: { "tls.key": pemKey("") }, says: "needs the key tls.crt" },
+  "tls needs PEM in tls.crt": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": "hunter2", "tls.key": pemKey("") },
+    says: "needs a PEM certificate in tls.crt",
+  },
+  "tls with certificate and key swapped is refused": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": pemKey(""), "tls.key": CERT },
+    says: "needs a PEM certificate in tls.crt",
+  },
+  "tls with a cut key is refused": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": CERT, "tls.key": pemKey("").slice(0, 40) },
+    says: "needs a PEM private key in tls.key",
+  },
+  "ssh-auth needs a private key, not a public one": {
+    type: "kubernetes.io/ssh-auth",
+    data: { "ssh-privatekey": "ssh-ed25519 AAAA hunter2" },
+    says: "needs a PEM private key in ssh-privatekey",
+  },
+  "dockerconfigjson needs JSON": {
+    type: "kubernetes.io/dockerconfigjson",
+    data: { ".dockerconfigjson": "hunter2" },
+    says: "needs a JSON object in .dockerconfigjson",
+  },
+  "dockerconfigjson needs auths": {
+    type: "kubernetes.io/dockerconfigjson",
+    data: { ".dockerconfigjson": "{}" },
+    says: 'needs an object "auths"',
+  },
+  "dockerconfigjson refuses auths that are a list": {
+    type: "kubernetes.io/dockerconfigjson",
+    data: { ".dockerconfigjson": '{"auths":[]}' },
+    says: 'needs an object "auths"',
+  },
+  "dockercfg refuses a list": {
+    type: "kubernetes.io/dockercfg",
+    data: { ".dockercfg": "[]" },
+    says: "needs a JSON object",
+  },
+  "basic-auth needs a name or a password": {
+    type: "kubernetes.io/basic-auth",
+    data: { user: "x" },
+    says: "neither username",
+  },
+};
+for (const [title, { type, data, says }] of Object.entries(REFUSED)) {
+  t.test(title, async (t) => {
+    const error = t.throws(() => refuseWrongShape("shop/api", type, dataOf(data))) as unknown as ZoppError;
+    t.equal(error.code, "TargetShape");
+    t.ok(error.message.includes(says), `says: ${error.message}`);
+    t.notMatch(error.message, /hunter2|MIIB/, "and quotes nothing");
+  });
+}
+
+t.test("values of more than a Secret can hold are refused", async (t) => {
+  const half = new Uint8Array(MAX_SECRET_BYTES / 2);
+  t.doesNotThrow(() =>
+    refuseWrongShape(
+      "shop/api",
+      "Opaque",
+      new Map([
+        ["A", half],
+        ["B", half],
+      ]),
+    ),
+  );
+  const error = t.throws(() =>
+    refuseWrongShape(
+      "shop/api",
+      "Opaque",
+      new Map([
+        ["A", half],
+        ["B", half],
+        ["C", Uint8Array.of(1)],
+      ]),
+    ),
+  );
+  t.match(error, { code: "TooLarge" });
+});
+
+t.test("name and type have defaults, retired keys are left out", async (t) => {
+  const entry = { version: 1, by: "zk1", signature: "" };
+  const spec = { environment: "a/b/c", header: { version: 1, by: "zk1", signature: "" } };
+  const bare = bundle({
+    ...spec,
+    data: { B: { ...entry, sealed: "" }, A: { ...entry, retired: true } },
+    render: { AB: "" },
+  });
+  t.equal(targetName(bare), "api");
+  t.equal(targetType(bare), "Opaque");
+  t.strictSame(targetKeys(bare), ["AB", "B"]);
+  const named = bundle({ ...spec, target: { name: "other", type: "example.com/thing" } });
+  t.equal(targetName(named), "other");
+  t.equal(targetType(named), "example.com/thing");
+  t.strictSame(targetKeys(named), []);
+});
+
+function dataOf(data: Data): Map<string, Uint8Array> {
+  return new Map(Object.entries(data).map(([key, value]) => [key, bytes(value)]));
+}
+
+function bundle(spec: unknown): ZoppSecret {
+  return {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppSecret",
+    metadata: { name: "api", namespace: "shop" },
+    spec,
+  } as ZoppSecret;
+}

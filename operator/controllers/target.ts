@@ -1,0 +1,147 @@
+// What a target Secret must look like: its name, the marks by which it is ours, and the contents of its type.
+// Which types and labels are allowed at all is policy (crds/policy/target.ts); whether it may be written, the plan's.
+import { encodeBase64 } from "../../crds/crypto/encoding.js";
+import { ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { apiVersionOf, type KubeObject, type OwnerReference, ZOPP_SECRETS } from "../kube/resources.js";
+import type { Hold } from "./secret.plan.js";
+
+/** On every Secret that zopp writes to, whole or in part: the operator watches Secrets by this label only. */
+export const MANAGED_LABEL = "zopp.dev/managed";
+/** The conventional label; only on Secrets that are wholly ours. */
+export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
+/** Names the bundle that a Secret is made from. A Secret is ours when this names our bundle. */
+export const BUNDLE_ANNOTATION = "zopp.dev/bundle";
+/** Set by people on a Secret that is not ours: the named bundle takes it over, other keys are removed. */
+export const ADOPT_ANNOTATION = "zopp.dev/adopt";
+/** Set by people on a Secret that is not ours: the named bundle writes its keys into it and leaves the rest. */
+export const MERGE_ANNOTATION = "zopp.dev/merge";
+/** On a bundle: a new value makes the operator open and write it again, whatever its status says. */
+export const RECONCILE_ANNOTATION = "zopp.dev/reconcile";
+
+/** The most that the data of a Secret may hold, in bytes (Kubernetes' own limit). */
+export const MAX_SECRET_BYTES = 1024 * 1024;
+
+/** The name of the Secret: the target's, by default the bundle's own. */
+export function targetName(bundle: ZoppSecret): string {
+  return bundle.spec.target?.name ?? bundle.metadata.name;
+}
+
+/** The type of the Secret; Opaque by default, as in Kubernetes. */
+export function targetType(bundle: ZoppSecret): string {
+  return bundle.spec.target?.type ?? "Opaque";
+}
+
+/** The keys that the Secret gets: entries that are not retired, and templates; sorted. */
+export function targetKeys(bundle: ZoppSecret): string[] {
+  const entries = Object.entries(bundle.spec.data ?? {});
+  const live = entries.filter(([, entry]) => entry.retired !== true).map(([key]) => key);
+  return [...live, ...Object.keys(bundle.spec.render ?? {})].sort();
+}
+
+/** Exactly the fields that the operator wants to own of a Secret. */
+export interface AppliedSecret extends KubeObject {
+  readonly type?: string;
+  readonly immutable?: boolean;
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/**
+ * The Secret as it is applied: data (base64 by key, in the order given), marks, and what the target asks for.
+ * A merged Secret gets our keys and the label by which it is watched, nothing else. `retain`: without an owner, so
+ * that it outlives the bundle.
+ */
+export function secretObject(bundle: ZoppSecret, hold: Hold, data: Data, retain: boolean): AppliedSecret {
+  const { namespace } = bundle.metadata;
+  const encoded: Record<string, string> = {};
+  for (const [key, value] of data) encoded[key] = encodeBase64(value);
+  const base = { name: targetName(bundle), namespace, ...(hold.uid === undefined ? {} : { uid: hold.uid }) };
+  if (hold.mode === "merge") return { metadata: { ...base, labels: { [MANAGED_LABEL]: "keys" } }, data: encoded };
+  const { labels, annotations, immutable } = bundle.spec.target ?? {};
+  return {
+    metadata: {
+      ...base,
+      labels: { ...labels, [MANAGED_LABEL]: "whole", [MANAGED_BY_LABEL]: "zopp" },
+      annotations: { ...annotations, [BUNDLE_ANNOTATION]: bundle.metadata.name },
+      ...(retain ? {} : { ownerReferences: [ownerReference(bundle)] }),
+    },
+    type: targetType(bundle),
+    ...(immutable === true ? { immutable } : {}),
+    data: encoded,
+  };
+}
+
+function ownerReference({ metadata }: ZoppSecret): OwnerReference {
+  const { name, uid = "" } = metadata;
+  return { apiVersion: apiVersionOf(ZOPP_SECRETS), kind: ZOPP_SECRETS.kind, name, uid, controller: true };
+}
+
+type Data = ReadonlyMap<string, Uint8Array>;
+type Check = (data: Data) => string | undefined;
+
+const decoder = new TextDecoder();
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/;
+const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )?PRIVATE KEY-----/;
+
+/** What each built-in type demands; the first unmet demand is the problem. Other types demand nothing. */
+const SHAPES: Readonly<Record<string, readonly Check[]>> = {
+  "kubernetes.io/tls": [pem("tls.crt", CERTIFICATE, "certificate"), pem("tls.key", PRIVATE_KEY, "private key")],
+  "kubernetes.io/ssh-auth": [pem("ssh-privatekey", PRIVATE_KEY, "private key")],
+  "kubernetes.io/dockerconfigjson": [json(".dockerconfigjson", "auths")],
+  "kubernetes.io/dockercfg": [json(".dockercfg")],
+  "kubernetes.io/basic-auth": [
+    (data) => (data.has("username") || data.has("password") ? undefined : "has neither username nor password"),
+  ],
+};
+
+/**
+ * Refuses data that does not fit the Secret's type. Messages name the key and never quote contents.
+ * Throws TargetShape; TooLarge when all values together are over 1 MiB.
+ */
+export function refuseWrongShape(what: string, type: string, data: Data): void {
+  for (const check of Object.hasOwn(SHAPES, type) ? (SHAPES[type] ?? []) : []) {
+    const problem = check(data);
+    if (problem !== undefined)
+      throw new ZoppError("TargetShape", `bundle ${what}: a Secret of type ${type} ${problem}`);
+  }
+  let total = 0;
+  for (const value of data.values()) total += value.length;
+  if (total > MAX_SECRET_BYTES) {
+    throw new ZoppError(
+      "TooLarge",
+      `bundle ${what}: its values hold ${total} bytes, a Secret at most ${MAX_SECRET_BYTES}`,
+    );
+  }
+}
+
+function pem(key: string, pattern: RegExp, noun: string): Check {
+  return (data) => {
+    const value = data.get(key);
+    if (value === undefined) return `needs the key ${key}`;
+    return pattern.test(decoder.decode(value)) ? undefined : `needs a PEM ${noun} in ${key}`;
+  };
+}
+
+function json(key: string, member?: string): Check {
+  return (data) => {
+    const value = data.get(key);
+    if (value === undefined) return `needs the key ${key}`;
+    const parsed = parseObject(decoder.decode(value));
+    if (parsed === undefined) return `needs a JSON object in ${key}`;
+    if (member === undefined) return undefined;
+    return isObject(parsed[member]) ? undefined : `needs an object "${member}" in the JSON of ${key}`;
+  };
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined; // the parser's message quotes the text
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,236 @@
+// The operator: its informers, queues and controllers, made in `init`, ended in order by `stop`.
+// What is done about an object is in controllers/; connections and settings come from main.
+import dotI from "@dot-i/k8s-operator";
+import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
+import { PolicyBook, type PolicyChange } from "./controllers/policy.book.js";
+import {
+  isSeen,
+  type PolicyDeps,
+  type PolicyObject,
+  reconcilePolicy,
+  withOurPolicyStatus,
+} from "./controllers/policy.js";
+import { Freshest } from "./controllers/freshest.js";
+import { reconcileSecret, type SecretDeps, withOurStatus } from "./controllers/secret.js";
+import { BundleMemory } from "./controllers/secret.memory.js";
+import { BundleWatch } from "./controllers/secret.watch.js";
+import { MANAGED_LABEL } from "./controllers/target.js";
+import { type SeenSecret, seenSecret } from "./controllers/target.seen.js";
+import type { ApiClient } from "./kube/client.js";
+import { Controller, type Reconcile } from "./kube/controller.js";
+import { Recorder } from "./kube/events.js";
+import { Informer, type InformerOptions } from "./kube/informer.js";
+import type { Log } from "./kube/observe.js";
+import { Queue } from "./kube/queue.js";
+import {
+  type KubeObject,
+  keyOf,
+  placeOf,
+  type Resource,
+  SECRETS,
+  ZOPP_ENVIRONMENTS,
+  ZOPP_SECRETS,
+  ZOPP_WORKSPACES,
+} from "./kube/resources.js";
+import type { KeyringClient } from "./keyring/client.js";
+import type { OperatorMetrics, PlaceLabels } from "./metrics.js";
+
+/** What the operator is made of. */
+export interface OperatorParts {
+  readonly client: ApiClient;
+  readonly keyring: KeyringClient;
+  readonly log: Log;
+  readonly metrics: OperatorMetrics;
+  /** Namespaces to serve one by one; absent = all. */
+  readonly namespaces?: readonly string[] | undefined;
+  readonly workers: number;
+  /** The pod's name: who speaks in Events. */
+  readonly instance: string;
+}
+
+const POLICY_WORKERS = 4;
+const SWEEP_MS = 30_000;
+const nowMs = () => performance.now();
+
+/**
+ * One operator process. `start()` resolves when everything was listed once and the workers run; `stop()` when what
+ * was being worked on is finished. Client and keyring are closed by whoever made them.
+ */
+export class ZoppOperator extends dotI.default {
+  readonly #parts: OperatorParts;
+  readonly #informers: Pick<Informer, "start" | "stop" | "synced">[] = [];
+  readonly #controllers: Controller[] = [];
+  readonly #started = new AbortController();
+  #book: PolicyBook | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+  #running = false;
+
+  constructor(parts: OperatorParts) {
+    super({ debug() {}, info() {}, warn() {}, error() {} });
+    this.#parts = parts;
+  }
+
+  /** Null when everything moves, else which key has been stuck; for liveness. */
+  stuck(): string | null {
+    return this.#controllers.map((controller) => controller.stuck()).find((problem) => problem !== null) ?? null;
+  }
+
+  /** Null when everything was listed and the keyring answers, else why not; for readiness. */
+  notReady(): string | null {
+    if (!this.#running) return "starting or stopping";
+    return this.#book?.problem ?? null;
+  }
+
+  /** Stops watching, finishes what is active, and resolves. */
+  override async stop(): Promise<void> {
+    this.#running = false;
+    this.#started.abort();
+    super.stop();
+    clearInterval(this.#sweeper);
+    await Promise.all(this.#informers.map((informer) => informer.stop()));
+    await this.#book?.stop();
+    await Promise.all(this.#controllers.map((controller) => controller.stop()));
+  }
+
+  /** The base's watch ends the process at its first error: informers and queues stand in its place. */
+  protected override watchResource(): Promise<never> {
+    return Promise.reject(new TypeError("watchResource is not used: see init()"));
+  }
+
+  protected override async init(): Promise<void> {
+    const { client, log } = this.#parts;
+    const events = new Recorder({ client, component: "zopp-operator", instance: this.#parts.instance, log });
+    const workspaces = this.#informer<ZoppWorkspace>({ resource: ZOPP_WORKSPACES });
+    const environments = this.#informer<ZoppEnvironment>({ resource: ZOPP_ENVIRONMENTS });
+    const listeners: ((change: PolicyChange) => void)[] = [];
+    const waiting: (() => boolean)[] = [];
+    const book = new PolicyBook({
+      keyring: this.#parts.keyring,
+      log,
+      pending: () => waiting.some((waits) => waits()),
+      changed: (change) => {
+        for (const listener of listeners) listener(change);
+      },
+    });
+    this.#book = book;
+    const kinds = [
+      { resource: ZOPP_WORKSPACES, informer: workspaces as Informer<PolicyObject>, kind: "workspaces" },
+      { resource: ZOPP_ENVIRONMENTS, informer: environments as Informer<PolicyObject>, kind: "environments" },
+    ] as const;
+    for (const { resource, informer, kind } of kinds) {
+      const policy = this.#policy({ resource, informer, kind, book, events });
+      listeners.push(policy.changed);
+      waiting.push(policy.pending);
+    }
+    const watch = this.#secrets({ book, events, workspaces, environments });
+    listeners.push((change) => watch.policyChanged(change));
+    await this.#run(book, watch);
+  }
+
+  async #run(book: PolicyBook, watch: BundleWatch): Promise<void> {
+    for (const informer of this.#informers) informer.start();
+    await Promise.all(this.#informers.map((informer) => informer.synced(this.#started.signal)));
+    book.start();
+    for (const controller of this.#controllers) controller.start();
+    this.#sweeper = setInterval(() => watch.sweep(), SWEEP_MS).unref();
+    this.#running = true;
+  }
+
+  /** Everything about bundles and their Secrets. */
+  #secrets(shared: SecretsParts): BundleWatch {
+    const { client, keyring, metrics, namespaces, workers } = this.#parts;
+    const informer = this.#informer<ZoppSecret>({ resource: ZOPP_SECRETS, namespaces });
+    const ours = { labelSelector: MANAGED_LABEL, metadataOnly: true, transform: seenSecret };
+    const targets = new Freshest(this.#informer<SeenSecret>({ resource: SECRETS, namespaces, ...ours }), nowMs);
+    const bundles = new Freshest(informer, nowMs, withOurStatus);
+    const memory = new BundleMemory(nowMs);
+    const queue = this.#queue("zoppsecret");
+    const deps: SecretDeps = {
+      ...shared,
+      client,
+      keyring,
+      bundles,
+      targets,
+      memory,
+      policyOf: (path) => shared.book.policyOf(path),
+      failuresOf: (key) => queue.failuresOf(key),
+      now: () => new Date(),
+      wrote: (secret) => targets.put(secret),
+      opened: (result, seconds) => metrics.opened(result, seconds),
+      tell: {
+        applied: (seconds) => metrics.applied(seconds),
+        conditions: (key, conditions) => metrics.conditions(placeLabels(key), conditions ?? null),
+      },
+    };
+    this.#controller("zoppsecret", queue, workers, (key, signal) => reconcileSecret(key, deps, signal));
+    return new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory });
+  }
+
+  /** Everything about workspaces, or about environments. */
+  #policy({ resource, informer, kind, book, events }: PolicyParts) {
+    const name = resource.kind.toLowerCase();
+    const queue = this.#queue(name);
+    const objects = new Freshest(informer, nowMs, withOurPolicyStatus);
+    objects.onChange(({ old, now, initial }) => {
+      if (old !== undefined && old.metadata.generation === now?.metadata.generation) return;
+      if (now !== undefined) queue.add(keyOf(now), initial ? "background" : "urgent");
+      if (!initial) book.poke();
+    });
+    const deps: PolicyDeps = {
+      resource,
+      client: this.#parts.client,
+      objects,
+      state: (key) => book.state(kind, key),
+      spoken: () => book.description !== undefined,
+      poke: () => book.poke(),
+      events,
+      now: () => new Date(),
+    };
+    this.#controller(name, queue, POLICY_WORKERS, (key) => reconcilePolicy(key, deps));
+    return {
+      pending: () => [...informer.list()].some((object) => !isSeen(object, book.state(kind, keyOf(object)))),
+      changed: (change: PolicyChange) => {
+        const keys = change.recovered ? [...informer.list()].map(keyOf) : change[kind];
+        for (const key of keys) queue.add(key, "urgent");
+      },
+    };
+  }
+
+  #informer<T extends KubeObject>(options: Omit<InformerOptions<T>, "client" | "log" | "hooks">): Informer<T> {
+    const { client, log, metrics } = this.#parts;
+    const informer = new Informer<T>({ ...options, client, log, hooks: metrics.informer });
+    this.#informers.push(informer);
+    return informer;
+  }
+
+  #queue(name: string): Queue {
+    const queue = new Queue({ name, hooks: this.#parts.metrics.queue });
+    this.#parts.metrics.watchQueue(name, queue);
+    return queue;
+  }
+
+  #controller(name: string, queue: Queue, workers: number, reconcile: Reconcile): void {
+    const { log, metrics } = this.#parts;
+    this.#controllers.push(new Controller({ name, queue, workers, reconcile, log, hooks: metrics.controller }));
+  }
+}
+
+interface SecretsParts {
+  readonly book: PolicyBook;
+  readonly events: Recorder;
+  readonly workspaces: Informer<ZoppWorkspace>;
+  readonly environments: Informer<ZoppEnvironment>;
+}
+
+interface PolicyParts {
+  readonly resource: Resource;
+  readonly informer: Informer<PolicyObject>;
+  readonly kind: "workspaces" | "environments";
+  readonly book: PolicyBook;
+  readonly events: Recorder;
+}
+
+function placeLabels(key: string): PlaceLabels {
+  const { namespace = "", name } = placeOf(key);
+  return { namespace, name };
+}
