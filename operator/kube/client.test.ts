@@ -230,6 +230,13 @@ t.test("an aborted watch ends", async (t) => {
 });
 
 const refusals: Record<string, { script: Script; status: number }> = {
+  "a refusal that is cut": {
+    script: (_, response) => {
+      response.writeHead(503, { "content-length": "1000" });
+      response.write('{"kind":', () => response.destroy());
+    },
+    status: 503,
+  },
   "410 as an answer": { script: (_, response) => answer(response, 410, statusOf(410, "Expired")), status: 410 },
   "410 as an event": {
     script: (_, response) => void response.end(line("ERROR", statusOf(410, "Expired"))),

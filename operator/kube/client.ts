@@ -24,6 +24,7 @@ export interface ConnectOptions extends EndpointOptions {
   readonly userAgent?: string;
   readonly connections?: number;
   readonly timeoutMs?: number;
+  readonly maxAnswerBytes?: number;
   readonly hooks?: ClientHooks;
 }
 
@@ -73,6 +74,7 @@ export interface DeleteOptions extends RequestOptions {
 
 const PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const MAX_REFUSAL_BYTES = 64 * 1024;
 /** etcd refuses objects over 1.5 MiB; an event line is one object. */
 const MAX_LINE_BYTES = 8 * 1024 * 1024;
 
@@ -83,8 +85,9 @@ export async function connect(options: ConnectOptions = {}): Promise<ApiClient> 
 
 /** Makes a client for a known endpoint. */
 export function connectTo(endpoint: Endpoint, options: ConnectOptions = {}): ApiClient {
-  const { connections, timeoutMs, hooks, userAgent = "zopp" } = options;
-  return new ApiClient(endpoint, new Transport({ endpoint, userAgent, connections, timeoutMs, hooks }));
+  const { connections, timeoutMs, maxAnswerBytes, hooks, userAgent = "zopp" } = options;
+  const transport = new Transport({ endpoint, userAgent, connections, timeoutMs, maxAnswerBytes, hooks });
+  return new ApiClient(endpoint, transport);
 }
 
 /**
@@ -271,8 +274,18 @@ function parsed(text: string): unknown {
   }
 }
 
+/** The body of a refusal, as far as it comes; a Status is short. */
 async function wholeText(body: AsyncIterable<Uint8Array>): Promise<string> {
   const parts: Uint8Array[] = [];
-  for await (const part of body) parts.push(part);
+  let length = 0;
+  try {
+    for await (const part of body) {
+      parts.push(part);
+      length += part.length;
+      if (length > MAX_REFUSAL_BYTES) break;
+    }
+  } catch {
+    // cut: the HTTP status is known and says enough
+  }
   return Buffer.concat(parts).toString("utf8");
 }

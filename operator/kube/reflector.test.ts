@@ -154,3 +154,22 @@ t.test("watches that end at once and say nothing are not repeated in a tight cir
   await new Promise((resolve) => setTimeout(resolve, 250));
   t.ok(starts(server).length <= 5, `${starts(server).length} watches in 250 ms`);
 });
+
+t.test("a list longer than is read at once is asked for in smaller pages", async (t) => {
+  const big = (name: string) => object(name, 1, { annotations: { big: "x".repeat(100) } });
+  const names = Array.from({ length: 20 }, (_, index) => `n${index}`);
+  const { server, informer } = await follow(
+    t,
+    script((one, response) => {
+      const from = Number(one.query.get("continue") ?? "0");
+      const to = from + Number(one.query.get("limit"));
+      listed(response, 10, names.slice(from, to).map(big), to < names.length ? String(to) : undefined);
+    }),
+    {},
+    { maxAnswerBytes: 2000 },
+  );
+  await informer.synced();
+  t.equal(informer.size, 20);
+  const limits = server.received.map((one) => Number(one.query.get("limit")));
+  t.same(limits.slice(0, 3), [500, 250, 125]);
+});

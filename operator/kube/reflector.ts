@@ -41,6 +41,8 @@ const TIMING: ReflectorTiming = {
   quietMs: 150_000,
 };
 const PAGE = 500;
+/** undici's code for an answer longer than the client reads: objects can be 1 MiB each. */
+const TOO_LONG = "UND_ERR_RES_EXCEEDED_MAX_SIZE";
 /** A version that the server never knew (a restored etcd) is not answered with 410: list again after so many failures. */
 const FAILURES_BEFORE_LIST = 5;
 /** A watch that ended sooner and told nothing counts as a failure, so that it is not repeated in a tight circle. */
@@ -53,6 +55,7 @@ export class Reflector {
   /** The newest resourceVersion seen; null when everything must be listed. */
   #version: string | null = null;
   #failures = 0;
+  #page = PAGE;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
@@ -92,6 +95,7 @@ export class Reflector {
     const { resource, log, hooks } = this.#options;
     const failure = apiStatus(error);
     const gone = failure?.status === 410;
+    if (failure?.reason === TOO_LONG) this.#page = Math.max(1, this.#page >> 1);
     this.#failures += 1;
     if (gone || this.#failures % FAILURES_BEFORE_LIST === 0) this.#version = null;
     // the first "too old" is ordinary; a circle of them is not
@@ -106,7 +110,7 @@ export class Reflector {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { client, resource, namespace, labelSelector, fieldSelector, metadataOnly } = this.#options;
-    const selection = { namespace, labelSelector, fieldSelector, metadataOnly, signal, limit: PAGE };
+    const selection = { namespace, labelSelector, fieldSelector, metadataOnly, signal, limit: this.#page };
     const objects: KubeObject[] = [];
     let next: string | undefined;
     let version: string | undefined;

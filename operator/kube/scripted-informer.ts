@@ -3,7 +3,7 @@
 
 import type { ServerResponse } from "node:http";
 import type { Test } from "tap";
-import { connectTo } from "./client.js";
+import { type ConnectOptions, connectTo } from "./client.js";
 import { Informer, type InformerOptions } from "./informer.js";
 import { silentLog } from "./observe.js";
 import { CONFIG_MAPS, type KubeObject } from "./resources.js";
@@ -25,9 +25,10 @@ export async function follow(
   t: Test,
   script: Script,
   options: Partial<InformerOptions<KubeObject>> = {},
+  connection: ConnectOptions = {},
 ): Promise<Setup> {
   const server = await scriptedServer(script);
-  const client = connectTo(server.endpoint);
+  const client = connectTo(server.endpoint, connection);
   const informer = new Informer({ client, resource: CONFIG_MAPS, log: silentLog, timing: FAST, ...options });
   const changes: string[] = [];
   const named = (one: KubeObject) => `${one.metadata.name}@${one.metadata.resourceVersion}`;

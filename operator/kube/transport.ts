@@ -15,6 +15,8 @@ export interface TransportOptions {
   readonly connections?: number | undefined;
   /** Longest wait for an answer's headers and between parts of its body (default 30 s). */
   readonly timeoutMs?: number | undefined;
+  /** Longest answer that is read whole (default 64 MiB); a list that is longer is asked for in smaller pages. */
+  readonly maxAnswerBytes?: number | undefined;
   readonly hooks?: ClientHooks | undefined;
 }
 
@@ -54,6 +56,7 @@ interface Sockets {
 const CREDENTIALS_MS = 60_000;
 /** Below the API server's own 90 s, so that a request never goes out on a socket that it just closed. */
 const KEEP_ALIVE_MS = 60_000;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** Sockets and credentials of a process for one API server. Live from construction to `close()`. */
 export class Transport {
@@ -153,16 +156,18 @@ export class Transport {
 
   #open(tls: TlsOptions): Pick<Sockets, "requests" | "watches"> {
     const { endpoint } = this.#options;
+    // one multiplexed h2 connection costs a fifth more CPU per small PATCH than sockets of HTTP/1.1, and is slower
     const shared = { allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MS };
     const connections = this.#options.connections ?? 32;
+    const maxResponseSize = this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES;
     if (endpoint.proxy !== undefined) {
       const proxy = { ...shared, uri: endpoint.proxy, requestTls: { ...tls } };
-      return { requests: new ProxyAgent({ ...proxy, connections }), watches: new ProxyAgent(proxy) };
+      return { requests: new ProxyAgent({ ...proxy, connections, maxResponseSize }), watches: new ProxyAgent(proxy) };
     }
     const connect = { ...tls, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
     const { origin } = endpoint.server;
     return {
-      requests: new Pool(origin, { ...shared, connect, connections }),
+      requests: new Pool(origin, { ...shared, connect, connections, maxResponseSize }),
       watches: new Pool(origin, { ...shared, connect }),
     };
   }
