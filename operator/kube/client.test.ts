@@ -1,5 +1,8 @@
 // What the client sends, and what becomes of every kind of answer, over real sockets on loopback.
 
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import { type AddressInfo, connect as connectSocket, type Socket } from "node:net";
 import t, { type Test } from "tap";
 import { ZoppError } from "../../crds/errors.js";
 import { type ApiClient, type ConnectOptions, connectTo, type WatchOptions } from "./client.js";
@@ -140,6 +143,28 @@ t.test("a server that refuses connections and comes back is used again", async (
   t.ok(["ECONNREFUSED", "UND_ERR_SOCKET", "ECONNRESET"].includes(apiStatus(error)?.reason ?? ""));
   await server.up();
   t.match(await client.get(SECRETS, place), { metadata: { name: "a" } });
+});
+
+t.test("a proxy of the kubeconfig is gone through", async (t) => {
+  const { server } = await make(t, (_, response) => answer(response, 200, object("a", 1)));
+  const asked: string[] = [];
+  const proxy = createServer().listen(0, "127.0.0.1");
+  proxy.on("connect", (request: IncomingMessage, socket: Socket) => {
+    asked.push(request.url ?? "");
+    const onward = connectSocket(Number(server.endpoint.server.port), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      socket.pipe(onward).pipe(socket);
+    });
+  });
+  await once(proxy, "listening");
+  const client = connectTo({ ...server.endpoint, proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+  t.teardown(async () => {
+    await client.close();
+    proxy.close();
+    proxy.closeAllConnections();
+  });
+  t.match(await client.get(SECRETS, { namespace: "shop", name: "a" }), { metadata: { name: "a" } });
+  t.same(asked, [server.endpoint.server.host]);
 });
 
 t.test("a caller's abort ends the request", async (t) => {

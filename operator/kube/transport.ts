@@ -161,7 +161,7 @@ export class Transport {
     const connections = this.#options.connections ?? 32;
     const maxResponseSize = this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES;
     if (endpoint.proxy !== undefined) {
-      const proxy = { ...shared, uri: endpoint.proxy, requestTls: { ...tls } };
+      const proxy = { ...shared, uri: endpoint.proxy, proxyTunnel: true, requestTls: { ...tls } };
       return { requests: new ProxyAgent({ ...proxy, connections, maxResponseSize }), watches: new ProxyAgent(proxy) };
     }
     const connect = { ...tls, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: 30_000 };
