@@ -26,6 +26,8 @@ export interface OperatorConfig {
 const ENVIRONMENT = "ZOPP_OPERATOR";
 const DEFAULT_WORKERS = 32;
 const MAX_WORKERS = 512;
+/** Stands for every namespace. */
+const ALL = "*";
 
 const AFTER_HELP = `
 Every flag is also a variable: --keyring-key is ${ENVIRONMENT}_KEYRING_KEY. A flag wins over its variable.
@@ -55,7 +57,8 @@ export function readConfig(argv: readonly string[], exit: (code: number) => neve
   // commander says what is wrong by itself; 2 is the exit code for usage
   command.exitOverride((error) => exit(error.exitCode === 0 ? 0 : 2));
   command.parse(argv, { from: "user" });
-  return command.opts<OperatorConfig>();
+  const { namespaces, ...rest } = command.opts<OperatorConfig>();
+  return { ...rest, namespaces: namespaces?.includes(ALL) ? undefined : namespaces };
 }
 
 function settings(): readonly Option[] {
@@ -85,8 +88,8 @@ function settings(): readonly Option[] {
   ];
 }
 
-function toNamespaces(text: string): readonly string[] | undefined {
-  if (text.trim() === "*") return undefined;
+function toNamespaces(text: string): readonly string[] {
+  if (text.trim() === ALL) return [ALL];
   const names = text
     .split(",")
     .map((name) => name.trim())

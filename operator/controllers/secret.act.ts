@@ -28,6 +28,8 @@ export interface ActDeps {
 /** What is opened, and how it is written. */
 export interface Act {
   readonly bundle: ZoppSecret;
+  /** The bundle's digest as the operator computed it. */
+  readonly digest: string;
   readonly hold: Hold;
   readonly epochs: Epochs;
   /** The Secret outlives the bundle. */
@@ -44,25 +46,20 @@ export interface Acted {
 /** Opens and writes. Everything that goes wrong is an outcome; plaintext is overwritten before it returns. */
 export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
   const answer = await open(act, deps);
-  if (!answer.ok) {
-    return { outcome: { kind: "refused", stage: "verify", error: answer.error, policy: answer.policy }, warnings: [] };
-  }
+  const { policy } = answer;
+  const refused = (stage: Refused["stage"], error: ZoppError): Refused => ({ kind: "refused", stage, error, policy, digest: act.digest });
+  if (!answer.ok) return { outcome: refused("verify", answer.error), warnings: [] };
   const plaintext = new Map<string, Uint8Array>();
   try {
     openValues(act, answer.keys, plaintext);
     const written = await write(act, contentOf(act.bundle, plaintext), deps);
     const { uid, resourceVersion } = written.metadata;
-    const outcome: Synced = {
-      kind: "synced",
-      digest: answer.digest,
-      policy: answer.policy,
-      target: { uid, resourceVersion },
-    };
+    const outcome: Synced = { kind: "synced", digest: answer.digest, policy, target: { uid, resourceVersion } };
     return { outcome, warnings: answer.warnings };
   } catch (thrown) {
     const error = asZoppError(thrown, `writing the Secret of ${placeOf(act.bundle)}`);
     const stage = error.code === "CannotOpen" ? "verify" : "sync";
-    return { outcome: { kind: "refused", stage, error, policy: answer.policy }, warnings: answer.warnings };
+    return { outcome: refused(stage, error), warnings: answer.warnings };
   } finally {
     for (const value of plaintext.values()) value.fill(0);
     for (const key of answer.keys.values()) key.fill(0);

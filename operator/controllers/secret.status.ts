@@ -26,6 +26,8 @@ export interface Refused {
   /** `verify`: the keyring said no, or could not be asked. `sync`: the Secret could not be made or written. */
   readonly stage: "verify" | "sync";
   readonly policy: readonly string[];
+  /** The digest of what was refused; undefined when it could not be read. */
+  readonly digest?: string | undefined;
 }
 
 /** How long before the end of a value the bundle says so. */
@@ -69,11 +71,12 @@ export function nextStatus(
 ): SecretStatus {
   const generation = bundle.metadata.generation ?? 0;
   const wanted = [...wantedConditions(bundle, previous, outcome), ...expiring(bundle, now)];
-  const history = nextHistory(bundle, previous, outcome, now);
-  const kept = lastGood(bundle, previous, outcome);
+  const history = nextHistory(previous, outcome, now);
+  const ends = endings(bundle).sort((a, b) => a.at - b.at)[0];
   return {
     observedGeneration: generation,
-    ...kept,
+    ...lastGood(bundle, previous, outcome),
+    ...(ends === undefined ? {} : { expires: ends.expires }),
     conditions: conditionsOf(previous?.conditions, wanted, { generation, now }),
     ...(history.length === 0 ? {} : { history }),
   };
@@ -135,9 +138,16 @@ function refusedConditions(previous: SecretStatus | undefined, { error, stage }:
   ];
 }
 
+/** Far below what the schema allows, and as much as anybody reads. */
+const MAX_MESSAGE = 2000;
+
+function clip(text: string): string {
+  return text.length <= MAX_MESSAGE ? text : `${text.slice(0, MAX_MESSAGE - 1)}…`;
+}
+
 /** What is wrong, then what to do. */
 export function messageOf(error: ZoppError): string {
-  return `${error.message}; next: ${error.kind.next}`;
+  return clip(`${error.message}; next: ${error.kind.next}`);
 }
 
 /** Says which values end soon or have ended: only a warning, nothing is taken away. */
@@ -147,7 +157,7 @@ function expiring(bundle: ZoppSecret, now: Date): Wanted[] {
   const ended = soon.some(({ at }) => at <= now.getTime());
   const text = soon.map(({ key, expires }) => `${key} (${expires})`).join(", ");
   return [
-    condition("Expiring", true, ended ? "Expired" : "ExpiresSoon", `write new values with \`zopp set\`: ${text}`),
+    condition("Expiring", true, ended ? "Expired" : "ExpiresSoon", clip(`write new values with \`zopp set\`: ${text}`)),
   ];
 }
 
@@ -167,21 +177,14 @@ function endings(bundle: ZoppSecret): { key: string; expires: string; at: number
 type History = NonNullable<SecretStatus["history"]>;
 
 /** The newest five different things that happened to the bundle, newest first. Repetitions are not news. */
-function nextHistory(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome, now: Date): History {
+function nextHistory(previous: SecretStatus | undefined, outcome: Outcome, now: Date): History {
   const before = previous?.history ?? [];
-  if (outcome.kind === "rested") return before;
+  if (outcome.kind === "rested" || outcome.digest === undefined) return before;
+  const { digest } = outcome;
   const result = outcome.kind === "synced" ? "Synced" : outcome.error.code;
-  const digest = outcome.kind === "synced" ? { digest: outcome.digest } : {};
-  const generation = bundle.metadata.generation ?? 0;
   const [last] = before;
-  if (
-    last?.result === result &&
-    (outcome.kind === "synced" ? last.digest === outcome.digest : last.generation === generation)
-  ) {
-    return before;
-  }
-  const time = `${now.toISOString().slice(0, 19)}Z`;
-  return [{ time, result, generation, by: bundle.spec.header.by, ...digest }, ...before].slice(0, HISTORY);
+  if (last?.result === result && last.digest === digest) return before;
+  return [{ digest, time: `${now.toISOString().slice(0, 19)}Z`, result }, ...before].slice(0, HISTORY);
 }
 
 function canonical(value: unknown): string {

@@ -15,7 +15,7 @@ import { type ActDeps, openAndWrite } from "./secret.act.js";
 import { happenings } from "./secret.events.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { decide, type Situation, type Step } from "./secret.plan.js";
-import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, sameStatus } from "./secret.status.js";
+import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, type Refused, sameStatus } from "./secret.status.js";
 import { targetName } from "./target.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
 
@@ -131,14 +131,14 @@ async function act(
   if (step.do === "look") throw new TypeError("a target was looked up and is still unknown");
   if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step.afterMs);
   if (step.do === "refuse")
-    return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync"), deps, step.afterMs);
+    return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step.afterMs);
   const target = targetKey(bundle);
   if (!deps.memory.startMaking(target, key)) {
     throw new ZoppError("ApiConflict", `bundle ${key}: another bundle is making the Secret ${targetName(bundle)}`);
   }
   try {
     const acted = await openAndWrite(
-      { bundle, hold: step.hold, epochs: epochs(bundle, deps), retain: retains(bundle, deps), signal },
+      { bundle, digest: given.digest, hold: step.hold, epochs: epochs(bundle, deps), retain: retains(bundle, deps), signal },
       deps,
     );
     if (acted.outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
@@ -198,8 +198,8 @@ async function writeStatus(bundle: ZoppSecret, status: SecretStatus, deps: Secre
   }
 }
 
-function refusal(error: ZoppError, policy: readonly string[] = [], stage: "verify" | "sync" = "verify"): Outcome {
-  return { kind: "refused", error, stage, policy };
+function refusal(error: ZoppError, policy: readonly string[] = [], stage: Refused["stage"] = "verify", digest?: string): Outcome {
+  return { kind: "refused", error, stage, policy, digest };
 }
 
 /** The Secret outlives its bundle where the target says so; by default where the environment asks for approvals. */

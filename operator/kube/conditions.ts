@@ -9,7 +9,7 @@ export interface Condition {
   readonly status: "True" | "False" | "Unknown";
   readonly reason: string;
   readonly message: string;
-  readonly observedGeneration?: number;
+  readonly observedGeneration?: number | undefined;
   /** `YYYY-MM-DDTHH:MM:SSZ`; when `status` last changed. */
   readonly lastTransitionTime: string;
 }

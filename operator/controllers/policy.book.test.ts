@@ -1,0 +1,159 @@
+import t from "tap";
+import { ZoppError } from "../../crds/errors.js";
+import type { Description, PolicyState } from "../keyring/client.js";
+import { silentLog } from "../kube/observe.js";
+import type { Clock } from "../kube/queue.js";
+import { acceptedFor, differences, PolicyBook, type PolicyChange } from "./policy.book.js";
+
+function state(name: string, digest?: string, changes: Partial<PolicyState> = {}): PolicyState {
+  const accepted = digest === undefined ? {} : { accepted: { version: 1, digest } };
+  return { name, uid: `uid-${name}`, generation: 1, ...accepted, ...changes };
+}
+
+function description(workspaces: readonly PolicyState[], environments: readonly PolicyState[] = []): Description {
+  const cluster = { signingKey: "ed25519:", encryptionKey: "xwing:", log: "l" };
+  return { cluster, ready: true, workspaces: [...workspaces], environments: [...environments] } as Description;
+}
+
+const ACME = description([state("acme", "w1")], [state("acme.shop.prod", "e1"), state("acme.shop.dev")]);
+
+t.test("accepted policy is told as workspace, environment", async (t) => {
+  t.strictSame(acceptedFor(ACME, "acme/shop/prod"), ["w1", "e1"]);
+  t.strictSame(acceptedFor(ACME, "acme/shop/dev"), ["w1"]);
+  t.strictSame(acceptedFor(ACME, "acme/shop/none"), ["w1"]);
+  t.strictSame(acceptedFor(ACME, "other/shop/prod"), []);
+});
+
+const CHANGES: Record<string, { now: Description; want: Record<keyof Omit<PolicyChange, "recovered">, string[]> }> = {
+  "nothing changed": { now: ACME, want: { workspaces: [], environments: [], accepted: [] } },
+  "a new workspace digest concerns all its environments": {
+    now: description([state("acme", "w2")], ACME.environments),
+    want: { workspaces: ["acme"], environments: [], accepted: ["acme/shop/dev", "acme/shop/prod"] },
+  },
+  "a new environment digest concerns that environment": {
+    now: description(ACME.workspaces, [state("acme.shop.prod", "e2"), state("acme.shop.dev")]),
+    want: { workspaces: [], environments: ["acme.shop.prod"], accepted: ["acme/shop/prod"] },
+  },
+  "a refusal is a change of state, not of what is accepted": {
+    now: description(ACME.workspaces, [
+      state("acme.shop.prod", "e1", { generation: 2, refused: { code: "SignatureInvalid", message: "no" } }),
+      state("acme.shop.dev"),
+    ]),
+    want: { workspaces: [], environments: ["acme.shop.prod"], accepted: [] },
+  },
+  "an environment that is gone is a change": {
+    now: description(ACME.workspaces, [state("acme.shop.dev")]),
+    want: { workspaces: [], environments: ["acme.shop.prod"], accepted: ["acme/shop/prod"] },
+  },
+};
+for (const [title, { now, want }] of Object.entries(CHANGES)) {
+  t.test(title, async (t) => {
+    const change = differences(ACME, now, false);
+    for (const name of ["workspaces", "environments", "accepted"] as const) {
+      t.strictSame([...change[name]].sort(), want[name], name);
+    }
+  });
+}
+
+/** A book whose clock and keyring are driven by the test. */
+function setup(answers: (Description | ZoppError)[]) {
+  const timers: { delayMs: number; run: () => void }[] = [];
+  const clock: Clock = {
+    now: () => 0,
+    after(delayMs, run) {
+      const timer = { delayMs, run };
+      timers.push(timer);
+      return () => timers.splice(timers.indexOf(timer), timers.includes(timer) ? 1 : 0);
+    },
+  };
+  const waiting = { pending: false };
+  const changes: PolicyChange[] = [];
+  const asked = { times: 0 };
+  const book = new PolicyBook({
+    keyring: {
+      describe: async () => {
+        asked.times += 1;
+        const answer = answers.length > 1 ? answers.shift() : answers[0];
+        if (answer instanceof ZoppError) throw answer;
+        return answer as Description;
+      },
+    },
+    log: silentLog,
+    pending: () => waiting.pending,
+    changed: (change) => changes.push(change),
+    clock,
+  });
+  /** Lets the pending answer arrive; gives when the keyring will be asked next. */
+  const settle = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return timers.map(({ delayMs }) => delayMs);
+  };
+  const next = async () => {
+    timers.shift()?.run();
+    return settle();
+  };
+  return { book, changes, asked, waiting, settle, next };
+}
+
+t.test("a quiet keyring is asked every 30 s, and no change is told twice", async (t) => {
+  const { book, changes, settle, next } = setup([ACME]);
+  t.equal(book.problem, "keyring: not asked yet");
+  t.equal(book.policyOf("acme/shop/prod"), undefined);
+  book.start();
+  t.strictSame(await settle(), [30_000]);
+  t.equal(changes.length, 1);
+  t.equal(changes[0]?.recovered, true);
+  t.strictSame(book.policyOf("acme/shop/prod"), ["w1", "e1"]);
+  t.equal(book.problem, null);
+  t.strictSame(await next(), [30_000]);
+  t.equal(changes.length, 1);
+  await book.stop();
+});
+
+t.test("after a change the keyring is asked soon, then more and more seldom while something waits", async (t) => {
+  const { book, waiting, settle, next } = setup([ACME]);
+  book.start();
+  await settle();
+  waiting.pending = true;
+  book.poke();
+  t.strictSame(await settle(), [100]);
+  const delays: number[] = [];
+  for (let n = 0; n < 8; n += 1) delays.push(...(await next()));
+  t.strictSame(delays, [200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+  waiting.pending = false;
+  t.strictSame(await next(), [30_000]);
+  await book.stop();
+});
+
+t.test("a change while the keyring is being asked makes it be asked again", async (t) => {
+  const { book, asked, settle, next } = setup([ACME]);
+  book.start();
+  book.poke();
+  t.strictSame(await settle(), [200]);
+  await next();
+  t.equal(asked.times, 2);
+  await book.stop();
+});
+
+t.test("a keyring that does not answer is a problem until it answers, which is told", async (t) => {
+  const { book, changes, settle, next } = setup([ACME, new ZoppError("KeyringUnavailable", "no"), ACME]);
+  book.start();
+  await settle();
+  await next();
+  t.equal(book.problem, "keyring: KeyringUnavailable");
+  t.strictSame(book.policyOf("acme/shop/prod"), ["w1", "e1"], "what it said before still holds");
+  await next();
+  t.equal(book.problem, null);
+  t.strictSame(changes.map(({ recovered }) => recovered), [true, true]);
+  await book.stop();
+});
+
+t.test("a stopped book asks nothing", async (t) => {
+  const { book, asked, settle } = setup([ACME]);
+  book.start();
+  await settle();
+  await book.stop();
+  book.poke();
+  t.strictSame(await settle(), []);
+  t.equal(asked.times, 1);
+});

@@ -1,0 +1,140 @@
+import t from "tap";
+import { ZoppError } from "../../crds/errors.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { happenings } from "./secret.events.js";
+import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, readyReason, sameStatus } from "./secret.status.js";
+
+const NOW = new Date("2026-11-23T10:11:12Z");
+const LATER = new Date("2026-11-24T00:00:00Z");
+const DAY_MS = 24 * 3600_000;
+
+function bundle(generation = 1, expires?: string): ZoppSecret {
+  const entry = { version: 1, by: "zk1", sealed: "", signature: "", to: "zk1e", ...(expires === undefined ? {} : { expires }) };
+  const header = { version: 1, by: "zk1bob", signature: "" };
+  return {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppSecret",
+    metadata: { name: "api", namespace: "shop", uid: "u", generation },
+    spec: { environment: "acme/shop/prod", header, data: { A: entry } },
+  };
+}
+
+const synced = (digest = "d1", resourceVersion = "7"): Outcome => ({
+  kind: "synced",
+  digest,
+  policy: ["w", "e"],
+  target: { uid: "s", resourceVersion },
+});
+const refused = (code: ConstructorParameters<typeof ZoppError>[0], stage: "verify" | "sync" = "verify"): Outcome => ({
+  kind: "refused",
+  stage,
+  error: new ZoppError(code, "bundle shop/api: no"),
+  policy: ["w", "e"],
+  digest: "bad",
+});
+const conditionsOf = (status: SecretStatus) =>
+  Object.fromEntries((status.conditions ?? []).map(({ type, status, reason }) => [type, `${status} ${reason}`]));
+
+t.test("a synced bundle says what it holds and where", async (t) => {
+  const status = nextStatus(bundle(), undefined, synced(), NOW);
+  t.match(status, { observedGeneration: 1, digest: "d1", policy: ["w", "e"], entries: 1 });
+  t.strictSame(status.target, { name: "api", uid: "s", resourceVersion: "7" });
+  t.strictSame(conditionsOf(status), { Ready: "True Synced", Verified: "True Verified", Synced: "True Synced" });
+  t.match(status.history, [{ result: "Synced", digest: "d1", time: "2026-11-23T10:11:12Z" }]);
+});
+
+t.test("the same outcome later writes nothing", async (t) => {
+  const first = nextStatus(bundle(), undefined, synced(), NOW);
+  const copy = JSON.parse(JSON.stringify(first)) as SecretStatus;
+  t.ok(sameStatus(copy, nextStatus(bundle(), copy, synced(), LATER)));
+  t.ok(sameStatus(copy, nextStatus(bundle(), copy, { kind: "rested" }, LATER)));
+  t.notOk(sameStatus(undefined, first), "but a first status is written");
+  t.notOk(sameStatus(copy, nextStatus(bundle(2), copy, { kind: "rested" }, LATER)), "and so is a new generation");
+  t.notOk(sameStatus(copy, nextStatus(bundle(), copy, synced("d1", "8"), LATER)), "and a rewritten Secret");
+});
+
+t.test("a refusal keeps what it says of the last good Secret", async (t) => {
+  const good = nextStatus(bundle(), undefined, synced(), NOW);
+  const bad = nextStatus(bundle(2), good, refused("UnknownSigner"), LATER);
+  t.match(bad, { observedGeneration: 2, digest: "d1", target: good.target, entries: 1 });
+  t.strictSame(conditionsOf(bad), {
+    Ready: "False UnknownSigner",
+    Verified: "False UnknownSigner",
+    Synced: "False UnknownSigner",
+    Stalled: "True UnknownSigner",
+  });
+  const message = bad.conditions?.find(({ type }) => type === "Ready")?.message ?? "";
+  t.match(message, /bundle shop\/api: no; next: have somebody whom the policy names sign it/);
+  t.match(bad.history, [{ result: "UnknownSigner" }, { result: "Synced" }]);
+  t.ok(sameStatus(bad, nextStatus(bundle(2), bad, refused("UnknownSigner"), LATER)), "and is written once");
+});
+
+t.test("a Secret that cannot be written leaves open whether the bundle is right", async (t) => {
+  const status = nextStatus(bundle(), undefined, refused("TargetConflict", "sync"), NOW);
+  t.match(conditionsOf(status), { Ready: "False TargetConflict", Verified: "Unknown TargetConflict" });
+  t.equal(status.target, undefined);
+});
+
+t.test("what passes by itself reconciles, what waits for people stalls", async (t) => {
+  t.match(conditionsOf(nextStatus(bundle(), undefined, refused("KeyringUnavailable"), NOW)), {
+    Verified: "Unknown KeyringUnavailable",
+    Reconciling: "True KeyringUnavailable",
+  });
+  t.match(conditionsOf(nextStatus(bundle(), undefined, refused("NoPolicy"), NOW)), { Stalled: "True NoPolicy" });
+  const pending = conditionsOf(nextStatus(bundle(), undefined, refused("PendingApproval"), NOW));
+  t.match(pending, { PendingApproval: "True PendingApproval", Reconciling: "True PendingApproval" });
+  t.notOk("Stalled" in pending);
+});
+
+t.test("what the operator's own set-up breaks is not left to the bundle", async (t) => {
+  for (const code of ["EnrolmentRefused", "KeyringMismatch", "KeyringUnavailable", "TargetDenied"] as const) {
+    t.notOk(HEALED_BY_CHANGE.has(code), code);
+  }
+  for (const code of ["SignatureInvalid", "PendingApproval", "NoPolicy", "Malformed", "TargetConflict"] as const) {
+    t.ok(HEALED_BY_CHANGE.has(code), code);
+  }
+});
+
+t.test("history keeps the newest five and does not repeat itself", async (t) => {
+  let status = nextStatus(bundle(), undefined, synced("d0"), NOW);
+  for (let n = 1; n <= 6; n += 1) status = nextStatus(bundle(n), status, synced(`d${n}`), NOW);
+  status = nextStatus(bundle(6), status, synced("d6", "99"), NOW);
+  t.strictSame(status.history?.map(({ digest }) => digest), ["d6", "d5", "d4", "d3", "d2"]);
+});
+
+t.test("values that end are announced two weeks before", async (t) => {
+  const status = (expires: string) => conditionsOf(nextStatus(bundle(1, expires), undefined, synced(), NOW))["Expiring"];
+  t.equal(status("2027-11-23T10:11:12Z"), undefined);
+  t.equal(status("2026-12-07T10:11:13Z"), undefined);
+  t.equal(status("2026-12-07T10:11:12Z"), "True ExpiresSoon");
+  t.equal(status("2026-11-23T10:11:12Z"), "True Expired");
+  t.equal(nextStatus(bundle(1, "2026-12-08T10:11:12Z"), undefined, synced(), NOW).expires, "2026-12-08T10:11:12Z");
+  t.equal(nextEndingMs(bundle(), NOW), undefined);
+  t.equal(nextEndingMs(bundle(1, "2026-12-08T10:11:12Z"), NOW), DAY_MS);
+  t.equal(nextEndingMs(bundle(1, "2026-11-24T10:11:12Z"), NOW), DAY_MS);
+  t.equal(nextEndingMs(bundle(1, "2026-11-22T10:11:12Z"), NOW), undefined);
+});
+
+t.test("a rested bundle loses the announcement when the value was renewed", async (t) => {
+  const before = nextStatus(bundle(1, "2026-11-24T00:00:00Z"), undefined, synced(), NOW);
+  t.ok("Expiring" in conditionsOf(before));
+  t.notOk("Expiring" in conditionsOf(nextStatus(bundle(2), before, { kind: "rested" }, NOW)));
+});
+
+t.test("events tell transitions only", async (t) => {
+  const first = nextStatus(bundle(), undefined, synced(), NOW);
+  const reasons = (previous: SecretStatus | undefined, outcome: Outcome, generation = 2, warnings: readonly string[] = []) =>
+    happenings(previous, nextStatus(bundle(generation), previous, outcome, NOW), outcome, warnings).map(({ reason }) => reason);
+  t.strictSame(reasons(undefined, synced()), [], "a first sync is silent");
+  t.strictSame(reasons(first, { kind: "rested" }), []);
+  t.strictSame(reasons(first, synced()), [], "the same Secret again is silent");
+  t.strictSame(reasons(first, synced("d2", "8")), ["Updated"]);
+  t.strictSame(reasons(first, synced("d1", "8")), ["Repaired"]);
+  t.strictSame(reasons(first, synced("d1"), 2, ["went back"]), ["Accepted"], "a warning is told");
+  const bad = nextStatus(bundle(2), first, refused("UnknownSigner"), NOW);
+  t.equal(readyReason(bad)?.reason, "UnknownSigner");
+  t.strictSame(reasons(first, refused("UnknownSigner")), ["UnknownSigner"]);
+  t.strictSame(reasons(bad, refused("UnknownSigner")), [], "a repeated refusal is silent");
+  t.strictSame(reasons(bad, refused("UnknownSigner"), 3), ["UnknownSigner"], "of other content it is news");
+  t.strictSame(reasons(bad, synced()), ["Recovered"]);
+});

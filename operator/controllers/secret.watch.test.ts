@@ -1,0 +1,202 @@
+import t from "tap";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { ChangeHandler } from "../kube/informer.js";
+import { keyOf, type KubeObject } from "../kube/resources.js";
+import { Freshest } from "./freshest.js";
+import { withOurStatus } from "./secret.js";
+import { BundleMemory } from "./secret.memory.js";
+import { BundleWatch } from "./secret.watch.js";
+import type { SeenSecret } from "./target.seen.js";
+
+/** An informer that the test moves by hand. */
+function scripted<T extends KubeObject>() {
+  const store = new Map<string, T>();
+  const handlers: ChangeHandler<T>[] = [];
+  return {
+    get: (key: string) => store.get(key),
+    list: () => store.values(),
+    onChange(handler: ChangeHandler<T>) {
+      handlers.push(handler);
+      return () => {};
+    },
+    show(object: T, initial = false) {
+      const old = store.get(keyOf(object));
+      store.set(keyOf(object), object);
+      for (const handler of handlers) handler(old, object, initial);
+    },
+    remove(key: string) {
+      const old = store.get(key);
+      store.delete(key);
+      for (const handler of handlers) handler(old, undefined, false);
+    },
+  };
+}
+
+function setup() {
+  const bundles = scripted<ZoppSecret>();
+  const targets = scripted<SeenSecret>();
+  const clock = { ms: 0 };
+  const now = () => clock.ms;
+  const added: string[] = [];
+  const queue = { add: (key: string, lane: string) => void added.push(`${key} ${lane}`) };
+  const memory = new BundleMemory(now, () => 0.5);
+  const freshBundles = new Freshest<ZoppSecret>(bundles, now, withOurStatus);
+  const freshTargets = new Freshest<SeenSecret>(targets, now);
+  const all = () => bundles.list();
+  const watch = new BundleWatch({ bundles: freshBundles, targets: freshTargets, all, queue, memory });
+  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, take: () => added.splice(0) };
+}
+
+interface Shape {
+  readonly name?: string;
+  readonly version?: string;
+  readonly generation?: number;
+  readonly target?: string;
+  readonly ready?: "True" | "False";
+  readonly environment?: string;
+  readonly asked?: string;
+}
+
+function bundle({ name = "api", version = "1", generation = 1, target, ready, environment = "a/b/c", asked }: Shape = {}): ZoppSecret {
+  const condition = { type: "Ready", status: ready, reason: "x", message: "", lastTransitionTime: "" };
+  return {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppSecret",
+    metadata: {
+      name,
+      namespace: "shop",
+      uid: `uid-${name}`,
+      resourceVersion: version,
+      generation,
+      ...(asked === undefined ? {} : { annotations: { "zopp.dev/reconcile": asked } }),
+    },
+    spec: { environment, header: { version: 1, by: "", signature: "" }, ...(target === undefined ? {} : { target: { name: target } }) },
+    ...(ready === undefined ? {} : { status: { conditions: [condition] } }),
+  } as ZoppSecret;
+}
+
+function secret(name: string, version: string): SeenSecret {
+  return { metadata: { namespace: "shop", name, uid: "s", resourceVersion: version }, writers: { ours: [], others: [] } };
+}
+
+t.test("first lists wait behind people's changes, new bundles too, edits do not", async (t) => {
+  const { bundles, take } = setup();
+  bundles.show(bundle(), true);
+  bundles.show(bundle({ name: "new" }));
+  bundles.show(bundle({ version: "2", generation: 2 }));
+  t.strictSame(take(), ["shop/api background", "shop/new background", "shop/api urgent"]);
+});
+
+t.test("a status that was written is no reason to think again", async (t) => {
+  const { bundles, take } = setup();
+  bundles.show(bundle(), true);
+  take();
+  bundles.show(bundle({ version: "2", ready: "True" }));
+  t.strictSame(take(), []);
+});
+
+t.test("an edit that the watch shows after our later status write is not taken for our own", async (t) => {
+  const { bundles, freshBundles, take } = setup();
+  bundles.show(bundle(), true);
+  take();
+  freshBundles.put(bundle({ version: "3", generation: 1, ready: "True" }));
+  bundles.show(bundle({ version: "2", generation: 2 }));
+  t.strictSame(take(), ["shop/api urgent"]);
+  const known = freshBundles.get("shop/api");
+  t.equal(known?.metadata.generation, 2, "the edited content");
+  t.equal(known?.status?.conditions?.[0]?.status, "True", "with the status that we wrote");
+});
+
+t.test("what happens to a Secret reaches all bundles that name it, urgently", async (t) => {
+  const { bundles, targets, take } = setup();
+  bundles.show(bundle(), true);
+  bundles.show(bundle({ name: "other", target: "api" }), true);
+  bundles.show(bundle({ name: "apart" }), true);
+  targets.show(secret("api", "5"), true);
+  take();
+  targets.show(secret("api", "6"));
+  t.strictSame(take(), ["shop/api urgent", "shop/other urgent"]);
+  targets.remove("shop/api");
+  t.strictSame(take(), ["shop/api urgent", "shop/other urgent"]);
+});
+
+t.test("our own write of a Secret is no news", async (t) => {
+  const { bundles, targets, freshTargets, take } = setup();
+  bundles.show(bundle(), true);
+  take();
+  freshTargets.put(secret("api", "7"));
+  targets.show(secret("api", "7"));
+  t.strictSame(take(), []);
+  targets.show(secret("api", "8"));
+  t.strictSame(take(), ["shop/api urgent"]);
+});
+
+t.test("a bundle that lets go of a Secret gives way to others that name it", async (t) => {
+  const { bundles, take } = setup();
+  bundles.show(bundle({ name: "a", target: "x" }), true);
+  bundles.show(bundle({ name: "b", target: "x" }), true);
+  take();
+  bundles.show(bundle({ name: "a", target: "y", version: "2", generation: 2 }));
+  t.strictSame(take(), ["shop/b background", "shop/a urgent"]);
+  bundles.remove("shop/b");
+  bundles.show(bundle({ name: "c", target: "x" }));
+  t.strictSame(take(), ["shop/b background", "shop/c background"]);
+});
+
+t.test("new policy concerns bundles of its environment that are not ready", async (t) => {
+  const { bundles, watch, take } = setup();
+  bundles.show(bundle({ name: "ready", ready: "True" }), true);
+  bundles.show(bundle({ name: "refused", ready: "False" }), true);
+  bundles.show(bundle({ name: "fresh" }), true);
+  bundles.show(bundle({ name: "elsewhere", ready: "False", environment: "a/b/d" }), true);
+  take();
+  const none = new Set<string>();
+  watch.policyChanged({ workspaces: none, environments: none, accepted: new Set(["a/b/c"]), recovered: false });
+  t.strictSame(take(), ["shop/refused background", "shop/fresh background"]);
+  watch.policyChanged({ workspaces: none, environments: none, accepted: none, recovered: true });
+  t.strictSame(take(), ["shop/refused background", "shop/fresh background", "shop/elsewhere background"]);
+});
+
+t.test("a person's demand is kept until it is met", async (t) => {
+  const { bundles, memory, take } = setup();
+  bundles.show(bundle({ asked: "yesterday" }), true);
+  t.notOk(memory.isDemanded("shop/api"), "not one from before the start");
+  take();
+  bundles.show(bundle({ version: "2", asked: "now" }));
+  t.strictSame(take(), ["shop/api urgent"]);
+  t.ok(memory.isDemanded("shop/api"));
+  memory.settled("shop/api");
+  t.notOk(memory.isDemanded("shop/api"));
+});
+
+t.test("each bundle is audited once a day, at a moment of its own", async (t) => {
+  const { memory, clock } = setup();
+  const dayMs = 24 * 3600_000;
+  t.equal(memory.auditInMs("shop/api"), dayMs / 2);
+  clock.ms = dayMs / 2;
+  t.ok(memory.isDemanded("shop/api"));
+  memory.settled("shop/api");
+  t.equal(memory.auditInMs("shop/api"), dayMs);
+});
+
+t.test("two bundles cannot make one Secret at the same moment", async (t) => {
+  const { memory } = setup();
+  t.ok(memory.startMaking("shop/x", "shop/a"));
+  t.notOk(memory.startMaking("shop/x", "shop/b"));
+  memory.stopMaking("shop/x", "shop/b");
+  t.notOk(memory.startMaking("shop/x", "shop/b"));
+  memory.stopMaking("shop/x", "shop/a");
+  t.ok(memory.startMaking("shop/x", "shop/b"));
+});
+
+t.test("a write that the watch never shows is looked at again", async (t) => {
+  const { bundles, freshTargets, watch, clock, take } = setup();
+  bundles.show(bundle(), true);
+  take();
+  freshTargets.put(secret("api", "7"));
+  watch.sweep();
+  t.strictSame(take(), []);
+  clock.ms = 60_000;
+  watch.sweep();
+  t.strictSame(take(), ["shop/api background"]);
+});
