@@ -3,7 +3,7 @@
 import { type EncryptionKey, parseEncryptionKey } from "../crypto/keys.js";
 import { ZoppError } from "../errors.js";
 import { environmentStatement, verifyStatement } from "../statement.js";
-import type { EnvironmentKey, Grant, WorkspaceEnvironment, ZoppEnvironment } from "../types.gen.js";
+import type { EnvironmentGrant, EnvironmentKey, WorkspaceEnvironment, ZoppEnvironment } from "../types.gen.js";
 import { approvalsOf } from "./approvals.js";
 import { includesRead, may, type RightsContext, scopeCovers } from "./rights.js";
 import { hasEnded, refuseFarVersion } from "./versions.js";
@@ -181,7 +181,7 @@ function refuseGrants(given: EnvironmentCase, judged: AcceptedEnvironment, autho
   }
 }
 
-function hasPatterns({ keys }: Grant): boolean {
+function hasPatterns({ keys }: EnvironmentGrant): boolean {
   return keys !== undefined && keys.length > 0;
 }
 

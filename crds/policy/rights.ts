@@ -1,6 +1,6 @@
 // Rights: who may do what in an environment, from the grants of the workspace and of the environment.
 // Pure; the caller says what time it is. Nothing found means denied.
-import type { EnvironmentSpec, Grant, WorkspaceSpec } from "../types.gen.js";
+import type { EnvironmentGrant, EnvironmentSpec, Grant, WorkspaceSpec } from "../types.gen.js";
 import { hasEnded } from "./versions.js";
 
 /** The roles a grant can give. */
@@ -57,7 +57,7 @@ export function subjectIncludes(workspace: WorkspaceSpec, subject: string, princ
 }
 
 /** All grants that hold for a principal in the environment now; empty for unknown or ended principals. */
-export function grantsOf(context: RightsContext, principal: string): readonly Grant[] {
+export function grantsOf(context: RightsContext, principal: string): readonly (Grant | EnvironmentGrant)[] {
   const { workspace, environment, now } = context;
   const found = workspace.principals.find((candidate) => candidate.name === principal);
   if (found === undefined || hasEnded(found.expires, now)) return [];
