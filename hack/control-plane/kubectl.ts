@@ -1,0 +1,53 @@
+// Owns running kubectl.
+// Does not own what it is asked, nor the kubeconfigs it is given.
+import { spawn } from "node:child_process";
+
+/** What a command of kubectl gave. */
+export interface KubectlResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The exit code; 0 is success. */
+  readonly code: number;
+}
+
+/** What a command of kubectl is given. */
+export interface KubectlOptions {
+  /** Its standard input. */
+  readonly input?: string;
+  /** The path of the kubeconfig to use; the administrator's by default. */
+  readonly kubeconfig?: string;
+}
+
+/** Awaits a command of kubectl and gives its output; throws its error text where it failed. */
+export async function must(result: Promise<KubectlResult>): Promise<string> {
+  const { stdout, stderr, code } = await result;
+  if (code !== 0) throw new Error(`kubectl failed with exit code ${code}: ${stderr.trim()}`);
+  return stdout;
+}
+
+/** Which kubectl runs, in which home, as whom by default: three paths. */
+export interface Kubectl {
+  readonly program: string;
+  readonly folder: string;
+  readonly kubeconfig: string;
+}
+
+/** Runs kubectl; its failure is a code, not an exception. */
+export function runKubectl(
+  kubectl: Kubectl,
+  args: readonly string[],
+  options: KubectlOptions = {},
+): Promise<KubectlResult> {
+  const { input = "", kubeconfig = kubectl.kubeconfig } = options;
+  // Its own home, so that no cache or preference of the person is read or written.
+  const env = { PATH: process.env["PATH"], HOME: kubectl.folder, KUBECONFIG: kubeconfig };
+  const child = spawn(kubectl.program, args, { env, stdio: "pipe" });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  child.stdin.on("error", () => undefined).end(input);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject).once("close", (code) => resolve({ stdout, stderr, code: code ?? 1 }));
+  });
+}
