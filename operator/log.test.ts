@@ -47,14 +47,14 @@ const ways: Record<string, (log: Logger) => void> = {
 for (const [title, write] of Object.entries(ways)) {
   t.test(`a foreign error ${title} shows neither its message nor its fields`, async (t) => {
     const line = logged(t, write);
-    t.type(line["msg"], "string");
+    t.type(line.msg, "string");
   });
 }
 
 t.test("a foreign error shows name, code and where it was thrown", async (t) => {
   const fields = errorFields(foreign());
   t.match(fields, { name: "RangeError", code: "ERR_X" });
-  t.match((fields["stack"] as string[])[0], /^at .*log\.test/);
+  t.match((fields.stack as string[])[0], /^at .*log\.test/);
 });
 
 t.test("our errors show code, message and what the api server answered", async (t) => {

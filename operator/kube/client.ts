@@ -131,7 +131,7 @@ export class ApiClient {
    */
   create<T = KubeObject>(
     resource: Resource,
-    object: { readonly metadata?: { readonly name?: string; readonly namespace?: string } },
+    object: { readonly metadata?: { readonly name?: string | undefined; readonly namespace?: string | undefined } },
     options: RequestOptions & { readonly subresource?: string } = {},
   ): Promise<T> {
     const { name, namespace } = object.metadata ?? {};

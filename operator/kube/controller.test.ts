@@ -2,11 +2,11 @@
 
 import t from "tap";
 import { ZoppError } from "../../crds/errors.js";
-import { Controller } from "./controller.js";
+import { eventually } from "../../hack/eventually.js";
+import { Controller, type Reconcile } from "./controller.js";
 import { apiError } from "./errors.js";
 import { type Log, silentLog } from "./observe.js";
 import { Queue } from "./queue.js";
-import { eventually } from "./scripted-server.js";
 
 interface Run {
   readonly queue: Queue;
@@ -15,10 +15,7 @@ interface Run {
   readonly logged: { level: string; fields: unknown }[];
 }
 
-function run(
-  reconcile: (key: string, signal: AbortSignal) => Promise<{ requeueAfterMs?: number } | void>,
-  timeoutMs = 5000,
-): Run {
+function run(reconcile: Reconcile, timeoutMs = 5000): Run {
   const results: string[] = [];
   const logged: Run["logged"] = [];
   const into = (level: string) => (fields: object) => void logged.push({ level, fields });

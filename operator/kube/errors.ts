@@ -30,10 +30,10 @@ function codeOf(status: number): ErrorCode {
 /** The error for an answer. `action` says what was tried on which object: "apply secrets shop/api". */
 export function apiError(action: string, status: number, body: unknown, retryAfter?: string): ZoppError {
   const answer = isRecord(body) ? body : {};
-  const reason = typeof answer["reason"] === "string" && REASON.test(answer["reason"]) ? answer["reason"] : "Unknown";
-  const details = isRecord(answer["details"]) ? answer["details"] : {};
-  const retryAfterMs = parseRetryAfter(retryAfter, details["retryAfterSeconds"]);
-  const fields = fieldsOf(details["causes"]);
+  const reason = typeof answer.reason === "string" && REASON.test(answer.reason) ? answer.reason : "Unknown";
+  const details = isRecord(answer.details) ? answer.details : {};
+  const retryAfterMs = parseRetryAfter(retryAfter, details.retryAfterSeconds);
+  const fields = fieldsOf(details.causes);
   const where = fields.length === 0 ? "" : ` at ${fields.map((field) => field.path).join(", ")}`;
   const failure: ApiFailure = { status, reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   return new ZoppError(codeOf(status), `cannot ${action}: the api server answered ${status} ${reason}${where}`, {
@@ -75,8 +75,8 @@ function fieldsOf(causes: unknown): FieldProblem[] {
   if (!Array.isArray(causes)) return [];
   const fields: FieldProblem[] = [];
   for (const cause of causes.slice(0, MAX_FIELDS)) {
-    const path = isRecord(cause) ? cause["field"] : undefined;
-    const reason = isRecord(cause) ? cause["reason"] : undefined;
+    const path = isRecord(cause) ? cause.field : undefined;
+    const reason = isRecord(cause) ? cause.reason : undefined;
     if (typeof path !== "string" || !FIELD_PATH.test(path)) continue;
     fields.push({ path, problem: typeof reason === "string" && REASON.test(reason) ? reason : "is refused" });
   }

@@ -1,10 +1,11 @@
 // What the store holds and what handlers are told, over real sockets on loopback.
 
 import t from "tap";
+import { eventually } from "../../hack/eventually.js";
 import { type Log, silentLog } from "./observe.js";
 import type { KubeObject } from "./resources.js";
 import { follow, isWatch, listed, listOfA, script, starts } from "./scripted-informer.js";
-import { answer, eventually, line, object } from "./scripted-server.js";
+import { answer, line, object } from "./scripted-server.js";
 
 t.test("lists in pages, then follows, and tells old and new", async (t) => {
   const { server, informer, changes } = await follow(

@@ -53,8 +53,7 @@ async function httpsOptions(config: {
 function credentialsOf(options: RequestOptions): Credentials {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = String(value);
-  if (typeof options.auth === "string")
-    headers["authorization"] = `Basic ${Buffer.from(options.auth).toString("base64")}`;
+  if (typeof options.auth === "string") headers.authorization = `Basic ${Buffer.from(options.auth).toString("base64")}`;
   const tls: TlsOptions = {
     ...(options.ca ? { ca: String(options.ca) } : {}),
     ...(options.cert ? { cert: String(options.cert) } : {}),

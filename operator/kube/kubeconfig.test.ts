@@ -55,9 +55,9 @@ t.test("a plain file gives server, namespace, token and certificates, inline or 
 t.test("a token file is read again at each call, so that rotation is seen", async (t) => {
   const file = files(t, { config: config({ user: { token: "", tokenFile: "token" } }), token: "first\n" });
   const endpoint = await loadEndpoint({ file });
-  t.equal((await endpoint.credentials()).headers["authorization"], "Bearer first");
+  t.equal((await endpoint.credentials()).headers.authorization, "Bearer first");
   writeFileSync(join(dirname(file), "token"), "second\n");
-  t.equal((await endpoint.credentials()).headers["authorization"], "Bearer second");
+  t.equal((await endpoint.credentials()).headers.authorization, "Bearer second");
 });
 
 t.test("verification is off only where the file says so", async (t) => {
@@ -114,7 +114,7 @@ t.test("passwords, impersonation, proxies and several files go through client-no
   const endpoint = await loadEndpoint({ file });
   t.equal(endpoint.proxy, "http://proxy.example:3128");
   t.equal(endpoint.namespace, "shop");
-  t.equal((await endpoint.credentials()).headers["authorization"], `Basic ${base64("ada:pw")}`);
+  t.equal((await endpoint.credentials()).headers.authorization, `Basic ${base64("ada:pw")}`);
   const env = { KUBECONFIG: `${file}:${join(dirname(file), "second")}` };
   t.equal((await loadEndpoint({ env, context: "two" })).server.hostname, "two.example");
   t.equal((await loadEndpoint({ env })).server.hostname, "one.example");

@@ -57,17 +57,17 @@ const PLAIN_USER = new Set([
 export async function loadEndpoint(options: EndpointOptions = {}): Promise<Endpoint> {
   const env = options.env ?? process.env;
   if (options.inCluster === true) return podEndpoint(env);
-  const file = options.file ?? (env["KUBECONFIG"] || undefined);
+  const file = options.file ?? (env.KUBECONFIG || undefined);
   if (file !== undefined) return fileEndpoint(file, options.context);
-  const home = join(env["HOME"] ?? homedir(), ".kube", "config");
+  const home = join(env.HOME ?? homedir(), ".kube", "config");
   if (readOptional(home) !== null) return fileEndpoint(home, options.context);
   if (readOptional(join(ACCOUNT_FOLDER, "token")) !== null) return podEndpoint(env);
   throw new ZoppError("NotFound", "no kubeconfig: neither KUBECONFIG, ~/.kube/config nor a pod's account is there");
 }
 
 function podEndpoint(env: NodeJS.ProcessEnv): Endpoint {
-  const host = env["KUBERNETES_SERVICE_HOST"];
-  const port = env["KUBERNETES_SERVICE_PORT"];
+  const host = env.KUBERNETES_SERVICE_HOST;
+  const port = env.KUBERNETES_SERVICE_PORT;
   if (!host || !port) throw new ZoppError("NotFound", "not in a pod: KUBERNETES_SERVICE_HOST and _PORT are not set");
   const namespace = readOptional(join(ACCOUNT_FOLDER, "namespace"))?.trim();
   return {
@@ -95,13 +95,13 @@ function readPlain(file: string, contextName: string | undefined): Endpoint | nu
   const name = contextName ?? text(config["current-context"]);
   if (name === undefined) throw new ZoppError("NotFound", `kubeconfig ${file} names no current-context`);
   const context = pick(config, "contexts", name, "context", file);
-  const cluster = pick(config, "clusters", text(context["cluster"]) ?? "", "cluster", file);
-  const user = pick(config, "users", text(context["user"]) ?? "", "user", file);
+  const cluster = pick(config, "clusters", text(context.cluster) ?? "", "cluster", file);
+  const user = pick(config, "users", text(context.user) ?? "", "user", file);
   if (cluster["proxy-url"] !== undefined) return null;
   if (Object.keys(user).some((field) => !PLAIN_USER.has(field))) return null;
-  const server = URL.parse(text(cluster["server"]) ?? "");
+  const server = URL.parse(text(cluster.server) ?? "");
   if (server === null) throw new ZoppError("Malformed", `kubeconfig ${file}: cluster of context ${name} has no server`);
-  const namespace = text(context["namespace"]);
+  const namespace = text(context.namespace);
   const folder = dirname(file);
   return {
     server,
@@ -111,8 +111,8 @@ function readPlain(file: string, contextName: string | undefined): Endpoint | nu
 }
 
 function tokenHeader(user: Fields, folder: string): Record<string, string> {
-  const path = text(user["tokenFile"]);
-  const token = text(user["token"]) ?? (path === undefined ? undefined : read(within(folder, path)).trim());
+  const path = text(user.tokenFile);
+  const token = text(user.token) ?? (path === undefined ? undefined : read(within(folder, path)).trim());
   return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
@@ -147,7 +147,7 @@ function parseConfig(file: string): Fields {
 /** `config[list]` holds `{name, [field]: {...}}`; gives the inner object of `name`. */
 function pick(config: Fields, list: string, name: string, field: string, file: string): Fields {
   const entries = Array.isArray(config[list]) ? (config[list] as Fields[]) : [];
-  const found = entries.find((entry) => entry?.["name"] === name);
+  const found = entries.find((entry) => entry?.name === name);
   if (found === undefined)
     throw new ZoppError("NotFound", `kubeconfig ${file} has no ${field} named ${name || "(none)"}`);
   const inner = found[field];

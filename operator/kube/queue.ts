@@ -86,7 +86,10 @@ export class Queue {
   /** Adds a key later. Of two times the earlier counts; a key that waits already is left as it is. */
   addAfter(key: string, delayMs: number, lane: Lane = "background"): void {
     if (this.#closed || this.#waits(key) || this.#again.has(key)) return;
-    if (delayMs <= 0) return this.add(key, lane);
+    if (delayMs <= 0) {
+      this.add(key, lane);
+      return;
+    }
     const at = this.#clock.now() + Math.min(delayMs, LONGEST_TIMER_MS);
     const other = this.#delayed.get(key);
     if (other !== undefined && other.at <= at) return;

@@ -2,9 +2,10 @@
 
 import type { ServerResponse } from "node:http";
 import t from "tap";
+import { eventually } from "../../hack/eventually.js";
 import { type Log, silentLog } from "./observe.js";
 import { FAST, follow, listed, listOfA, lists, script, starts } from "./scripted-informer.js";
-import { answer, eventually, line, object, statusOf } from "./scripted-server.js";
+import { answer, line, object, statusOf } from "./scripted-server.js";
 
 t.test("a watch cut in the middle of a line goes on from the last whole one", async (t) => {
   const { server, changes } = await follow(

@@ -99,8 +99,8 @@ export const LEASES: Resource = {
 export const ZOPP_WORKSPACES = zopp("zoppworkspaces", "ZoppWorkspace", false);
 export const ZOPP_ENVIRONMENTS = zopp("zoppenvironments", "ZoppEnvironment", false);
 export const ZOPP_SECRETS = zopp("zoppsecrets", "ZoppSecret", true);
-export const ZOPP_LEDGERS = zopp("zoppledgers", "ZoppLedger", false);
-export const ZOPP_AUDIT_SEGMENTS = zopp("zoppauditsegments", "ZoppAuditSegment", false);
+export const ZOPP_LEDGERS = zopp("zoppledgers", "ZoppLedger", true);
+export const ZOPP_AUDIT_SEGMENTS = zopp("zoppauditsegments", "ZoppAuditSegment", true);
 
 /** `v1` or `group/version`, as written in an object's apiVersion. */
 export function apiVersionOf(resource: Resource): string {

@@ -110,12 +110,3 @@ export function object(name: string, resourceVersion: number, more: object = {})
 export function line(type: string, of: object): string {
   return `${JSON.stringify({ type, object: of })}\n`;
 }
-
-/** Waits until `check` is true; throws after `timeoutMs`. */
-export async function eventually(check: () => boolean, timeoutMs = 10_000): Promise<void> {
-  const endAt = performance.now() + timeoutMs;
-  while (!check()) {
-    if (performance.now() > endAt) throw new Error(`never became true: ${check}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
