@@ -1,0 +1,31 @@
+# Everything a person or a CI does with this checkout. Each target sets up what it needs.
+.DEFAULT_GOAL := help
+.PHONY: help setup build test lint demo bench gen clean
+export PATH := $(CURDIR)/build/node/bin:$(PATH)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install the packages of the lock file, and Node 24
+	@sh hack/setup.sh
+
+build: setup ## compile to dist/
+	@test -d dist || rm -f build/tsc.tsbuildinfo; node node_modules/typescript/bin/tsc -p .
+
+test: build ## run every test, or those of FILES="crds/crypto/jcs.test.ts …"
+	@node --enable-source-maps dist/hack/test.js $(FILES)
+
+lint: setup ## check formatting, imports, sizes and types
+	@node node_modules/@biomejs/biome/bin/biome check --error-on-warnings && node node_modules/typescript/bin/tsc -p . --noEmit
+
+demo: build ## show zopp on a real API server; KEEP=1 leaves it running
+	@KEEP=$(KEEP) node --enable-source-maps dist/hack/demo/main.js
+
+bench: build ## measure bundles per second and memory
+	@node --enable-source-maps dist/hack/bench/main.js
+
+gen: build ## write the generated files again
+	@node --enable-source-maps dist/hack/gen.js
+
+clean: ## remove what was compiled; packages and the control plane's programs stay
+	@rm -rf dist build .tap
