@@ -1,0 +1,93 @@
+// The keyring as its callers see it: opens are batched, enrolment happens by itself, errors are ZoppErrors.
+// The keyring's key is pinned: nothing is sent to another one.
+import type { SigningKey } from "../../crds/crypto/identity.js";
+import { utf8 } from "../../crds/crypto/primitives.js";
+import type { ErrorCode, ZoppError } from "../../crds/errors.js";
+import type { SecretSpec } from "../../crds/types.gen.js";
+import type { Log } from "../kube/observe.js";
+import { Batcher } from "./batch.js";
+import type { SentBundle } from "./open.js";
+import { Session } from "./session.js";
+import { fromDescribeResponse, fromOpenResult } from "./wire.js";
+
+/** A bundle to open; `spec` exactly as it will be used. */
+export interface OpenRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: SecretSpec;
+}
+
+/** What came of it: entry keys (32 bytes) by key, or why not. `policy` = digests of workspace and environment. */
+export type OpenResult =
+  | {
+      readonly ok: true;
+      readonly digest: string;
+      readonly policy: readonly string[];
+      readonly keys: ReadonlyMap<string, Uint8Array>;
+      readonly warnings: readonly string[];
+    }
+  | { readonly ok: false; readonly error: ZoppError; readonly policy: readonly string[] };
+
+/** What the keyring made of a workspace or environment. */
+export interface PolicyState {
+  readonly name: string;
+  readonly uid: string;
+  /** The generation that was seen last. */
+  readonly generation: number;
+  readonly accepted?: { readonly version: number; readonly digest: string } | undefined;
+  readonly refused?: { readonly code: ErrorCode; readonly message: string } | undefined;
+  /** Environments: whether the owners ask for approvals. */
+  readonly approvals?: boolean | undefined;
+}
+
+/** The keyring about itself. */
+export interface Description {
+  readonly cluster: { readonly signingKey: string; readonly encryptionKey: string; readonly log: string };
+  readonly ready: boolean;
+  readonly reason?: string;
+  readonly workspaces: readonly PolicyState[];
+  readonly environments: readonly PolicyState[];
+}
+
+/** A connection to one keyring. Live until `close`. */
+export interface KeyringClient {
+  /** Opens a bundle. A refusal is a result; throws KeyringUnavailable, AuditUnavailable, Overloaded, EnrolmentRefused, KeyringMismatch. */
+  open(request: OpenRequest, signal?: AbortSignal): Promise<OpenResult>;
+  /** Throws as `open` does. */
+  describe(signal?: AbortSignal): Promise<Description>;
+  close(): Promise<void>;
+}
+
+/** How to reach a keyring, and as whom. */
+export interface KeyringConnection {
+  /** host:port */
+  readonly address: string;
+  /** The pinned key, `ed25519:…`. */
+  readonly keyringKey: string;
+  /** The key that this end shows. */
+  readonly identity: SigningKey;
+  /** A pod-bound token to enrol with; absent for devices that policy names. */
+  readonly token?: (() => Promise<string>) | undefined;
+  readonly log: Log;
+  /** How long one call may take. Default 10 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Connects on first use and again whenever the connection is lost. Throws Malformed when the pinned key is no key. */
+export function connectKeyring(connection: KeyringConnection): KeyringClient {
+  const session = new Session(connection);
+  const batcher = new Batcher(async (bundles: SentBundle[]) => {
+    const { results } = await session.call((keyring, options) => keyring.open({ bundles }, options));
+    return results;
+  });
+  return {
+    async open({ namespace, name, spec }, signal) {
+      const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)) };
+      return fromOpenResult(await batcher.add(bundle, bundle.spec.length, signal));
+    },
+    async describe(signal) {
+      return fromDescribeResponse(await session.call((keyring, options) => keyring.describe({}, options), signal));
+    },
+    close: () => session.close(),
+  };
+}

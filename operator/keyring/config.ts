@@ -1,0 +1,110 @@
+// The keyring's settings: flags and variables to typed objects, and the text of --help.
+// Opens no file.
+import { Command, InvalidArgumentError, Option } from "commander";
+import { parsePin, type Pin } from "../../crds/policy/pin.js";
+import { VERSION } from "../../crds/version.js";
+import type { ListenOptions } from "../health.js";
+import type { Level } from "../log.js";
+import type { Trust } from "./policy.js";
+
+/** What `serve` is told. */
+export interface ServeConfig {
+  /** File with the seed, made by `keygen`. */
+  readonly seed: string;
+  /** Absent: KUBECONFIG, ~/.kube/config, or the pod's own account. */
+  readonly kubeconfig?: string | undefined;
+  /** Where ledger, log and the ConfigMap zopp-cluster live; no environment may serve it. */
+  readonly namespace: string;
+  readonly trust: Trust;
+  /** `namespace/name` of the operator's ServiceAccount. */
+  readonly operatorAccount: string;
+  /** The uid of the pod that keyring and operator share. */
+  readonly podUid: string;
+  readonly listen: Required<ListenOptions> & { readonly host: string };
+  readonly metrics: ListenOptions;
+  readonly health: ListenOptions;
+  readonly logLevel: Level;
+}
+
+/** What the commands do. */
+export interface Actions {
+  serve(config: ServeConfig): Promise<void>;
+  keygen(seed: string, publicFile: string): Promise<void>;
+}
+
+interface Flags extends Omit<ServeConfig, "trust"> {
+  readonly trust?: readonly Pin[];
+  readonly firstUse?: boolean;
+}
+
+const ENVIRONMENT = "ZOPP_KEYRING";
+
+const AFTER_HELP = `
+Examples:
+  keyring keygen --seed seed --public keyring.pub
+  keyring serve --seed seed --trust acme@20261123101112:<owners' digest> \\
+    --namespace zopp-system --operator-account zopp-system/zopp --pod-uid $POD_UID
+
+The pin comes from an owner: "zopp trust" prints it. Every flag of serve is also a variable:
+--pod-uid is ${ENVIRONMENT}_POD_UID. A flag wins over its variable.`;
+
+/** The command line; parse it with parseAsync. */
+export function command(actions: Actions): Command {
+  const program = new Command("keyring")
+    .description("Holds a cluster's private keys and decides what is trusted; releases entry keys to the operator.")
+    .version(VERSION)
+    .addHelpText("after", AFTER_HELP)
+    .showHelpAfterError("(see --help)");
+  program
+    .command("keygen")
+    .description("make a seed, and the public key file that the operator pins this keyring by; never overwrites")
+    .requiredOption("--seed <file>", "file to write the seed to, readable by its owner only")
+    .requiredOption("--public <file>", "file to write the public key to")
+    .action(({ seed, public: publicFile }: { seed: string; public: string }) => actions.keygen(seed, publicFile));
+  const serve = program.command("serve").description("serve the pinned workspaces of this cluster");
+  for (const option of options()) serve.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
+  serve.action(({ trust = [], firstUse = false, ...rest }: Flags) => actions.serve({ ...rest, trust: trustOf(serve, trust, firstUse) }));
+  return program;
+}
+
+function trustOf(serve: Command, pins: readonly Pin[], firstUse: boolean): Trust {
+  if (firstUse && pins.length > 0) serve.error("error: --first-use and --trust exclude each other", { exitCode: 2 });
+  if (!firstUse && pins.length === 0) serve.error("error: give at least one --trust PIN (or --first-use to try zopp out)", { exitCode: 2 });
+  return { pins, firstUse };
+}
+
+function options(): readonly Option[] {
+  return [
+    new Option("--seed <file>", "file with the seed").makeOptionMandatory(),
+    new Option("--trust <pin...>", "a workspace to serve, as WORKSPACE@VERSION:DIGEST; several: again or by commas").argParser(toPins),
+    new Option("--first-use", "serve the first workspace that appears, and no other ever (demo, solo)"),
+    new Option("--namespace <name>", "namespace of ledger and log").default("zopp-system"),
+    new Option("--operator-account <namespace/name>", "the operator's ServiceAccount").makeOptionMandatory().argParser(toAccount),
+    new Option("--pod-uid <uid>", "uid of the pod that keyring and operator share").makeOptionMandatory(),
+    new Option("--kubeconfig <file>", "kubeconfig (default: KUBECONFIG, ~/.kube/config, or the pod's account)"),
+    new Option("--listen <host:port>", "gRPC").default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443").argParser(toListen),
+    new Option("--metrics <host:port>", "/metrics").default({ host: "0.0.0.0", port: 8082 }, "0.0.0.0:8082").argParser(toListen),
+    new Option("--health <host:port>", "/healthz and /readyz").default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083").argParser(toListen),
+    new Option("--log-level <level>", "least level that is logged").choices(["debug", "info", "warn", "error"]).default("info"),
+  ];
+}
+
+function toPins(text: string, before: readonly Pin[] | undefined): readonly Pin[] {
+  try {
+    return [...(before ?? []), ...text.split(",").map(parsePin)];
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+function toAccount(text: string): string {
+  if (!/^[a-z0-9][-a-z0-9]*\/[a-z0-9][-a-z0-9.]*$/.test(text)) throw new InvalidArgumentError("give namespace/name");
+  return text;
+}
+
+function toListen(text: string): { host: string; port: number } {
+  const match = /^(\[[0-9a-f:]+\]|[-.a-zA-Z0-9]+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port > 65_535) throw new InvalidArgumentError("give host:port");
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+}

@@ -1,0 +1,52 @@
+// What a keyring says of itself: its keys, its log, and what it made of each workspace and environment.
+// Pure: from the book to the message.
+import type { Identity } from "../../crds/crypto/identity.js";
+import { ruleFor } from "../../crds/policy/environment.js";
+import type { LogEnd } from "./log.js";
+import type { PolicyBook, Verdict } from "./policy.js";
+
+/** What is described. */
+export interface Described {
+  readonly identity: Identity;
+  readonly end: LogEnd;
+  readonly notReady: string | null;
+  readonly book: PolicyBook;
+  /** Names of the objects that are in the API now: verdicts on others are of the past. */
+  readonly present: { readonly workspaces: ReadonlySet<string>; readonly environments: ReadonlySet<string> };
+}
+
+/** The fields of a DescribeResponse. */
+export function describe({ identity, end, notReady, book, present }: Described) {
+  const verdicts = (of: "workspaces" | "environments") => book.verdicts(of).filter(({ name }) => present[of].has(name));
+  return {
+    signingKey: identity.signing.verifyKey.text,
+    encryptionKey: identity.encryption.publicKey.text,
+    log: end.log,
+    logSize: BigInt(end.size),
+    notReady: notReady ?? "",
+    workspaces: verdicts("workspaces").map((verdict) => stateOf(verdict, book.workspace(verdict.name), false)),
+    environments: verdicts("environments").map((verdict) => {
+      const served = book.environment(verdict.name);
+      return stateOf(verdict, served?.environment, served !== undefined && demandsApprovals(served));
+    }),
+  };
+}
+
+function demandsApprovals({ workspace, environment }: NonNullable<ReturnType<PolicyBook["environment"]>>): boolean {
+  const known = workspace.object.spec.environments?.some(({ name }) => name === environment.scope) ?? false;
+  return known && (ruleFor(workspace, environment.scope).approvals?.required ?? 0) > 0;
+}
+
+function stateOf(verdict: Verdict, accepted: { readonly version: number; readonly digest: string } | undefined, approvals: boolean) {
+  const { name, uid, generation, refused } = verdict;
+  return {
+    name,
+    uid,
+    generation: BigInt(generation),
+    acceptedVersion: BigInt(accepted?.version ?? 0),
+    acceptedDigest: accepted?.digest ?? "",
+    refusedCode: refused?.code ?? "",
+    refusedMessage: refused?.message ?? "",
+    approvals,
+  };
+}

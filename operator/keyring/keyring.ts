@@ -1,0 +1,239 @@
+// A keyring put together: memory, policy, log, enrolments and the calls that they answer.
+// Sockets are server.ts; flags, signals and probes are main.ts.
+import { randomBytes } from "node:crypto";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import type { Identity } from "../../crds/crypto/identity.js";
+import type { VerifyKey } from "../../crds/crypto/keys.js";
+import { ZoppError } from "../../crds/errors.js";
+import { hasEnded, versionAt } from "../../crds/policy/versions.js";
+import { Keyring as KeyringService } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
+import { VERSION } from "../../crds/version.js";
+import type { ApiClient } from "../kube/client.js";
+import { Informer } from "../kube/informer.js";
+import type { Log } from "../kube/observe.js";
+import { type KubeObject, ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../kube/resources.js";
+import type { KeyringMetrics } from "../metrics.js";
+import { describe } from "./describe.js";
+import { Enrolments, type EnrolRules } from "./enrol.js";
+import { AuditLog } from "./log.js";
+import { openBundles } from "./open.js";
+import { PolicyBook, type Trust } from "./policy.js";
+import { publish } from "./publish.js";
+import type { AuditRecord, Fact } from "./records.js";
+import { type Peer, peerOf } from "./server.js";
+import { type Remembered, Store } from "./store.js";
+import { toOpenResponse } from "./wire.js";
+
+const MAX_BUNDLES = 64;
+/** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
+const REVIEW_MS = 30_000;
+/** A snapshot is written when so many segments are not in one. */
+const FOLD_SEGMENTS = 64;
+/** Refusals that were recorded are remembered up to this many; then some are recorded twice. */
+const MAX_REFUSALS = 10_000;
+
+/** What a keyring is started with. */
+export interface KeyringOptions {
+  readonly client: ApiClient;
+  readonly identity: Identity;
+  readonly namespace: string;
+  readonly trust: Trust;
+  readonly enrol: EnrolRules;
+  readonly log: Log;
+  readonly metrics: KeyringMetrics;
+}
+
+/** One keyring. `begin` first; then it answers `routes`; `end` writes what waits. */
+export class Keyring {
+  readonly #options: KeyringOptions;
+  readonly #store: Store;
+  readonly #enrolments: Enrolments;
+  readonly #workspaces: Informer;
+  readonly #environments: Informer;
+  readonly #refusals = new Set<string>();
+  #parts: { readonly log: AuditLog; readonly book: PolicyBook; readonly memory: Remembered } | null = null;
+  #unfolded = 0;
+  #reviewing: Promise<void> | null = null;
+  #reviewAgain = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: KeyringOptions) {
+    this.#options = options;
+    const { client, namespace, identity, log, metrics } = options;
+    this.#store = new Store(client, namespace, identity.signing);
+    this.#enrolments = new Enrolments(client, options.enrol, () => new Date());
+    const follow = { client, log, hooks: metrics.informer };
+    this.#workspaces = new Informer({ ...follow, resource: ZOPP_WORKSPACES });
+    this.#environments = new Informer({ ...follow, resource: ZOPP_ENVIRONMENTS });
+  }
+
+  /** Reads the memory back, records the start, publishes the keys and begins to follow policy. Throws LogBroken, Api*. */
+  async begin(onForked: (error: ZoppError) => void): Promise<void> {
+    const { client, namespace, identity } = this.#options;
+    const memory = await this.#store.load(() => `${versionAt(new Date())}-${randomBytes(8).toString("hex")}`);
+    const log = this.#openLog(memory);
+    log.on("forked", onForked);
+    this.#unfolded = memory.unfolded;
+    this.#parts = { log, memory, book: this.#openBook(memory, log) };
+    await log.append([{ action: "start", decision: "done", actor: "keyring", log: memory.end.log, kid: identity.signing.verifyKey.kid, request: VERSION }]);
+    await publish(client, namespace, identity, memory.end.log);
+    this.#options.log.info({ log: memory.end.log, records: memory.end.size, fresh: memory.fresh, kid: identity.signing.verifyKey.kid }, "log opened");
+    for (const informer of [this.#workspaces, this.#environments]) {
+      informer.onChange(() => this.#review());
+      informer.start();
+    }
+    this.#timer = setInterval(() => this.#review(), REVIEW_MS);
+    this.#timer.unref();
+  }
+
+  /** Why nothing can be served; null when it can. */
+  notReady(): string | null {
+    if (this.#parts === null) return "Starting";
+    if (!this.#workspaces.hasSynced || !this.#environments.hasSynced) return "Syncing";
+    return this.#parts.book.notReady();
+  }
+
+  /** What a key is now: an enrolled workload, a device of a policy in force, or a stranger. */
+  identify(key: VerifyKey): Pick<Peer, "role" | "actor"> {
+    const enrolment = this.#enrolments.of(key.kid);
+    if (enrolment !== null) return { role: "operator", actor: enrolment.actor };
+    for (const { roster } of this.#parts?.book.servedWorkspaces() ?? []) {
+      const signer = roster.signers.get(key.kid);
+      if (signer === undefined || hasEnded(signer.principal.expires, new Date())) continue;
+      return { role: "device", actor: `${signer.principal.name}/${signer.device.name}` };
+    }
+    return { role: "stranger", actor: key.kid };
+  }
+
+  /** The calls, for the server. */
+  routes(router: ConnectRouter): void {
+    router.service(KeyringService, {
+      enrol: ({ token }, context) => this.#enrol(token, peerOf(context.values)),
+      describe: () => this.#describe(),
+      open: ({ bundles }, context) => this.#open(bundles, context),
+    });
+  }
+
+  /** Stops following policy, writes what waits and a snapshot if much is not in one. */
+  async end(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await Promise.all([this.#workspaces.stop(), this.#environments.stop()]);
+    await this.#reviewing;
+    await this.#parts?.log.close();
+    if (this.#unfolded >= FOLD_SEGMENTS) await this.#fold();
+  }
+
+  #openLog(memory: Remembered): AuditLog {
+    const { client, namespace, identity, log, metrics } = this.#options;
+    metrics.logSize(memory.end.size);
+    return new AuditLog({
+      client,
+      namespace,
+      key: identity.signing,
+      end: memory.end,
+      log,
+      onAppend: (record: AuditRecord) => memory.ledger.apply(record),
+      onStored: (lines, end) => {
+        for (const line of lines) process.stdout.write(`{"audit":${line}}\n`);
+        log.info({ log: end.log, size: end.size, segment: end.previous }, "checkpoint");
+        metrics.logSize(end.size);
+        this.#unfolded += 1;
+        if (this.#unfolded === FOLD_SEGMENTS) void this.#fold();
+      },
+    });
+  }
+
+  #openBook({ ledger, policies, end }: Remembered, log: AuditLog): PolicyBook {
+    const { identity, trust, namespace } = this.#options;
+    return new PolicyBook({
+      identity,
+      trust,
+      ledger,
+      remembered: policies,
+      reservedNamespaces: ["kube-system", namespace],
+      log: end.log,
+      now: () => new Date(),
+      accept: async (object, fact) => {
+        if (fact.digest !== undefined) await this.#store.keepPolicy(log.end, fact.digest, object);
+        await log.append([fact]);
+      },
+      refuse: (fact) => this.#refuse(fact),
+    });
+  }
+
+  async #fold(): Promise<void> {
+    const parts = this.#parts;
+    if (parts === null) return;
+    this.#unfolded = 0;
+    try {
+      await this.#store.fold(parts.memory.ledger, parts.log.end);
+    } catch (err) {
+      this.#options.log.warn({ err }, "cannot write a snapshot of the ledger; the log itself is complete");
+    }
+  }
+
+  /** Judges policy; changes that come meanwhile are judged in one more round. */
+  #review(): void {
+    this.#reviewAgain = true;
+    this.#reviewing ??= this.#reviewAll().finally(() => {
+      this.#reviewing = null;
+    });
+  }
+
+  async #reviewAll(): Promise<void> {
+    while (this.#reviewAgain && this.#parts !== null) {
+      this.#reviewAgain = false;
+      // an environment is only judged when all workspaces are known, and a first use needs all of them too
+      if (!this.#workspaces.hasSynced) await this.#workspaces.synced().catch(() => {});
+      await this.#parts.book.review([...this.#workspaces.list()], [...this.#environments.list()]);
+    }
+  }
+
+  #refuse(fact: Fact): void {
+    const name = JSON.stringify([fact.action, fact.object, fact.digest, fact.policy, fact.reason]);
+    if (this.#refusals.has(name)) return;
+    if (this.#refusals.size >= MAX_REFUSALS) this.#refusals.clear();
+    this.#refusals.add(name);
+    this.#running().log.append([fact]).catch((err: unknown) => this.#options.log.warn({ err }, "a refusal is not recorded yet"));
+  }
+
+  async #enrol(token: string, peer: Peer) {
+    const enrolment = await this.#enrolments.judge(peer.key.kid, token, peer.address);
+    const { kid, actor, pod, until } = enrolment;
+    await this.#running().log.append([{ action: "enrol", decision: "done", actor, kid, pod, evidence: "proved" }]);
+    this.#enrolments.admit(enrolment);
+    return { seconds: BigInt(Math.floor((until - Date.now()) / 1000)) };
+  }
+
+  #describe() {
+    const { log, book } = this.#running();
+    const { identity } = this.#options;
+    const seen = { workspaces: [...this.#workspaces.list()], environments: [...this.#environments.list()] };
+    return describe({ identity, end: log.end, notReady: this.notReady(), book, present: namesOf(seen) });
+  }
+
+  async #open(bundles: readonly { namespace: string; name: string; spec: Uint8Array }[], context: HandlerContext) {
+    if (bundles.length > MAX_BUNDLES) throw new ZoppError("TooLarge", `an Open holds ${bundles.length} bundles, the limit is ${MAX_BUNDLES}`);
+    const { log, book, memory } = this.#running();
+    const peer = peerOf(context.values);
+    const caller = { actor: peer.actor, evidence: "delegated", request: randomBytes(8).toString("hex") } as const;
+    const opened = await openBundles(bundles, caller, {
+      book,
+      ledger: memory.ledger,
+      now: () => new Date(),
+      record: (facts) => log.append(facts),
+      refuse: (fact) => this.#refuse(fact),
+    });
+    return toOpenResponse(opened);
+  }
+
+  #running() {
+    if (this.#parts === null) throw new ZoppError("KeyringUnavailable", "the keyring is starting");
+    return this.#parts;
+  }
+}
+
+function namesOf(seen: { readonly workspaces: readonly KubeObject[]; readonly environments: readonly KubeObject[] }) {
+  const names = (objects: readonly KubeObject[]) => new Set(objects.map(({ metadata }) => metadata.name));
+  return { workspaces: names(seen.workspaces), environments: names(seen.environments) };
+}

@@ -1,0 +1,90 @@
+// The ledger: what this keyring has accepted, the fold of its log. Pure: records in, what is known of a place out.
+// Snapshots of it are snapshot.ts; nothing here knows of the API server.
+import type { Accepted, PlaceLedger } from "../../crds/bundle/case.js";
+import type { AuditRecord } from "./records.js";
+
+/** What was accepted last of a workspace or environment. */
+export interface AcceptedPolicy {
+  readonly digest: string;
+  readonly version: number;
+}
+
+/** A place with the index below which its records are in. */
+interface KnownPlace extends PlaceLedger {
+  readonly entries: Map<string, Accepted>;
+}
+
+/** A place as a snapshot stores it. */
+export interface StoredPlace {
+  readonly environment: string;
+  readonly header: Accepted;
+  readonly entries: Readonly<Record<string, Accepted>>;
+}
+
+/** The ledger of one keyring. */
+export class Ledger {
+  readonly #places = new Map<string, KnownPlace>();
+  readonly #workspaces = new Map<string, AcceptedPolicy>();
+  readonly #environments = new Map<string, AcceptedPolicy>();
+  /** Pins that were taken on first use, by workspace. */
+  readonly #pins = new Map<string, string>();
+
+  /** What is known of a place (`namespace/name`). */
+  place(key: string): PlaceLedger | undefined {
+    return this.#places.get(key);
+  }
+
+  /** All places, to explain where a signature belongs. */
+  *places(environment: string): Generator<{ readonly namespace: string; readonly name: string }> {
+    for (const [key, place] of this.#places) {
+      if (place.environment !== environment) continue;
+      const slash = key.indexOf("/");
+      yield { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+    }
+  }
+
+  get workspaces(): ReadonlyMap<string, AcceptedPolicy> {
+    return this.#workspaces;
+  }
+
+  get environments(): ReadonlyMap<string, AcceptedPolicy> {
+    return this.#environments;
+  }
+
+  get pins(): ReadonlyMap<string, string> {
+    return this.#pins;
+  }
+
+  /** Folds one record in. Records come in the order of the log. */
+  apply(record: AuditRecord): void {
+    const { action, decision, object, digest, version } = record;
+    if (object === undefined || decision === "refused") return;
+    if (action === "open") this.#accept(object, record);
+    if (action === "pin" && record.pin !== undefined) this.#pins.set(object, record.pin);
+    if (digest === undefined || version === undefined) return;
+    if (action === "accept-workspace") this.#workspaces.set(object, { digest, version });
+    if (action === "accept-environment") this.#environments.set(object, { digest, version });
+  }
+
+  #accept(object: string, { environment, header, entries }: AuditRecord): void {
+    if (environment === undefined) return;
+    const before = this.#places.get(object);
+    const accepted = header ?? before?.header;
+    if (accepted === undefined) throw new TypeError(`the log accepts entries of ${object} without a header`);
+    const known = new Map(before?.entries ?? []);
+    for (const [key, entry] of Object.entries(entries ?? {})) known.set(key, entry);
+    this.#places.set(object, { environment, header: accepted, entries: known });
+  }
+
+  /** Puts a place back from a snapshot. */
+  restore(key: string, { environment, header, entries }: StoredPlace): void {
+    this.#places.set(key, { environment, header, entries: new Map(Object.entries(entries)) });
+  }
+
+  /** All places as snapshots store them. */
+  *stored(): Generator<readonly [string, StoredPlace]> {
+    for (const [key, { environment, header, entries }] of this.#places) {
+      yield [key, { environment, header, entries: Object.fromEntries(entries) }];
+    }
+  }
+}

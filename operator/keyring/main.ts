@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+// The keyring's process: commands, wiring and the order of shutdown; nothing else.
+// What it serves is keyring.ts; its settings are config.ts.
+import { hostname } from "node:os";
+import { asZoppError, ERRORS } from "../../crds/errors.js";
+import { VERSION } from "../../crds/version.js";
+import { serveHealth, serveMetrics } from "../health.js";
+import { connect } from "../kube/client.js";
+import { createLogger } from "../log.js";
+import { keyringMetrics } from "../metrics.js";
+import { command, type ServeConfig } from "./config.js";
+import { keygen, readSeed } from "./keys.js";
+import { Keyring } from "./keyring.js";
+import { reflectionAndHealth } from "./reflection.js";
+import { listen } from "./server.js";
+import { tlsIdentity } from "./tls.js";
+
+/** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
+const GRACE_MS = 20_000;
+
+async function serve(config: ServeConfig): Promise<void> {
+  const log = createLogger("keyring", config.logLevel);
+  const identity = await readSeed(config.seed);
+  const metrics = keyringMetrics({ component: "keyring", version: VERSION });
+  const client = await connect({ file: config.kubeconfig, userAgent: `zopp-keyring/${VERSION}`, hooks: metrics.client });
+  const { namespace, trust } = config;
+  const enrol = { account: config.operatorAccount, podUid: config.podUid };
+  const keyring = new Keyring({ client, identity, namespace, trust, enrol, log, metrics });
+  let stopping = false;
+  const health = await serveHealth({ ...config.health, live: () => null, ready: () => (stopping ? "Stopping" : keyring.notReady()) });
+  const numbers = await serveMetrics({ ...config.metrics, registry: metrics.registry });
+  log.info({ version: VERSION, kid: identity.signing.verifyKey.kid, instance: hostname() }, "starting");
+  await keyring.begin((err) => {
+    log.error({ err }, "this log has another writer");
+    process.exit(ERRORS.LogForked.exit);
+  });
+  const server = await listen({
+    ...config.listen,
+    tls: await tlsIdentity(identity.signing),
+    metrics,
+    identify: (key) => keyring.identify(key),
+    routes: (router) => {
+      keyring.routes(router);
+      reflectionAndHealth(router, () => keyring.notReady() === null);
+    },
+  });
+  log.info({ port: server.port }, "serving");
+  const stop = async (signal: string) => {
+    stopping = true;
+    log.info({ signal }, "stopping");
+    setTimeout(() => process.exit(1), GRACE_MS).unref();
+    await server.close();
+    await keyring.end();
+    await Promise.all([client.close(), health.close(), numbers.close()]);
+    log.info({}, "stopped");
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
+}
+
+async function generate(seed: string, publicFile: string): Promise<void> {
+  const identity = await keygen(seed, publicFile);
+  process.stdout.write(`${identity.signing.verifyKey.kid}: seed in ${seed}, public key in ${publicFile}\n`);
+}
+
+try {
+  await command({ serve, keygen: generate }).parseAsync(process.argv);
+} catch (thrown) {
+  const error = asZoppError(thrown, "the keyring");
+  createLogger("keyring").error({ err: thrown, next: error.kind.next }, "cannot go on");
+  process.exit(error.kind.exit);
+}

@@ -1,0 +1,176 @@
+// Opens bundles: parse, verify against policy and ledger, record, and only then release the entry keys.
+// No plaintext is made here: the caller opens the boxes.
+import type { BundleCase, Policy } from "../../crds/bundle/case.js";
+import { signedPlace } from "../../crds/bundle/statements.js";
+import { verifyBundle } from "../../crds/bundle/verify.js";
+import { decodeBase64 } from "../../crds/crypto/encoding.js";
+import { entryKey } from "../../crds/crypto/entry.js";
+import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { parseSecret } from "../../crds/validate.js";
+import type { Ledger } from "./ledger.js";
+import type { PolicyBook, ServedEnvironment } from "./policy.js";
+import type { Evidence, Fact } from "./records.js";
+
+/** A bundle as it was sent. */
+export interface SentBundle {
+  readonly namespace: string;
+  readonly name: string;
+  /** spec as UTF-8 JSON. */
+  readonly spec: Uint8Array;
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly actor: string;
+  readonly evidence: Evidence;
+  readonly request: string;
+}
+
+/** What came out of one bundle. */
+export type Opened =
+  | {
+      readonly ok: true;
+      readonly digest: string;
+      readonly keys: ReadonlyMap<string, Uint8Array>;
+      readonly policy: readonly string[];
+      readonly warnings: readonly ZoppError[];
+    }
+  | { readonly ok: false; readonly error: ZoppError; readonly policy: readonly string[] };
+
+/** What opening needs of the rest of the keyring. */
+export interface OpenOptions {
+  readonly book: PolicyBook;
+  readonly ledger: Ledger;
+  now(): Date;
+  /** Appends facts in order and resolves when they are durable. */
+  record(facts: readonly Fact[]): Promise<void>;
+  /** Notes a refusal in the log, once per object, digest, policy and reason. */
+  refuse(fact: Fact): void;
+}
+
+/** Opens bundles in order; resolves when the records of all releases are durable. Throws AuditUnavailable, LogForked. */
+export async function openBundles(
+  sent: readonly SentBundle[],
+  caller: Caller,
+  options: OpenOptions,
+): Promise<readonly Opened[]> {
+  const opened: Opened[] = [];
+  const durable: Promise<void>[] = [];
+  for (const bundle of sent) {
+    const { result, fact } = openOne(bundle, caller, options);
+    opened.push(result);
+    // appended before anything else is verified, so that the next bundle sees it in the ledger
+    if (fact !== undefined) durable.push(options.record([fact]));
+    else if (!result.ok) options.refuse(refusalOf(bundle, caller, result.error, result.policy));
+    // other calls and probes get their turn between bundles
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const outcomes = await Promise.allSettled(durable);
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) {
+    for (const result of opened) if (result.ok) for (const key of result.keys.values()) key.fill(0);
+    throw failed.reason;
+  }
+  return opened;
+}
+
+function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { result: Opened; fact?: Fact } {
+  let policy: readonly string[] = [];
+  try {
+    const secret = parseSent(bundle);
+    const served = options.book.policyFor(secret.spec.environment);
+    policy = [served.workspace.digest, served.environment.digest];
+    const place = `${bundle.namespace}/${bundle.name}`;
+    const verified = verifyBundle(caseOf(secret, served, options));
+    const keys = releasedKeys(secret, served);
+    const { digest, warnings } = verified;
+    const fact: Fact = {
+      action: "open",
+      decision: "released",
+      ...caller,
+      object: place,
+      digest,
+      keys: [...keys.keys()],
+      policy,
+      ...acceptance(secret, verified, options.ledger.place(place)?.environment),
+    };
+    return { result: { ok: true, digest, keys, policy, warnings }, fact };
+  } catch (error) {
+    return { result: { ok: false, error: asZoppError(error, "opening the bundle"), policy } };
+  }
+}
+
+/** Parsed once: the object that is verified is the one whose entries are opened. */
+function parseSent({ namespace, name, spec }: SentBundle): ZoppSecret {
+  const text = Buffer.from(spec).toString("utf8");
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not JSON`);
+  }
+  // members that stand twice would leave open which one the caller uses
+  if (JSON.stringify(parsed) !== text) throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not canonical JSON`);
+  return parseSecret({ apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", metadata: { namespace, name }, spec: parsed });
+}
+
+function caseOf(secret: ZoppSecret, served: ServedEnvironment, { book, ledger, now }: OpenOptions): BundleCase {
+  const { namespace, name } = secret.metadata;
+  const known = ledger.place(`${namespace}/${name}`);
+  const moved = known !== undefined && known.environment !== secret.spec.environment;
+  return {
+    secret,
+    workspace: served.workspace,
+    environment: served.environment,
+    ledger: known,
+    previous: moved ? previousPolicy(book, known.environment) : undefined,
+    now: now(),
+    // a cluster that policy does not name has no name of its own
+    cluster: served.cluster?.name ?? "",
+    acceptsNew: book.acceptsNew(served),
+    otherPlaces: ledger.places(secret.spec.environment),
+  };
+}
+
+function previousPolicy(book: PolicyBook, path: string): Policy | undefined {
+  return book.environment(path.replaceAll("/", "."));
+}
+
+/** The keys of exactly the entries that were verified. */
+function releasedKeys(secret: ZoppSecret, served: ServedEnvironment): ReadonlyMap<string, Uint8Array> {
+  const { workspace, project, environment } = served.environment.object.spec;
+  const keys = new Map<string, Uint8Array>();
+  for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
+    if (entry.sealed === undefined || entry.to === undefined) continue;
+    const epoch = served.environment.epochs.get(entry.to);
+    const opens = served.keys.get(entry.to);
+    const sealed = decodeBase64(entry.sealed);
+    if (epoch === undefined || opens === undefined || sealed === null) {
+      throw new ZoppError("CannotOpen", `spec.data.${key}.to: that environment key is not wrapped to this cluster`);
+    }
+    const { namespace, name } = signedPlace(secret, epoch.facts.binding);
+    const context = { workspace, project, environment, epoch: epoch.facts.epoch, namespace, name, key, version: entry.version };
+    keys.set(key, entryKey(opens, context, sealed));
+  }
+  return keys;
+}
+
+/** What of a verified bundle is new to the ledger: the record of the opening is the ledger's line. */
+function acceptance(
+  secret: ZoppSecret,
+  { acceptedHeader, acceptedEntries }: ReturnType<typeof verifyBundle>,
+  bound: string | undefined,
+): Pick<Fact, "environment" | "header" | "entries"> {
+  const { environment } = secret.spec;
+  if (acceptedHeader === undefined && acceptedEntries.size === 0 && bound === environment) return {};
+  return {
+    environment,
+    header: acceptedHeader,
+    ...(acceptedEntries.size === 0 ? {} : { entries: Object.fromEntries(acceptedEntries) }),
+  };
+}
+
+function refusalOf({ namespace, name }: SentBundle, caller: Caller, error: ZoppError, policy: readonly string[]): Fact {
+  return { action: "open", decision: "refused", ...caller, object: `${namespace}/${name}`, reason: error.code, policy };
+}

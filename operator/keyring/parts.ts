@@ -1,0 +1,86 @@
+// ZoppLedger objects: shards of accepted places, and accepted policy objects whole; packed, signed, checked.
+// When they are written is store.ts' and policy.ts' business.
+import { gunzipSync, gzipSync } from "node:zlib";
+import { decodeBase64, encodeBase64, encodeHex } from "../../crds/crypto/encoding.js";
+import type { SigningKey } from "../../crds/crypto/identity.js";
+import type { VerifyKey } from "../../crds/crypto/keys.js";
+import { sha256, utf8 } from "../../crds/crypto/primitives.js";
+import { ZoppError } from "../../crds/errors.js";
+import { ledgerStatement, signStatement, verifyStatement } from "../../crds/statement.js";
+import type { ZoppLedger } from "../../crds/types.gen.js";
+import type { StoredPlace } from "./ledger.js";
+
+/** How large a shard of places gets, in bytes of JSON before compression. */
+export const MAX_SHARD_BYTES = 256 * 1024;
+const MAX_CONTENT_BYTES = 4 * 1024 * 1024;
+
+/** Where a part belongs. */
+export interface PartPlace {
+  readonly namespace: string;
+  readonly log: string;
+  /** Records below this index are in. */
+  readonly through: number;
+}
+
+function makePart(place: PartPlace, kind: "Places" | "Policy", name: string, content: unknown, key: SigningKey): ZoppLedger {
+  const text = JSON.stringify(content);
+  const facts = { log: place.log, kind, name, through: place.through };
+  const statement = ledgerStatement({ ...facts, hash: encodeHex(sha256(utf8(text))) });
+  const prefix = kind === "Places" ? `${place.log}-places` : place.log;
+  return {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppLedger",
+    metadata: { name: `${prefix}-${name}`, namespace: place.namespace },
+    spec: { ...facts, content: encodeBase64(gzipSync(text)), signature: signStatement(key, statement) },
+  };
+}
+
+/** The content of a part. Throws LogBroken unless it is this keyring's own, unchanged. */
+export function contentOf({ metadata, spec }: ZoppLedger, key: VerifyKey): unknown {
+  const packed = decodeBase64(spec.content);
+  if (packed === null) throw broken(metadata.name);
+  const text = unpacked(metadata.name, packed);
+  const { log, kind, name, through, signature } = spec;
+  const statement = ledgerStatement({ log, kind, name, through, hash: encodeHex(sha256(utf8(text))) });
+  if (!verifyStatement(key, statement, signature)) throw broken(metadata.name);
+  return JSON.parse(text);
+}
+
+/** A whole accepted workspace or environment, named by its digest. */
+export function policyPart(place: PartPlace, digest: string, object: object, key: SigningKey): ZoppLedger {
+  return makePart(place, "Policy", digest, object, key);
+}
+
+/** Shards that hold all places: as many as keep each below its limit, a place in the shard that its hash says. */
+export function placeParts(
+  place: PartPlace,
+  places: Iterable<readonly [string, StoredPlace]>,
+  key: SigningKey,
+): readonly ZoppLedger[] {
+  const all = [...places];
+  const bytes = all.reduce((sum, [name, stored]) => sum + name.length + JSON.stringify(stored).length + 4, 0);
+  // half full on average, since hashes spread unevenly
+  const count = Math.max(1, 2 ** Math.ceil(Math.log2((2 * bytes) / MAX_SHARD_BYTES)));
+  const shards = Array.from({ length: count }, (): Record<string, StoredPlace> => Object.create(null));
+  for (const [name, stored] of all) {
+    const shard = shards[shardOf(name, count)];
+    if (shard !== undefined) shard[name] = stored;
+  }
+  return shards.map((shard, at) => makePart(place, "Places", String(at), shard, key));
+}
+
+function shardOf(place: string, count: number): number {
+  return new DataView(sha256(utf8(place)).slice().buffer).getUint32(0) % count;
+}
+
+function unpacked(name: string, packed: Uint8Array): string {
+  try {
+    return gunzipSync(packed, { maxOutputLength: MAX_CONTENT_BYTES }).toString("utf8");
+  } catch (cause) {
+    throw new ZoppError("LogBroken", `ledger part ${name} does not unpack`, { cause });
+  }
+}
+
+function broken(name: string): ZoppError {
+  return new ZoppError("LogBroken", `ledger part ${name} is not what this keyring wrote`);
+}

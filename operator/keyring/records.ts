@@ -1,0 +1,52 @@
+// The records of a keyring's log: what is written down before anything is released, one JSON line each.
+// How lines become stored segments is segment.ts; what the ledger makes of them is ledger.ts.
+import type { Accepted } from "../../crds/bundle/case.js";
+import type { ErrorCode } from "../../crds/errors.js";
+
+/** What happened. */
+export type Action = "start" | "pin" | "enrol" | "accept-workspace" | "accept-environment" | "open";
+
+/** Whether somebody proved who he is and asked for himself, or the operator asked in order to reconcile. */
+export type Evidence = "proved" | "delegated";
+
+/** One fact for the log, as its maker gives it; index and time are added when it is appended. */
+export interface Fact {
+  readonly action: Action;
+  readonly decision: "done" | "accepted" | "released" | "refused";
+  /** Who asked: an account, `principal/device`, or the keyring itself. */
+  readonly actor: string;
+  readonly evidence?: Evidence;
+  /** `namespace/name` of a bundle, or the name of a workspace or environment. */
+  readonly object?: string | undefined;
+  readonly version?: number | undefined;
+  /** Digest of the bundle or policy. */
+  readonly digest?: string | undefined;
+  /** The keys whose entry keys are released. */
+  readonly keys?: readonly string[] | undefined;
+  readonly reason?: ErrorCode | undefined;
+  /** Digests of workspace and environment that decided. */
+  readonly policy?: readonly string[] | undefined;
+  readonly request?: string | undefined;
+  /** Acceptance: the environment that the place is bound to, and what of the bundle is new. */
+  readonly environment?: string | undefined;
+  readonly header?: Accepted | undefined;
+  readonly entries?: Readonly<Record<string, Accepted>> | undefined;
+  /** A first use: the pin that was taken. A start: the log's id and the version that runs. An enrolment: pod and key. */
+  readonly pin?: string | undefined;
+  readonly log?: string | undefined;
+  readonly pod?: string | undefined;
+  readonly kid?: string | undefined;
+}
+
+/** A fact in the log. */
+export interface AuditRecord extends Fact {
+  /** Its place in the log, from 0. */
+  readonly index: number;
+  /** When it was appended, RFC 3339 with milliseconds. */
+  readonly time: string;
+}
+
+/** The line of a record. */
+export function lineOf(record: AuditRecord): string {
+  return JSON.stringify(record);
+}

@@ -1,0 +1,181 @@
+// The keyring's port: mutual TLS, a table of who may call what, limits, and errors with a machine-readable reason.
+// What the calls do is keyring.ts'; which keys are admitted is enrol.ts' and policy's.
+import http2, { type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
+import type { VerifyKey } from "../../crds/crypto/keys.js";
+import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { KeyringMetrics } from "../metrics.js";
+import { toConnectError } from "./wire.js";
+import { Quota, Rate } from "./limits.js";
+import { type TlsIdentity, peerKey } from "./tls.js";
+
+/** What a caller is to the keyring. */
+export type Role = "stranger" | "operator" | "device";
+
+/** Who calls, as the connection proved it. */
+export interface Peer {
+  readonly key: VerifyKey;
+  readonly role: Role;
+  /** The account, or `principal/device`. */
+  readonly actor: string;
+  readonly address: string | undefined;
+}
+
+/** Which role may call which method; whatever is not here is denied. */
+const METHODS: Readonly<Record<string, ReadonlySet<Role>>> = {
+  Enrol: new Set<Role>(["stranger", "operator"]),
+  Describe: new Set<Role>(["operator", "device"]),
+  Open: new Set<Role>(["operator"]),
+  // grpc.health.v1.Health and grpc.reflection.v1.ServerReflection
+  Check: new Set<Role>(["operator", "device"]),
+  ServerReflectionInfo: new Set<Role>(["operator", "device"]),
+};
+
+const LIMITS = {
+  strangerBytes: 4 * 1024,
+  requestBytes: 3 * 1024 * 1024,
+  deadlineMs: 30_000,
+  connections: 256,
+  streams: 64,
+  callsPerPeer: 16,
+  strangersPerSecond: 10,
+  idleMs: 10 * 60_000,
+} as const;
+
+const PEER = createContextKey<Peer | null>(null, { description: "the caller" });
+
+/** The caller of the present call. */
+export function peerOf(values: { get<T>(key: { id: symbol; defaultValue: T }): T }): Peer {
+  const peer = values.get(PEER);
+  if (peer === null) throw new TypeError("a call without a caller");
+  return peer;
+}
+
+/** What the server needs. */
+export interface ServerOptions {
+  readonly tls: TlsIdentity;
+  readonly host: string;
+  readonly port: number;
+  readonly metrics: KeyringMetrics;
+  readonly routes: ConnectNodeAdapterOptions["routes"];
+  /** What a key is at this moment: asked at every call, so that expiry and policy count at once. */
+  identify(key: VerifyKey): Pick<Peer, "role" | "actor">;
+}
+
+/** A keyring's port that listens. */
+export interface Listening {
+  readonly port: number;
+  /** Takes no more connections and lets running calls finish. */
+  close(): Promise<void>;
+}
+
+/** Opens the port. Throws Internal when it is taken. */
+export function listen(options: ServerOptions): Promise<Listening> {
+  const server = http2.createSecureServer({
+    ...options.tls,
+    minVersion: "TLSv1.3",
+    ALPNProtocols: ["h2"],
+    requestCert: true,
+    // certificates are self-signed: peerKey is our own check, and the handshake proves possession
+    rejectUnauthorized: false,
+    settings: { maxConcurrentStreams: LIMITS.streams },
+  });
+  const handle = handler(options);
+  const sessions = guardConnections(server, options.metrics);
+  server.on("request", handle);
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause) => reject(new ZoppError("Internal", `cannot listen on port ${options.port}: is it taken?`, { cause })));
+    server.listen(options.port, options.host, () => {
+      resolve({ port: (server.address() as AddressInfo).port, close: () => close(server, sessions) });
+    });
+  });
+}
+
+/** Closes what proves no identity before a byte of HTTP is read, and what is too many. */
+function guardConnections(server: Http2SecureServer, metrics: KeyringMetrics): ReadonlySet<http2.ServerHttp2Session> {
+  const sessions = new Set<http2.ServerHttp2Session>();
+  server.prependListener("secureConnection", (socket: TLSSocket) => {
+    if (peerKey(socket) === null || sessions.size >= LIMITS.connections) socket.destroy();
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    metrics.connections(1);
+    session.setTimeout(LIMITS.idleMs, () => session.close());
+    session.on("error", () => session.destroy());
+    session.once("close", () => {
+      sessions.delete(session);
+      metrics.connections(-1);
+    });
+  });
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("sessionError", () => {});
+  return sessions;
+}
+
+type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+
+/** Strangers get an adapter of their own, which reads 4 KiB at most. */
+function handler(options: ServerOptions): Handler {
+  const rate = new Rate(LIMITS.strangersPerSecond);
+  const quota = new Quota(LIMITS.callsPerPeer);
+  const adapter = (readMaxBytes: number) =>
+    connectNodeAdapter({
+      routes: options.routes,
+      connect: false,
+      grpcWeb: false,
+      readMaxBytes,
+      maxTimeoutMs: LIMITS.deadlineMs,
+      interceptors: [guard(options.metrics, rate, quota)],
+      contextValues: (request) => createContextValues().set(PEER, callerOf(request as Http2ServerRequest, options)),
+    });
+  const [full, narrow] = [adapter(LIMITS.requestBytes), adapter(LIMITS.strangerBytes)];
+  return (request, response) => {
+    const peer = callerOf(request, options);
+    if (peer === null) return request.stream.session?.destroy();
+    (peer.role === "stranger" ? narrow : full)(request, response);
+  };
+}
+
+function callerOf(request: Http2ServerRequest, options: ServerOptions): Peer | null {
+  const socket = request.stream.session?.socket as TLSSocket | undefined;
+  const key = socket === undefined ? null : peerKey(socket);
+  return key === null ? null : { key, address: socket?.remoteAddress, ...options.identify(key) };
+}
+
+/** Table, rate, quota, measurements, and errors that say a reason and nothing else. */
+function guard(metrics: KeyringMetrics, rate: Rate, quota: Quota): Interceptor {
+  return (next) => async (request) => {
+    const started = performance.now();
+    const method = request.method.name;
+    const peer = peerOf(request.contextValues);
+    let code = "ok";
+    try {
+      admit(peer, method, rate);
+      return await quota.within(peer.key.kid, () => next(request));
+    } catch (error) {
+      const known = asZoppError(error, `the call ${method}`);
+      code = known.code;
+      throw toConnectError(known);
+    } finally {
+      metrics.rpc(method, code, (performance.now() - started) / 1000);
+    }
+  };
+}
+
+function admit(peer: Peer, method: string, rate: Rate): void {
+  if (peer.role === "stranger" && !rate.take()) throw new ZoppError("Overloaded", "too many calls of keys that are not admitted");
+  if (METHODS[method]?.has(peer.role)) return;
+  if (peer.role === "stranger") throw new ZoppError("Unauthenticated", `the key ${peer.key.kid} is not enrolled; enrol first`);
+  throw new ZoppError("MethodDenied", `${peer.actor} may not call ${method}`);
+}
+
+/** Tells every connection to go away once its calls are done. */
+function close(server: Http2SecureServer, sessions: ReadonlySet<http2.ServerHttp2Session>): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    for (const session of sessions) session.close();
+  });
+}

@@ -1,0 +1,94 @@
+// Between our types and the messages: errors as gRPC status with google.rpc.ErrorInfo and back, results of an Open.
+// Only code and message of an error travel; causes stay in the process.
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ErrorCode, type GrpcStatus, isErrorCode, ZoppError } from "../../crds/errors.js";
+import { ErrorInfoSchema } from "../../crds/proto/gen/google/rpc/error_details_pb.js";
+import type {
+  DescribeResponse,
+  OpenResult as OpenResultMessage,
+  PolicyState as PolicyStateMessage,
+} from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
+import type { Description, OpenResult, PolicyState } from "./client.js";
+import type { Opened } from "./open.js";
+
+const DOMAIN = "zopp.dev";
+
+const CODES: Readonly<Record<GrpcStatus, Code>> = {
+  invalid_argument: Code.InvalidArgument,
+  not_found: Code.NotFound,
+  permission_denied: Code.PermissionDenied,
+  unauthenticated: Code.Unauthenticated,
+  failed_precondition: Code.FailedPrecondition,
+  resource_exhausted: Code.ResourceExhausted,
+  aborted: Code.Aborted,
+  unavailable: Code.Unavailable,
+  deadline_exceeded: Code.DeadlineExceeded,
+  internal: Code.Internal,
+};
+
+/** What a caller is told of an error. */
+export function toConnectError(error: ZoppError): ConnectError {
+  const detail = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason: error.code, domain: DOMAIN }) };
+  return new ConnectError(error.message, CODES[error.kind.grpc], undefined, [detail]);
+}
+
+/** The error that a keyring sent; one without a reason of ours is the connection's: KeyringUnavailable. */
+export function fromConnectError(error: unknown): ZoppError {
+  if (error instanceof ZoppError) return error;
+  const connect = ConnectError.from(error);
+  const info = connect.findDetails(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
+  if (info !== undefined && isErrorCode(info.reason)) return new ZoppError(info.reason, connect.rawMessage);
+  const code: ErrorCode = connect.code === Code.ResourceExhausted ? "Overloaded" : "KeyringUnavailable";
+  return new ZoppError(code, `the keyring does not answer (${Code[connect.code] ?? "unknown"})`, { cause: error });
+}
+
+/** The answer to an Open. */
+export function toOpenResponse(opened: readonly Opened[]) {
+  return { results: opened.map(toOpenResult) };
+}
+
+function toOpenResult(opened: Opened) {
+  const policy = [...opened.policy];
+  if (!opened.ok) return { policy, refusedCode: opened.error.code, refusedMessage: opened.error.message };
+  const warnings = opened.warnings.map(({ code, message }) => ({ code, message }));
+  return { digest: opened.digest, keys: Object.fromEntries(opened.keys), policy, warnings };
+}
+
+/** What an OpenResult says. */
+export function fromOpenResult(message: OpenResultMessage): OpenResult {
+  const { digest, keys, policy, refusedCode, refusedMessage, warnings } = message;
+  if (refusedCode !== "") return { ok: false, error: errorOf(refusedCode, refusedMessage), policy };
+  const texts = warnings.map(({ code, message: text }) => `${code}: ${text}`);
+  return { ok: true, digest, policy, keys: new Map(Object.entries(keys)), warnings: texts };
+}
+
+/** What a DescribeResponse says. */
+export function fromDescribeResponse(message: DescribeResponse): Description {
+  const { signingKey, encryptionKey, log, notReady, workspaces, environments } = message;
+  return {
+    cluster: { signingKey, encryptionKey, log },
+    ready: notReady === "",
+    ...(notReady === "" ? {} : { reason: notReady }),
+    workspaces: workspaces.map(stateOf),
+    environments: environments.map(stateOf),
+  };
+}
+
+function stateOf(state: PolicyStateMessage): PolicyState {
+  const { name, uid, generation, acceptedVersion, acceptedDigest, refusedCode, refusedMessage, approvals } = state;
+  const { code, message } = errorOf(refusedCode, refusedMessage);
+  return {
+    name,
+    uid,
+    generation: Number(generation),
+    approvals,
+    ...(acceptedDigest === "" ? {} : { accepted: { version: Number(acceptedVersion), digest: acceptedDigest } }),
+    ...(refusedCode === "" ? {} : { refused: { code, message } }),
+  };
+}
+
+/** A code that this version does not know is no reason to fail twice. */
+function errorOf(code: string, message: string): ZoppError {
+  return new ZoppError(isErrorCode(code) ? code : "Internal", message);
+}
