@@ -1,14 +1,12 @@
 // An entry's value: sealed to an environment key for one place, opened with the key that a keyring releases.
 // Signatures are statement.ts' business; what is signed is the hash of the sealed bytes.
-import nacl from "tweetnacl";
-import { cannotOpen, receiveExport, sendExport } from "./hpke.js";
+import { cannotOpen, setupReceiver, setupSender } from "./hpke.js";
 import type { DecryptionKey } from "./identity.js";
 import { ENC_BYTES } from "./kem.js";
 import type { EncryptionKey, Kem } from "./keys.js";
 import { concat } from "./labeled.js";
-import { pad, unpad } from "./padding.js";
 import { pae } from "./pae.js";
-import { randomBytes } from "./primitives.js";
+import { openBox, sealBox } from "./secretbox.js";
 
 /** Where and as which version a value is sealed; namespace and name are "*" where the binding is environment. */
 export interface EntryContext {
@@ -24,7 +22,6 @@ export interface EntryContext {
 
 const EXPORT_CONTEXT = "zopp/v1/secretbox";
 const KEY_BYTES = 32;
-const NONCE_BYTES = nacl.secretbox.nonceLength;
 
 function infoOf(context: EntryContext): Uint8Array {
   const { workspace, project, environment, epoch, namespace, name, key, version } = context;
@@ -33,30 +30,25 @@ function infoOf(context: EntryContext): Uint8Array {
 
 /** Seals a value; gives enc ‖ nonce ‖ box, the bytes that `sealed` holds in base64. */
 export function sealEntry(to: EncryptionKey, context: EntryContext, value: Uint8Array): Uint8Array {
-  const { enc, exported } = sendExport(to, infoOf(context), EXPORT_CONTEXT, KEY_BYTES);
-  const nonce = randomBytes(NONCE_BYTES);
-  const padded = pad(value);
-  const box = nacl.secretbox(padded, nonce, Uint8Array.from(exported));
-  padded.fill(0);
-  exported.fill(0);
-  return concat(enc, nonce, box);
+  const sender = setupSender(to, infoOf(context), "export");
+  const key = sender.export(EXPORT_CONTEXT, KEY_BYTES);
+  const boxed = sealBox(key, value);
+  key.fill(0);
+  return concat(sender.enc, boxed);
 }
 
-/** The 32-byte entry key of sealed bytes: what a keyring releases. Throws CannotOpen for malformed bytes. */
+/**
+ * The 32-byte entry key of sealed bytes: what a keyring releases. Throws CannotOpen for a malformed encapsulation;
+ * for another place or environment key it gives another key, which opens nothing.
+ */
 export function entryKey(key: DecryptionKey, context: EntryContext, sealed: Uint8Array): Uint8Array {
   const enc = sealed.subarray(0, ENC_BYTES[key.publicKey.kem]);
-  return receiveExport(key, enc, infoOf(context), EXPORT_CONTEXT, KEY_BYTES);
+  return setupReceiver(key, enc, infoOf(context), "export").export(EXPORT_CONTEXT, KEY_BYTES);
 }
 
 /** Opens sealed bytes with their entry key. Throws CannotOpen, with one text, for whatever does not fit. */
 export function openEntry(key: Uint8Array, kem: Kem, sealed: Uint8Array): Uint8Array {
-  const nonceAt = ENC_BYTES[kem];
-  const boxAt = nonceAt + NONCE_BYTES;
-  if (sealed.length < boxAt + nacl.secretbox.overheadLength) throw cannotOpen();
-  // tweetnacl wants plain Uint8Arrays, not Node's Buffers' shared memory
-  const padded = nacl.secretbox.open(sealed.subarray(boxAt), sealed.subarray(nonceAt, boxAt), key);
-  const value = padded === null ? null : unpad(padded);
-  padded?.fill(0);
+  const value = openBox(key, sealed.subarray(ENC_BYTES[kem]));
   if (value === null) throw cannotOpen();
   return value;
 }

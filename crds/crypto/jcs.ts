@@ -10,12 +10,19 @@ export function canonicalJson(value: Json): string {
   if (typeof value === "number") return canonicalInteger(value);
   if (value === true) return "true";
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (typeof value !== "object" || value === null) throw new TypeError("the value has no canonical form");
+  if (!isPlain(value)) throw new TypeError("the value has no canonical form");
   const object = value as { readonly [name: string]: Json };
   const members = Object.keys(object)
     .sort()
     .map((name) => `${canonicalString(name)}:${canonicalJson(object[name] as Json)}`);
   return `{${members.join(",")}}`;
+}
+
+/** Bytes, dates and maps are objects too, and would be written as something they are not. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
 }
 
 function canonicalString(text: string): string {
@@ -24,6 +31,7 @@ function canonicalString(text: string): string {
 }
 
 function canonicalInteger(value: number): string {
-  if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new TypeError("only integers below 2^53 have a canonical form");
+  if (!Number.isSafeInteger(value) || Object.is(value, -0))
+    throw new TypeError("only integers below 2^53 have a canonical form");
   return String(value);
 }

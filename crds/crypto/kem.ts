@@ -3,17 +3,7 @@
 import type { DecryptionKey } from "./identity.js";
 import type { EncryptionKey, Kem } from "./keys.js";
 import { concat } from "./labeled.js";
-import {
-  curvePublic,
-  kemDecapsulate,
-  kemEncapsulate,
-  randomBytes,
-  sha3256,
-  utf8,
-  x25519,
-  x25519Private,
-  x25519Public,
-} from "./primitives.js";
+import { kemDecapsulate, kemEncapsulate, sha3256, utf8, x25519, x25519Ephemeral, x25519Public } from "./primitives.js";
 
 /** IANA's numbers of the encapsulations. */
 export const KEM_ID = { x25519: 0x0020, xwing: 0x647a } as const satisfies Record<Kem, number>;
@@ -37,11 +27,8 @@ export function encapsulate(key: EncryptionKey): Encapsulation {
     const { sharedKey, ciphertext } = kemEncapsulate(key.curve);
     return { sharedSecret: sharedKey, enc: ciphertext };
   }
-  const ephemeral = randomBytes(32);
-  const curve = x25519Private(ephemeral);
-  ephemeral.fill(0);
-  const share = curvePublic(curve);
-  const secret = x25519(curve, key.curve);
+  const { privateKey, share } = x25519Ephemeral();
+  const secret = x25519(privateKey, key.curve);
   if (secret === null) throw new TypeError("an encryption key of low order was not refused when it was read");
   const { sharedKey, ciphertext } = kemEncapsulate(key.mlkem);
   return { sharedSecret: combine(sharedKey, secret, share, publicCurve(key)), enc: concat(ciphertext, share) };
@@ -63,7 +50,10 @@ function publicCurve({ raw }: EncryptionKey): Uint8Array {
   return raw.subarray(XWING_PUBLIC_CURVE_AT);
 }
 
-/** X-Wing's combiner: the label comes last. */
+/** X-Wing's combiner: the label comes last. Takes the two secrets over: they are zeroed. */
 function combine(mlkem: Uint8Array, curve: Uint8Array, share: Uint8Array, publicKey: Uint8Array): Uint8Array {
-  return sha3256(concat(mlkem, curve, share, publicKey, XWING_LABEL));
+  const input = concat(mlkem, curve, share, publicKey, XWING_LABEL);
+  const sharedSecret = sha3256(input);
+  for (const secret of [mlkem, curve, input]) secret.fill(0);
+  return sharedSecret;
 }

@@ -5,9 +5,9 @@ import crypto, { type KeyObject } from "node:crypto";
 /** An imported key; opaque outside this file. Importing is the expensive part, so handles are kept. */
 export type KeyHandle = KeyObject;
 
-/** `length` bytes from the system's random generator. */
+/** `length` bytes from the system's random generator, in memory of their own so that the caller can zero them. */
 export function randomBytes(length: number): Uint8Array {
-  return new Uint8Array(crypto.randomBytes(length));
+  return crypto.randomFillSync(new Uint8Array(length));
 }
 
 /** SHA-256 (FIPS 180-4) of the parts, one after another; 32 bytes. */
@@ -82,14 +82,16 @@ export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 
+/** What stands before the raw bytes in PKCS#8 (private) and SubjectPublicKeyInfo (public) DER. */
 const DER = {
   ed25519Private: Buffer.from("302e020100300506032b657004220420", "hex"),
-  ed25519Public: Buffer.from("302a300506032b6570032100", "hex"),
   x25519Private: Buffer.from("302e020100300506032b656e04220420", "hex"),
-  x25519Public: Buffer.from("302a300506032b656e032100", "hex"),
   mlkemSeed: Buffer.from("3054020100300b060960864801650304040204428040", "hex"),
   mlkemPublic: Buffer.from("308204b2300b0609608648016503040402038204a100", "hex"),
 } as const;
+
+/** The same 12 bytes for the curves' public keys, in base64: they are imported as PEM. */
+const PEM = { ed25519Public: "MCowBQYDK2VwAyEA", x25519Public: "MCowBQYDK2VuAyEA" } as const;
 
 function importPrivate(prefix: Buffer, raw: Uint8Array): KeyHandle {
   const der = Buffer.concat([prefix, raw]);
@@ -100,18 +102,22 @@ function importPrivate(prefix: Buffer, raw: Uint8Array): KeyHandle {
   }
 }
 
-/** A public key, or null when the platform finds it unusable. */
-function importPublic(prefix: Buffer, raw: Uint8Array): KeyHandle | null {
+/**
+ * A curve's public key, or null when the platform finds it unusable. As PEM text it costs a third of what DER costs:
+ * before it reads a buffer or object, Node asks whether it is one of four kinds of key, by an exception each.
+ */
+function importCurvePublic(prefix: string, raw: Uint8Array): KeyHandle | null {
+  if (raw.length !== 32) return null;
   try {
-    return crypto.createPublicKey({ key: Buffer.concat([prefix, raw]), format: "der", type: "spki" });
+    return crypto.createPublicKey(`-----BEGIN PUBLIC KEY-----\n${prefix}${toBase64(raw)}\n-----END PUBLIC KEY-----\n`);
   } catch {
     return null;
   }
 }
 
-function rawPublic(key: KeyHandle, length: number): Uint8Array {
-  const der = crypto.createPublicKey(key).export({ format: "der", type: "spki" });
-  return new Uint8Array(der.subarray(der.length - length));
+/** Through JWK, which costs a twentieth of what DER costs. */
+function rawCurve(publicKey: KeyHandle): Uint8Array {
+  return Uint8Array.from(Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url"));
 }
 
 /** Imports an Ed25519 private key from its 32 bytes (RFC 8032). */
@@ -119,14 +125,14 @@ export function ed25519Private(raw: Uint8Array): KeyHandle {
   return importPrivate(DER.ed25519Private, raw);
 }
 
-/** Imports an Ed25519 public key from its 32 bytes; null when unusable. */
+/** Imports an Ed25519 public key from its 32 bytes; null for another length. A point off the curve verifies nothing. */
 export function ed25519Public(raw: Uint8Array): KeyHandle | null {
-  return raw.length === 32 ? importPublic(DER.ed25519Public, raw) : null;
+  return importCurvePublic(PEM.ed25519Public, raw);
 }
 
 /** The 32 public bytes of an Ed25519 or X25519 private key. */
 export function curvePublic(key: KeyHandle): Uint8Array {
-  return rawPublic(key, 32);
+  return rawCurve(crypto.createPublicKey(key));
 }
 
 /** Ed25519 signature (RFC 8032), 64 bytes. */
@@ -151,7 +157,13 @@ export function x25519Private(raw: Uint8Array): KeyHandle {
 
 /** Imports an X25519 public key from its 32 bytes; null when unusable. */
 export function x25519Public(raw: Uint8Array): KeyHandle | null {
-  return raw.length === 32 ? importPublic(DER.x25519Public, raw) : null;
+  return importCurvePublic(PEM.x25519Public, raw);
+}
+
+/** A fresh X25519 key pair for one encapsulation: the private half never leaves the platform. */
+export function x25519Ephemeral(): { readonly privateKey: KeyHandle; readonly share: Uint8Array } {
+  const { privateKey, publicKey } = crypto.generateKeyPairSync("x25519");
+  return { privateKey, share: rawCurve(publicKey) };
 }
 
 /** X25519 (RFC 7748); null when the shared secret is all zero (a low-order share). */
@@ -170,12 +182,18 @@ export function mlkemPrivate(seed: Uint8Array): KeyHandle {
 
 /** Imports an ML-KEM-768 public key from its 1184 bytes; null when a coefficient is not reduced (FIPS 203, 7.2). */
 export function mlkemPublic(raw: Uint8Array): KeyHandle | null {
-  return raw.length === 1184 ? importPublic(DER.mlkemPublic, raw) : null;
+  if (raw.length !== 1184) return null;
+  try {
+    return crypto.createPublicKey({ key: Buffer.concat([DER.mlkemPublic, raw]), format: "der", type: "spki" });
+  } catch {
+    return null;
+  }
 }
 
 /** The 1184 public bytes of an ML-KEM-768 private key. */
 export function mlkemPublicOf(key: KeyHandle): Uint8Array {
-  return rawPublic(key, 1184);
+  const der = crypto.createPublicKey(key).export({ format: "der", type: "spki" });
+  return Uint8Array.from(der.subarray(DER.mlkemPublic.length));
 }
 
 /** A shared secret (32 bytes) and the ciphertext that carries it. */
@@ -186,14 +204,13 @@ export interface Encapsulated {
 
 /** Encapsulates to an ML-KEM-768 key (FIPS 203), or to an X25519 key by DHKEM(X25519, HKDF-SHA256) of RFC 9180. */
 export function kemEncapsulate(key: KeyHandle): Encapsulated {
-  const { sharedKey, ciphertext } = crypto.encapsulate(key);
-  return { sharedKey: new Uint8Array(sharedKey), ciphertext: new Uint8Array(ciphertext) };
+  return crypto.encapsulate(key);
 }
 
 /** Decapsulates what kemEncapsulate made; null for another length or a low-order share. A wrong key gives another secret. */
 export function kemDecapsulate(key: KeyHandle, ciphertext: Uint8Array): Uint8Array | null {
   try {
-    return new Uint8Array(crypto.decapsulate(key, ciphertext));
+    return crypto.decapsulate(key, ciphertext);
   } catch {
     return null;
   }
@@ -205,7 +222,7 @@ const TAG_BYTES = 16;
 export function chachaSeal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
   const cipher = crypto.createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(aad, { plaintextLength: plaintext.length });
-  return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]));
+  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** Opens what chachaSeal made; null when anything differs. */
@@ -217,8 +234,9 @@ export function chachaOpen(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, 
   const plaintext = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES));
   try {
     decipher.final();
-    return new Uint8Array(plaintext);
+    return plaintext;
   } catch {
+    plaintext.fill(0); // not authentic: nobody may see it
     return null;
   }
 }

@@ -20,8 +20,11 @@ const OWNERS_DIGEST = /^[0-9a-f]{64}$/;
 
 /** Writes a token from a seed and the owners' digest (64 hex digits). */
 export function formatToken(seed: Uint8Array, ownersDigest: string): string {
-  if (seed.length !== SEED_BYTES || !OWNERS_DIGEST.test(ownersDigest)) throw new TypeError("a token is made of a seed and a digest");
-  const owners = Uint8Array.from({ length: OWNERS_BYTES }, (_, at) => Number.parseInt(ownersDigest.slice(2 * at, 2 * at + 2), 16));
+  if (seed.length !== SEED_BYTES || !OWNERS_DIGEST.test(ownersDigest))
+    throw new TypeError("a token is made of a seed and a digest");
+  const owners = Uint8Array.from({ length: OWNERS_BYTES }, (_, at) =>
+    Number.parseInt(ownersDigest.slice(2 * at, 2 * at + 2), 16),
+  );
   const body = PREFIX + encodeBase62(concat(seed, owners), BODY_DIGITS);
   return body + checksum(body);
 }
