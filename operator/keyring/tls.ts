@@ -2,6 +2,7 @@
 // A key is an identity; what it may do is decided elsewhere. No CA, no chain, no revocation list.
 import { webcrypto, X509Certificate as NodeCertificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
+import "reflect-metadata"; // the certificate library asks for it at load
 import * as x509 from "@peculiar/x509";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import type { SigningKey } from "../../crds/crypto/identity.js";

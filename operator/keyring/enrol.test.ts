@@ -1,0 +1,150 @@
+// Who may enrol: judged on real tokens by a real API server, and on what a lying or slow one would answer.
+import t, { type Test } from "tap";
+import { ZoppError } from "../../crds/errors.js";
+import { type ControlPlane, startControlPlane } from "../../hack/control-plane/control-plane.js";
+import { createOperatorPod } from "../../hack/control-plane/operator-pod.js";
+import { connect, connectTo } from "../kube/client.js";
+import { answer, scriptedServer } from "../kube/scripted-server.js";
+import { ENROLMENT_SECONDS, Enrolments } from "./enrol.js";
+
+const RULES = { account: "zopp-system/zopp", podUid: "pod-1" };
+const LOOPBACK = "127.0.0.1";
+
+async function outcome(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "admitted",
+    (error: unknown) => (error instanceof ZoppError ? `${error.code}: ${error.message}` : String(error)),
+  );
+}
+
+interface Answer {
+  authenticated?: boolean;
+  audiences?: string[];
+  user?: { username?: string; extra?: Record<string, string[]> };
+}
+
+const GOOD: Answer = {
+  authenticated: true,
+  audiences: ["zopp-keyring"],
+  user: { username: "system:serviceaccount:zopp-system:zopp", extra: { "authentication.kubernetes.io/pod-uid": ["pod-1"] } },
+};
+
+/** Enrolments that ask a server which answers every review alike. */
+async function answered(t: Test, status: Answer, now = () => new Date()): Promise<Enrolments> {
+  const server = await scriptedServer((_, response) => answer(response, 201, { metadata: { name: "" }, status }));
+  const client = connectTo(server.endpoint);
+  t.teardown(async () => {
+    await client.close();
+    await server.down();
+  });
+  return new Enrolments(client, RULES, now);
+}
+
+const REFUSED: Record<string, Answer> = {
+  "nothing at all": {},
+  "that it is not authenticated": { ...GOOD, authenticated: false },
+  "no audience": { authenticated: true, user: GOOD.user ?? {} },
+  "another audience": { ...GOOD, audiences: ["https://kubernetes.default.svc"] },
+  "another account": { ...GOOD, user: { ...GOOD.user, username: "system:serviceaccount:zopp-system:other" } },
+  "an account of that name elsewhere": { ...GOOD, user: { ...GOOD.user, username: "system:serviceaccount:other:zopp" } },
+  "a user who is no account": { ...GOOD, user: { ...GOOD.user, username: "zopp-system/zopp" } },
+  "a token that is bound to no pod": { ...GOOD, user: { username: "system:serviceaccount:zopp-system:zopp" } },
+  "a token of another pod": {
+    ...GOOD,
+    user: { ...GOOD.user, extra: { "authentication.kubernetes.io/pod-uid": ["pod-2", "pod-1"] } },
+  },
+};
+
+for (const [what, status] of Object.entries(REFUSED)) {
+  t.test(`nobody enrols when the review says ${what}`, async (t) => {
+    const enrolments = await answered(t, status);
+    t.match(await outcome(enrolments.judge("zk1a", "secret-token", LOOPBACK)), /^EnrolmentRefused: /);
+    t.notMatch(await outcome(enrolments.judge("zk1a", "secret-token", LOOPBACK)), /secret-token/);
+  });
+}
+
+for (const address of [undefined, "", "10.0.0.7", "::ffff:10.0.0.7", "128.0.0.1", "::2", "127.0.0.1.example"]) {
+  t.test(`nobody enrols from the address ${String(address)}, whatever the token`, async (t) => {
+    t.match(await outcome((await answered(t, GOOD)).judge("zk1a", "t", address)), /^EnrolmentRefused: .*loopback/);
+  });
+}
+
+for (const address of ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"]) {
+  t.test(`loopback is ${address} too`, async (t) => {
+    t.equal(await outcome((await answered(t, GOOD)).judge("zk1a", "t", address)), "admitted");
+  });
+}
+
+function tokenEnding(atSeconds: number): string {
+  return `e30.${Buffer.from(JSON.stringify({ exp: atSeconds })).toString("base64url")}.x`;
+}
+
+t.test("an enrolment ends after an hour, or with its token, and a second key of the pod replaces the first", async (t) => {
+  let now = new Date("2026-11-23T10:00:00Z");
+  const enrolments = await answered(t, GOOD, () => now);
+  const hour = await enrolments.judge("zk1a", "opaque", LOOPBACK);
+  t.equal(hour.until, now.getTime() + ENROLMENT_SECONDS * 1000);
+  t.equal(enrolments.of("zk1a"), null, "judged is not admitted: the record comes between");
+  enrolments.admit(hour);
+  t.equal(enrolments.of("zk1a")?.kid, "zk1a");
+  t.equal(enrolments.of("zk1b"), null);
+  now = new Date("2026-11-23T10:59:59.999Z");
+  t.equal(enrolments.of("zk1a")?.kid, "zk1a");
+  now = new Date("2026-11-23T11:00:00Z");
+  t.equal(enrolments.of("zk1a"), null, "the hour is over");
+  const short = await enrolments.judge("zk1b", tokenEnding(now.getTime() / 1000 + 60), LOOPBACK);
+  t.equal(short.until, now.getTime() + 60_000);
+  enrolments.admit(await enrolments.judge("zk1a", "opaque", LOOPBACK));
+  enrolments.admit(short);
+  t.equal(enrolments.of("zk1a"), null, "replaced");
+  t.equal(enrolments.of("zk1b")?.kid, "zk1b");
+  const over = await enrolments.judge("zk1c", tokenEnding(now.getTime() / 1000 - 5), LOOPBACK);
+  enrolments.admit(over);
+  t.equal(enrolments.of("zk1c"), null, "a token that has ended admits for no moment");
+});
+
+t.test("an API server that does not answer refuses nobody for good", async (t) => {
+  const server = await scriptedServer((_, response) => answer(response, 500, {}));
+  const client = connectTo(server.endpoint);
+  t.teardown(async () => {
+    await client.close();
+    await server.down();
+  });
+  const enrolments = new Enrolments(client, RULES, () => new Date());
+  t.match(await outcome(enrolments.judge("zk1a", "t", LOOPBACK)), /^ApiUnreachable: /);
+});
+
+async function createToken(cp: ControlPlane, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await cp.kubectl(["create", "token", ...args]);
+  if (code !== 0) throw new Error(stderr);
+  return stdout.trim();
+}
+
+t.test("on a real API server", async (t) => {
+  const cp = await startControlPlane();
+  t.teardown(() => cp.stop());
+  const pod = await createOperatorPod(cp, { namespace: "zopp-system", serviceAccount: "zopp", name: "zopp-0" });
+  const twin = await createOperatorPod(cp, { namespace: "zopp-system", serviceAccount: "zopp", name: "zopp-1" });
+  const other = await createOperatorPod(cp, { namespace: "zopp-system", serviceAccount: "other", name: "other-0" });
+  const client = await connect({ file: cp.kubeconfig });
+  t.teardown(() => client.close());
+  const enrolments = new Enrolments(client, { account: "zopp-system/zopp", podUid: pod.podUid }, () => new Date());
+  const bound = ["--bound-object-kind", "Pod", "--bound-object-name", "zopp-0"];
+  const good = await pod.token();
+  const tokens: Record<string, [token: string, expected: RegExp]> = {
+    "the operator's own": [good, /^admitted$/],
+    "the same account's for another pod": [await twin.token(), /pod/],
+    "another account's": [await other.token(), /not one of system:serviceaccount:zopp-system:zopp/],
+    "one for no pod": [await createToken(cp, ["zopp", "-n", "zopp-system", "--audience", "zopp-keyring"]), /pod/],
+    "one for the API server": [await createToken(cp, ["zopp", "-n", "zopp-system", ...bound]), /audience/],
+    "one for another audience": [await createToken(cp, ["zopp", "-n", "zopp-system", "--audience", "vault", ...bound]), /audience/],
+    "one with a flipped signature": [`${good.slice(0, -8)}AAAAAAAA`, /audience/],
+    "an administrator's": [cp.token, /audience/],
+    nothing: ["", /audience/],
+  };
+  for (const [what, [token, expected]] of Object.entries(tokens)) {
+    t.match(await outcome(enrolments.judge("zk1a", token, LOOPBACK)), expected, `the token is ${what}`);
+  }
+  await cp.kubectl(["delete", "pod", "zopp-0", "-n", "zopp-system", "--force", "--grace-period=0"]);
+  t.match(await outcome(enrolments.judge("zk1a", good, LOOPBACK)), /^EnrolmentRefused/, "the pod is gone");
+});
