@@ -118,11 +118,14 @@ export class ApiClient {
   }
 
   /** Reads one page of a list. */
-  list<T = KubeObject>(resource: Resource, options: ListOptions = {}): Promise<ObjectList<T>> {
+  async list<T = KubeObject>(resource: Resource, options: ListOptions = {}): Promise<ObjectList<T>> {
     const query = queryOf({ ...selectionOf(options), limit: options.limit, continue: options.continue });
     const path = pathOf(resource, { namespace: options.namespace }) + query;
     const accept = options.metadataOnly ? PARTIAL_LIST : undefined;
-    return this.#json({ action: said("list", resource, options), method: "GET", path, accept, signal: options.signal });
+    const action = said("list", resource, options);
+    const page = await this.#json<ObjectList<T>>({ action, method: "GET", path, accept, signal: options.signal });
+    // an empty list of metadata comes as `items: null`
+    return { ...page, items: page.items ?? [] };
   }
 
   /**
