@@ -93,7 +93,9 @@ const DER = {
 /** The same 12 bytes for the curves' public keys, in base64: they are imported as PEM. */
 const PEM = { ed25519Public: "MCowBQYDK2VwAyEA", x25519Public: "MCowBQYDK2VuAyEA" } as const;
 
+/** The last byte of each prefix is the length of the raw key that follows it. */
 function importPrivate(prefix: Buffer, raw: Uint8Array): KeyHandle {
+  if (raw.length !== prefix.at(-1)) throw new TypeError("a private key has a wrong length");
   const der = Buffer.concat([prefix, raw]);
   try {
     return crypto.createPrivateKey({ key: der, format: "der", type: "pkcs8" });
