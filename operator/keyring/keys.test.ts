@@ -40,8 +40,8 @@ t.test("keygen into a folder that is not there leaves nothing and says so", asyn
 });
 
 const CONTENTS: Record<string, string> = {
-  "nothing": "",
-  "text": "hello",
+  nothing: "",
+  text: "hello",
   "31 bytes": `${Buffer.alloc(31).toString("base64")}\n`,
   "33 bytes": `${Buffer.alloc(33).toString("base64")}\n`,
   "base64 without padding": Buffer.alloc(32).toString("base64").replace("=", ""),
@@ -52,7 +52,9 @@ for (const [what, text] of Object.entries(CONTENTS)) {
   t.test(`a seed file with ${what} is refused without a word of it`, async (t) => {
     const file = join(t.testdir(), "seed");
     await writeFile(file, text);
-    const error = await readSeed(file).then(() => null).catch((caught: unknown) => caught as ZoppError);
+    const error = await readSeed(file)
+      .then(() => null)
+      .catch((caught: unknown) => caught as ZoppError);
     t.equal(error?.code, "Malformed");
     if (text.trim() !== "") t.notOk(error?.message.includes(text.trim()));
   });

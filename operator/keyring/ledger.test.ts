@@ -12,15 +12,24 @@ function record(index: number, fact: Partial<Fact>): AuditRecord {
 
 const PLACE = { object: "shop-prod/api", environment: "acme/shop/production" };
 
-t.test("an acceptance binds the place and adds header and entries; later ones replace only what they carry", async (t) => {
-  const ledger = new Ledger();
-  ledger.apply(record(0, { ...PLACE, header: accepted(1), entries: { A: accepted(1), B: accepted(1) } }));
-  ledger.apply(record(1, { ...PLACE, entries: { B: accepted(2) } }));
-  const place = ledger.place("shop-prod/api");
-  t.equal(place?.environment, "acme/shop/production");
-  t.same(place?.header, accepted(1));
-  t.same([...(place?.entries ?? [])], [["A", accepted(1)], ["B", accepted(2)]]);
-});
+t.test(
+  "an acceptance binds the place and adds header and entries; later ones replace only what they carry",
+  async (t) => {
+    const ledger = new Ledger();
+    ledger.apply(record(0, { ...PLACE, header: accepted(1), entries: { A: accepted(1), B: accepted(1) } }));
+    ledger.apply(record(1, { ...PLACE, entries: { B: accepted(2) } }));
+    const place = ledger.place("shop-prod/api");
+    t.equal(place?.environment, "acme/shop/production");
+    t.same(place?.header, accepted(1));
+    t.same(
+      [...(place?.entries ?? [])],
+      [
+        ["A", accepted(1)],
+        ["B", accepted(2)],
+      ],
+    );
+  },
+);
 
 const UNCHANGED: Record<string, Partial<Fact>> = {
   "a refusal": { ...PLACE, decision: "refused", header: accepted(9), entries: { A: accepted(9) } },
@@ -44,8 +53,18 @@ t.test("policies and pins are remembered by name, refused ones are not", async (
   const digest = "d".repeat(64);
   ledger.apply(record(0, { action: "pin", decision: "done", object: "acme", pin: `acme@1:${digest}` }));
   ledger.apply(record(1, { action: "accept-workspace", decision: "accepted", object: "acme", version: 7, digest }));
-  ledger.apply(record(2, { action: "accept-workspace", decision: "refused", object: "acme", version: 8, digest: "e".repeat(64) }));
-  ledger.apply(record(3, { action: "accept-environment", decision: "accepted", object: "acme.shop.production", version: 2, digest }));
+  ledger.apply(
+    record(2, { action: "accept-workspace", decision: "refused", object: "acme", version: 8, digest: "e".repeat(64) }),
+  );
+  ledger.apply(
+    record(3, {
+      action: "accept-environment",
+      decision: "accepted",
+      object: "acme.shop.production",
+      version: 2,
+      digest,
+    }),
+  );
   t.same([...ledger.workspaces], [["acme", { digest, version: 7 }]]);
   t.same([...ledger.environments], [["acme.shop.production", { digest, version: 2 }]]);
   t.same([...ledger.pins], [["acme", `acme@1:${digest}`]]);
@@ -53,7 +72,10 @@ t.test("policies and pins are remembered by name, refused ones are not", async (
 
 t.test("keys named like members of every object are ordinary keys", async (t) => {
   const ledger = new Ledger();
-  const entries = JSON.parse('{"constructor":{"version":1,"hash":"x"},"toString":{"version":1,"hash":"y"}}') as Record<string, never>;
+  const entries = JSON.parse('{"constructor":{"version":1,"hash":"x"},"toString":{"version":1,"hash":"y"}}') as Record<
+    string,
+    never
+  >;
   ledger.apply(record(0, { ...PLACE, header: accepted(1), entries }));
   t.same([...(ledger.place("shop-prod/api")?.entries.keys() ?? [])], ["constructor", "toString"]);
   t.equal(ledger.place("constructor"), undefined);

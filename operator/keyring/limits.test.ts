@@ -17,10 +17,16 @@ t.test("a quota refuses a caller's next call, lets others in, and frees what end
   const quota = new Quota(2);
   const gate = Promise.withResolvers<void>();
   const running = [quota.within("a", () => gate.promise), quota.within("a", () => gate.promise)];
-  await t.rejects(quota.within("a", async () => {}), { code: "Overloaded" });
+  await t.rejects(
+    quota.within("a", async () => {}),
+    { code: "Overloaded" },
+  );
   t.equal(await quota.within("b", async () => "fine"), "fine");
   gate.resolve();
   await Promise.all(running);
-  await t.rejects(quota.within("a", async () => Promise.reject(new Error("inner"))), { message: "inner" });
+  await t.rejects(
+    quota.within("a", async () => Promise.reject(new Error("inner"))),
+    { message: "inner" },
+  );
   t.equal(await quota.within("a", async () => "again"), "again");
 });

@@ -11,7 +11,11 @@ import { contentOf, MAX_SHARD_BYTES, placeParts, policyPart } from "./parts.js";
 const OURS = identityOf("cluster eu-1").signing;
 const AT = { namespace: "zopp-system", log: "log-1", through: 12 };
 const accepted = { version: 20261123101112, hash: "a".repeat(64) };
-const place: StoredPlace = { environment: "acme/shop/production", header: accepted, entries: { A: accepted, B: accepted } };
+const place: StoredPlace = {
+  environment: "acme/shop/production",
+  header: accepted,
+  entries: { A: accepted, B: accepted },
+};
 
 t.test("an accepted policy comes back whole", async (t) => {
   const part = parseLedger(policyPart(AT, "d".repeat(64), acme(), OURS));
@@ -36,7 +40,10 @@ t.test("ten thousand places come back from shards, each below the limit and vali
 t.test("no places make one empty shard", async (t) => {
   const parts = placeParts(AT, [], OURS);
   t.equal(parts.length, 1);
-  t.same(parts.map((part) => contentOf(part, OURS.verifyKey)), [{}]);
+  t.same(
+    parts.map((part) => contentOf(part, OURS.verifyKey)),
+    [{}],
+  );
 });
 
 const [PART] = placeParts(AT, [["shop-prod/api", place]], OURS);

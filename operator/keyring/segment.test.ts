@@ -71,14 +71,23 @@ const BROKEN: Record<string, ZoppAuditSegment> = {
   "a hash that was not signed": { ...made(), spec: { ...made().spec, hash: "0".repeat(64) } },
   "a signature that is not base64": { ...made(), spec: { ...made().spec, signature: "!" } },
   "a segment under another name": { ...made(), metadata: { name: "log-1-000000000007", namespace: "zopp-system" } },
-  "a segment that starts later": { ...forged({ first: 1 }), metadata: { name: "log-1-000000000001", namespace: "zopp-system" } },
-  "a segment of another log": { ...forged({ log: "log-2" }), metadata: { name: "log-2-000000000000", namespace: "zopp-system" } },
+  "a segment that starts later": {
+    ...forged({ first: 1 }),
+    metadata: { name: "log-1-000000000001", namespace: "zopp-system" },
+  },
+  "a segment of another log": {
+    ...forged({ log: "log-2" }),
+    metadata: { name: "log-2-000000000000", namespace: "zopp-system" },
+  },
   "a segment that follows another one": forged({ previous: "1".repeat(64) }),
 };
 
 for (const [what, segment] of Object.entries(BROKEN)) {
   t.test(`${what} breaks the log`, async (t) => {
-    t.equal(codeOf(() => checkSegment(segment, FIRST, OURS.verifyKey)), "LogBroken");
+    t.equal(
+      codeOf(() => checkSegment(segment, FIRST, OURS.verifyKey)),
+      "LogBroken",
+    );
   });
 }
 
@@ -96,6 +105,9 @@ for (const [what, records] of Object.entries(FOREIGN_RECORDS)) {
   t.test(`records that hold ${what} break the log, though the signature holds`, async (t) => {
     const segment = { ...made(), spec: { ...made().spec, records } };
     t.type(checkSegment(segment, FIRST, OURS.verifyKey), "string", "records are not in the statement; their hash is");
-    t.equal(codeOf(() => linesOf(segment)), "LogBroken");
+    t.equal(
+      codeOf(() => linesOf(segment)),
+      "LogBroken",
+    );
   });
 }

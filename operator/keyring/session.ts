@@ -1,20 +1,18 @@
-// A caller's connection: TLS with our own key, the keyring's key checked before a byte is sent, enrolment when needed.
-// What is called is client.ts'.
-import { connect as connectTls } from "node:tls";
+// A caller's session with a keyring: enrolment when needed, deadlines, and one kind of error.
+// The connection and its pinned key are connection.ts'; what is called is client.ts'.
 import { type CallOptions, type Client, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { parseVerifyKey, type VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import type { KeyringConnection } from "./client.js";
-import { peerKey, type TlsIdentity, tlsIdentity } from "./tls.js";
+import { PinnedConnection } from "./connection.js";
+import { tlsIdentity } from "./tls.js";
 import { fromConnectError } from "./wire.js";
 
 const TIMEOUT_MS = 10_000;
 /** Enrolment is renewed when this much of it is left. */
 const RENEW_MS = 5 * 60_000;
-/** A connection that answers no ping for this long is dead: the keyring hangs or is gone. */
-const PING = { pingIntervalMs: 5_000, pingTimeoutMs: 5_000, idleConnectionTimeoutMs: 15 * 60_000 } as const;
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
 type Call<T> = (keyring: Client<typeof Keyring>, options: CallOptions) => Promise<T>;
@@ -23,9 +21,8 @@ type Call<T> = (keyring: Client<typeof Keyring>, options: CallOptions) => Promis
 export class Session {
   readonly #connection: KeyringConnection;
   readonly #pinned: VerifyKey;
-  #manager: Http2SessionManager | null = null;
-  #client: Promise<Client<typeof Keyring>> | null = null;
-  #mismatch = false;
+  #pinnedConnection: PinnedConnection | null = null;
+  #client: Client<typeof Keyring> | null = null;
   #enrolling: Promise<void> | null = null;
   #enrolledUntil = 0;
 
@@ -42,7 +39,8 @@ export class Session {
     try {
       return await this.#once(call, signal);
     } catch (error) {
-      const again = error instanceof ZoppError && error.code === "Unauthenticated" && this.#connection.token !== undefined;
+      const again =
+        error instanceof ZoppError && error.code === "Unauthenticated" && this.#connection.token !== undefined;
       if (!again) throw error;
       this.#enrolledUntil = 0;
       await this.#enrol();
@@ -51,21 +49,18 @@ export class Session {
   }
 
   async close(): Promise<void> {
-    this.#manager?.abort();
-    this.#manager = null;
+    this.#pinnedConnection?.abort();
+    this.#pinnedConnection = null;
     this.#client = null;
   }
 
   async #once<T>(call: Call<T>, signal?: AbortSignal): Promise<T> {
-    const keyring = await (this.#client ??= this.#connect());
+    this.#client ??= this.#connect();
+    const keyring = this.#client;
     const timeoutMs = this.#connection.timeoutMs ?? TIMEOUT_MS;
     try {
       return await call(keyring, { timeoutMs, ...(signal === undefined ? {} : { signal }) });
     } catch (error) {
-      if (this.#mismatch) {
-        const text = `the keyring at ${this.#connection.address} does not have the pinned key ${this.#pinned.kid}`;
-        throw new ZoppError("KeyringMismatch", text);
-      }
       throw fromConnectError(error);
     }
   }
@@ -86,26 +81,16 @@ export class Session {
     this.#connection.log.info({ seconds: Number(seconds) }, "enrolled with the keyring");
   }
 
-  async #connect(): Promise<Client<typeof Keyring>> {
-    const identity = await tlsIdentity(this.#connection.identity);
-    const baseUrl = `https://${this.#connection.address}`;
-    this.#manager = new Http2SessionManager(baseUrl, PING, {
-      createConnection: (authority) => this.#secure(authority, identity),
+  #connect(): Client<typeof Keyring> {
+    const { address, identity } = this.#connection;
+    const peering = { address, pinned: this.#pinned, identity: tlsIdentity(identity) };
+    this.#pinnedConnection = new PinnedConnection(peering);
+    const baseUrl = this.#pinnedConnection.authority;
+    const transport = createGrpcTransport({
+      baseUrl,
+      sessionManager: this.#pinnedConnection,
+      readMaxBytes: MAX_MESSAGE_BYTES,
     });
-    const transport = createGrpcTransport({ baseUrl, sessionManager: this.#manager, readMaxBytes: MAX_MESSAGE_BYTES });
     return createClient(Keyring, transport);
-  }
-
-  /** A TLS connection that destroys itself before HTTP begins, unless the other end proved the pinned key. */
-  #secure({ hostname, port }: URL, identity: TlsIdentity) {
-    const host = hostname.replace(/^\[|\]$/g, "");
-    const options = { ...identity, host, port: Number(port), ALPNProtocols: ["h2"], minVersion: "TLSv1.3" } as const;
-    // self-signed: the pinned key is the check, and the handshake proves that the other end holds it
-    const socket = connectTls({ ...options, rejectUnauthorized: false });
-    socket.once("secureConnect", () => {
-      this.#mismatch = peerKey(socket)?.text !== this.#pinned.text;
-      if (this.#mismatch) socket.destroy();
-    });
-    return socket;
   }
 }

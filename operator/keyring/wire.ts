@@ -37,6 +37,8 @@ export function toConnectError(error: ZoppError): ConnectError {
 export function fromConnectError(error: unknown): ZoppError {
   if (error instanceof ZoppError) return error;
   const connect = ConnectError.from(error);
+  // this end's own: the connection was not made, or not with the pinned key
+  if (connect.cause instanceof ZoppError) return connect.cause;
   const info = connect.findDetails(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
   if (info !== undefined && isErrorCode(info.reason)) return new ZoppError(info.reason, connect.rawMessage);
   const code: ErrorCode = connect.code === Code.ResourceExhausted ? "Overloaded" : "KeyringUnavailable";

@@ -1,0 +1,243 @@
+// The keyring's port attacked over real mutual TLS: who gets in, what each may call, and where the limits are.
+import { generateKeyPairSync, webcrypto } from "node:crypto";
+import { once } from "node:events";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
+import { createClient } from "@connectrpc/connect";
+import "reflect-metadata"; // the certificate library asks for it at load
+import * as x509 from "@peculiar/x509";
+import t from "tap";
+import { ZoppError } from "../../crds/errors.js";
+import { Health } from "../../crds/proto/gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../../crds/proto/gen/grpc/reflection/v1/reflection_pb.js";
+import { eventually } from "../../hack/eventually.js";
+import { identityOf } from "../../hack/fixtures.js";
+import { callerOf, KEYS, outcomeOf, sessionOver, testKeyring, tlsTo, transportOf } from "./server.case.js";
+import type { Role } from "./server.js";
+
+/** How a connection ended before it could be used: closed by the other end, or still open. */
+async function fate(socket: TLSSocket): Promise<"closed" | "open"> {
+  const closed = new Promise<"closed">((resolve) => {
+    socket.once("close", () => resolve("closed"));
+    socket.once("error", () => resolve("closed"));
+  });
+  // a session that is let in gets the server's SETTINGS
+  const open = new Promise<"open">((resolve) => socket.once("data", () => resolve("open")));
+  const outcome = await Promise.race([closed, open]);
+  socket.destroy();
+  return outcome;
+}
+
+async function p256(): Promise<ConnectionOptions> {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const made = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=x",
+    keys,
+    signingAlgorithm: algorithm,
+  } as never);
+  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
+  return { cert: made.toString("pem"), key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n` };
+}
+
+const CONNECTIONS: Record<string, () => Promise<{ key: keyof typeof KEYS | null; changes: ConnectionOptions }>> = {
+  "without a certificate": async () => ({ key: null, changes: {} }),
+  "with a certificate of another kind of key": async () => ({ key: null, changes: await p256() }),
+  "without a protocol": async () => ({ key: "operator", changes: { ALPNProtocols: [] } }),
+  "for HTTP/1.1": async () => ({ key: "operator", changes: { ALPNProtocols: ["http/1.1"] } }),
+  "by TLS 1.2": async () => ({ key: "operator", changes: { maxVersion: "TLSv1.2" } }),
+};
+
+for (const [what, make] of Object.entries(CONNECTIONS)) {
+  t.test(`a connection ${what} is closed before anything is served`, async (t) => {
+    const keyring = await testKeyring(t);
+    const { key, changes } = await make();
+    t.equal(await fate(await tlsTo(keyring.port, key === null ? null : KEYS[key], changes)), "closed");
+    t.equal(await fate(await tlsTo(keyring.port, KEYS.operator)), "open", "others are served");
+  });
+}
+
+t.test("a resumed TLS session is closed, with the first certificate or another one", async (t) => {
+  const keyring = await testKeyring(t);
+  const first = await tlsTo(keyring.port, KEYS.operator);
+  const [session] = (await once(first, "session")) as [Buffer];
+  t.equal(await fate(first), "open");
+  for (const key of [KEYS.operator, KEYS.stranger, null]) {
+    const again = await tlsTo(keyring.port, key, { session });
+    await once(again, "secureConnect");
+    t.equal(again.isSessionReused(), true, "TLS itself would take it");
+    t.equal(await fate(again), "closed");
+  }
+});
+
+t.test("a certificate shows a key; only who holds the key gets through the handshake", async (t) => {
+  const keyring = await testKeyring(t);
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const key = privateKey.export({ format: "pem", type: "pkcs8" });
+  await t.rejects(tlsTo(keyring.port, KEYS.operator, { key }), { code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH" });
+});
+
+const TABLE: Record<Role, Record<"enrol" | "describe" | "open", string>> = {
+  stranger: { enrol: "ok", describe: "Unauthenticated", open: "Unauthenticated" },
+  device: { enrol: "MethodDenied", describe: "ok", open: "MethodDenied" },
+  operator: { enrol: "ok", describe: "ok", open: "ok" },
+};
+
+for (const [role, expected] of Object.entries(TABLE) as [Role, (typeof TABLE)[Role]][]) {
+  t.test(`what a key that is ${role} may call`, async (t) => {
+    const keyring = await testKeyring(t);
+    const caller = await callerOf(t, keyring.port, KEYS[role]);
+    const outcomes = {
+      enrol: await outcomeOf(caller.enrol({ token: "t" })),
+      describe: await outcomeOf(caller.describe({})),
+      open: await outcomeOf(caller.open({ bundles: [] })),
+    };
+    t.same(outcomes, expected);
+  });
+}
+
+t.test("health and reflection answer known keys only", async (t) => {
+  const keyring = await testKeyring(t);
+  for (const [role, expected] of [
+    ["operator", "ok"],
+    ["device", "ok"],
+    ["stranger", "Unauthenticated"],
+  ] as const) {
+    const transport = await transportOf(t, keyring.port, KEYS[role]);
+    t.equal(await outcomeOf(createClient(Health, transport).check({})), expected, `health for ${role}`);
+    const asked = (async function* () {
+      yield { messageRequest: { case: "fileContainingSymbol", value: "zopp.v1alpha1.Keyring" } } as const;
+    })();
+    const reflected = (async () => {
+      const kinds: (string | undefined)[] = [];
+      for await (const { messageResponse } of createClient(ServerReflection, transport).serverReflectionInfo(asked))
+        kinds.push(messageResponse.case);
+      return kinds;
+    })();
+    t.equal(await outcomeOf(reflected), expected, `reflection for ${role}`);
+    if (expected === "ok") t.same(await reflected, ["fileDescriptorResponse"]);
+  }
+});
+
+t.test("what a key may do counts at each call, on a connection that lives on", async (t) => {
+  const keyring = await testKeyring(t);
+  const caller = await callerOf(t, keyring.port, KEYS.operator);
+  t.equal(await outcomeOf(caller.open({ bundles: [] })), "ok");
+  keyring.roles.set(KEYS.operator.verifyKey.text, "stranger");
+  t.equal(await outcomeOf(caller.open({ bundles: [] })), "Unauthenticated");
+  keyring.roles.set(KEYS.operator.verifyKey.text, "operator");
+  t.equal(await outcomeOf(caller.open({ bundles: [] })), "ok");
+});
+
+t.test("sizes: 4 KiB for strangers, 3 MiB for those who are known", async (t) => {
+  const keyring = await testKeyring(t);
+  const stranger = await callerOf(t, keyring.port, KEYS.stranger);
+  t.equal(await outcomeOf(stranger.enrol({ token: "x".repeat(4000) })), "ok");
+  t.equal(await outcomeOf(stranger.enrol({ token: "x".repeat(4200) })), "Overloaded");
+  const operator = await callerOf(t, keyring.port, KEYS.operator);
+  const bundle = (mebibytes: number) => ({ namespace: "a", name: "b", spec: new Uint8Array(mebibytes * 1024 * 1024) });
+  t.equal(await outcomeOf(operator.open({ bundles: [bundle(2), bundle(0.9)] })), "ok");
+  t.equal(await outcomeOf(operator.open({ bundles: [bundle(2), bundle(1.1)] })), "Overloaded");
+});
+
+t.test("strangers together get so many calls a second; those who are known are not held up", async (t) => {
+  const keyring = await testKeyring(t);
+  const [one, two] = [
+    await callerOf(t, keyring.port, KEYS.stranger),
+    await callerOf(t, keyring.port, identityOf("trudy").signing),
+  ];
+  const calls = Array.from({ length: 40 }, (_, at) => outcomeOf((at % 2 === 0 ? one : two).enrol({ token: "t" })));
+  const outcomes = await Promise.all(calls);
+  t.ok(outcomes.filter((outcome) => outcome === "Overloaded").length >= 20);
+  const operator = await callerOf(t, keyring.port, KEYS.operator);
+  t.equal(await outcomeOf(operator.describe({})), "ok");
+});
+
+t.test("one caller has so many calls at once; another one is not held up", async (t) => {
+  const gate = Promise.withResolvers<string>();
+  const keyring = await testKeyring(t, { describe: () => gate.promise });
+  const operator = await callerOf(t, keyring.port, KEYS.operator);
+  const calls = Array.from({ length: 20 }, () => outcomeOf(operator.describe({})));
+  const refused = await Promise.race(calls);
+  t.equal(refused, "Overloaded");
+  const device = await callerOf(t, keyring.port, KEYS.device);
+  const other = outcomeOf(device.describe({}));
+  gate.resolve("");
+  t.equal(await other, "ok");
+  t.equal((await Promise.all(calls)).filter((outcome) => outcome === "ok").length, 16);
+});
+
+t.test("errors carry code and message of ours, and of foreign errors nothing", async (t) => {
+  const keyring = await testKeyring(t, {
+    describe: () => Promise.reject(new ZoppError("LogForked", "said on purpose", { cause: new Error("cause-secret") })),
+    open: () => Promise.reject(new Error("hunter2")),
+  });
+  const caller = await callerOf(t, keyring.port, KEYS.operator);
+  t.equal(await outcomeOf(caller.describe({})), "LogForked");
+  await t.rejects(caller.describe({}), { rawMessage: "said on purpose", code: 10 });
+  t.equal(await outcomeOf(caller.open({ bundles: [] })), "Internal");
+  await t.rejects(caller.open({ bundles: [] }), { rawMessage: "the call Open failed unexpectedly", code: 13 });
+});
+
+t.test("only gRPC is spoken", async (t) => {
+  const keyring = await testKeyring(t);
+  const session = sessionOver(t, await tlsTo(keyring.port, KEYS.operator));
+  for (const [path, type] of [
+    ["/zopp.v1alpha1.Keyring/Describe", "application/json"],
+    ["/zopp.v1alpha1.Keyring/Describe", "application/proto"],
+    ["/zopp.v1alpha1.Keyring/Describe", "application/grpc-web"],
+    ["/", "application/grpc"],
+    ["/zopp.v1alpha1.Keyring/Wrap", "application/grpc"],
+  ] as const) {
+    const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
+    stream.end("{}");
+    const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+    t.not(headers[":status"], 200, `${type} to ${path}`);
+    stream.close();
+  }
+});
+
+t.test("calls, errors and connections are counted", async (t) => {
+  const keyring = await testKeyring(t);
+  const caller = await callerOf(t, keyring.port, KEYS.device);
+  await caller.describe({});
+  await outcomeOf(caller.open({ bundles: [] }));
+  const text = await keyring.registry.metrics();
+  t.match(text, /zopp_keyring_rpc_seconds_count\{method="Describe",code="ok"\} 1/);
+  t.match(text, /zopp_keyring_errors_total\{code="MethodDenied"\} 1/);
+  t.match(text, /zopp_keyring_connections 1/);
+  (await tlsTo(keyring.port, null)).on("error", () => {});
+  await eventually(async () => /zopp_keyring_connections 1\n/.test(await keyring.registry.metrics()));
+});
+
+t.test("connections are limited, and one that ends makes room", { timeout: 60_000 }, async (t) => {
+  const keyring = await testKeyring(t);
+  const identity = { key: KEYS.operator, changes: {} };
+  const sockets: TLSSocket[] = [];
+  for (let at = 0; at < 256; at += 1) {
+    const socket = await tlsTo(keyring.port, identity.key);
+    sockets.push(socket);
+    socket.on("error", () => {});
+    await once(socket, "data");
+  }
+  t.equal(await fate(await tlsTo(keyring.port, KEYS.operator)), "closed");
+  for (const socket of sockets) socket.destroy();
+  await eventually(async () => (await fate(await tlsTo(keyring.port, KEYS.operator))) === "open");
+});
+
+t.test("closing finishes the calls that run, refuses new connections, and waits for no idle one", async (t) => {
+  const [gate, called] = [Promise.withResolvers<string>(), Promise.withResolvers<void>()];
+  const describe = () => {
+    called.resolve();
+    return gate.promise;
+  };
+  const keyring = await testKeyring(t, { describe });
+  const [busy, idle] = [await callerOf(t, keyring.port, KEYS.operator), await callerOf(t, keyring.port, KEYS.device)];
+  t.equal(await outcomeOf(idle.open({ bundles: [] })), "MethodDenied");
+  const running = busy.describe({});
+  await called.promise;
+  const closed = keyring.close();
+  gate.resolve("done");
+  t.equal((await running).notReady, "done");
+  await closed;
+  t.equal(await fate(await tlsTo(keyring.port, KEYS.operator)), "closed");
+});
