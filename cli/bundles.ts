@@ -1,0 +1,109 @@
+// Finds bundles by the name that a person types, and checks what of a bundle a command relies on or has written.
+// Rules are crds/bundle's; this says which parts of them a command needs.
+import { type Examined, examineBundle, verifyBundle } from "../crds/bundle/verify.js";
+import type { Policy } from "../crds/bundle/case.js";
+import { ZoppError } from "../crds/errors.js";
+import type { Entry, ZoppSecret } from "../crds/types.gen.js";
+import { parseSecret } from "../crds/validate.js";
+import type { Session } from "./session.js";
+import { environmentPath, type EnvironmentPath, type Settings } from "./settings.js";
+import { type ObjectName, parseFound } from "./store/store.js";
+
+/** A bundle as it lies in the store. */
+export interface StoredBundle {
+  readonly secret: ZoppSecret;
+  readonly where: string;
+}
+
+const NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+/** Reads `api` or `shop-dev/api`, with the namespace of a flag. Throws Usage. */
+export function bundleName(text: string, namespace: string | undefined): ObjectName {
+  const parts = text.split("/");
+  const [first = "", second] = parts;
+  const name = second ?? first;
+  if (parts.length > 2 || !parts.every((part) => NAME.test(part))) throw new ZoppError("Usage", "a bundle reads NAME or NAMESPACE/NAME");
+  if (second !== undefined && namespace !== undefined && namespace !== first) throw new ZoppError("Usage", "two namespaces are named");
+  return { namespace: second === undefined ? namespace : first, name };
+}
+
+/** Finds a bundle; undefined when there is none. Throws Usage when several namespaces have one, Malformed as the store. */
+export async function findBundle(session: Session, wanted: ObjectName): Promise<StoredBundle | undefined> {
+  const store = await session.store();
+  const { objects, problems } = await store.contents();
+  const named = objects.filter(({ kind, name }) => kind === "ZoppSecret" && name === wanted.name);
+  const found = named.filter(({ namespace }) => wanted.namespace === undefined || namespace === undefined || namespace === wanted.namespace);
+  const places = new Set(found.map(({ namespace }) => namespace));
+  if (places.size > 1) {
+    const list = [...places].map((namespace) => `${namespace ?? "(none)"}/${wanted.name}`).join(", ");
+    throw new ZoppError("Usage", `several bundles have that name: ${list}`);
+  }
+  const [first] = found;
+  if (first === undefined) {
+    if (problems[0] !== undefined) throw problems[0].error;
+    return undefined;
+  }
+  const secret = parseFound("ZoppSecret", first.value, first.where);
+  // refuses what stands there twice
+  await store.read("ZoppSecret", { namespace: secret.metadata.namespace, name: wanted.name });
+  return { secret, where: first.where };
+}
+
+/** Finds a bundle that must be there. Throws NotFound, and as findBundle. */
+export async function needBundle(session: Session, wanted: ObjectName): Promise<StoredBundle> {
+  const found = await findBundle(session, wanted);
+  if (found !== undefined) return found;
+  const { title } = await session.store();
+  throw new ZoppError("NotFound", `there is no bundle ${[wanted.namespace, wanted.name].filter(Boolean).join("/")} in ${title}`);
+}
+
+/** The environment that a bundle names. */
+export function environmentOf(secret: ZoppSecret): EnvironmentPath {
+  const none: Settings = {};
+  return environmentPath(secret.spec.environment, none);
+}
+
+/**
+ * The bundle with only some of its entries: its header does not cover `data`, so that these and the header can be
+ * verified alone. A broken entry must not keep people from repairing it, nor from writing another.
+ */
+function part(secret: ZoppSecret, keys: readonly string[]): ZoppSecret {
+  const data: Record<string, Entry> = Object.create(null);
+  for (const key of keys) {
+    const entry = secret.spec.data?.[key];
+    if (entry !== undefined) data[key] = entry;
+  }
+  return { ...secret, spec: { ...secret.spec, data } };
+}
+
+/** Throws what is wrong with the header and the named entries, as a keyring would judge them; waiting for approval is not wrong. */
+export function refuseUnsound(secret: ZoppSecret, policy: Policy, keys: readonly string[], now: Date): void {
+  const { problems } = examineBundle({ ...policy, secret: part(secret, keys), now });
+  const [problem] = problems.filter(({ code }) => code !== "PendingApproval");
+  if (problem !== undefined) throw problem;
+}
+
+/** Verifies header and named entries, or all, as a reader who has no ledger: authors who left are warnings. */
+export function verifyForReading(secret: ZoppSecret, policy: Policy, key: string | undefined, now: Date): readonly ZoppError[] {
+  const read = key === undefined ? secret : part(secret, [key]);
+  return verifyBundle({ ...policy, secret: read, now, lenient: true }).warnings;
+}
+
+/** Strict shape of a bundle that is about to be stored. Throws Malformed or TooLarge. */
+export function refuseMisshapen(secret: ZoppSecret): ZoppSecret {
+  return parseSecret(JSON.parse(JSON.stringify(secret)));
+}
+
+/** What a person should hear of a bundle after a change. */
+export function notesOn(secret: ZoppSecret, policy: Policy, now: Date): readonly string[] {
+  const examined: Examined = examineBundle({ ...policy, secret, now, lenient: true });
+  const bytes = JSON.stringify(secret).length;
+  return [
+    ...examined.problems.map((problem) => `${problem.code}: ${problem.message}`),
+    ...examined.warnings.map((warning) => `${warning.code}: ${warning.message}`),
+    ...(bytes > APPLY_LIMIT_BYTES ? [`the bundle has ${Math.ceil(bytes / 1024)} KiB: client-side apply takes at most 240; use server-side apply`] : []),
+  ];
+}
+
+/** kubectl's client-side apply puts the object in an annotation of at most 256 KiB. */
+const APPLY_LIMIT_BYTES = 240 * 1024;

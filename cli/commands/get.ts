@@ -1,0 +1,68 @@
+// `zopp get`: opens values of a direct environment with the reader's own key, offline, after verifying them.
+// A brokered environment is read through its keyring only.
+import { ZoppError } from "../../crds/errors.js";
+import { bundleName, environmentOf, needBundle, verifyForReading } from "../bundles.js";
+import { openValue } from "../epoch-keys.js";
+import type { Result } from "../output.js";
+import { acceptPolicy } from "../policy.js";
+import type { Session } from "../session.js";
+
+/** The flags of `zopp get`. */
+export interface GetOptions {
+  readonly namespace?: string;
+}
+
+/** A value as text, or in base64 where it is none. */
+type Shown = { readonly value: string } | { readonly base64: string };
+
+/** Runs `zopp get BUNDLE [KEY]`. */
+export async function run(session: Session, [bundle = "", key]: readonly string[], options: GetOptions): Promise<Result> {
+  const { context } = session;
+  const { secret } = await needBundle(session, bundleName(bundle, options.namespace));
+  const policy = await acceptPolicy(session, environmentOf(secret));
+  const { path, object } = policy.environment;
+  if (object.spec.access !== "direct") {
+    throw new ZoppError("BrokeredOnly", `environment ${path} is brokered: its values are read through a keyring, which records it`);
+  }
+  const place = `${secret.metadata.namespace}/${secret.metadata.name}`;
+  const live = Object.entries(secret.spec.data ?? {}).filter(([, entry]) => entry.retired !== true);
+  const keys = live.map(([name]) => name).filter((name) => key === undefined || name === key);
+  if (key !== undefined && keys.length === 0) throw new ZoppError("NotFound", `bundle ${place} has no key ${key}`);
+  const notes = verifyForReading(secret, policy, key, context.now()).map(({ code, message }) => `${code}: ${message}`);
+  const identity = await session.identity();
+  const values = new Map(keys.map((name) => [name, openValue(secret, name, policy.environment, identity)]));
+  const data = Object.fromEntries([...values].map(([name, value]) => [name, shown(value)]));
+  const result = { data: { bundle: place, environment: path, entries: data }, names: keys, notes };
+  const only = key === undefined ? undefined : values.get(key);
+  if (only === undefined) return { ...result, human: Object.entries(data).map(([name, value]) => line(name, value)) };
+  return { ...result, human: [], raw: rawOf(only, context.stdout.isTTY === true) };
+}
+
+function textOf(value: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function shown(value: Uint8Array): Shown {
+  const text = textOf(value);
+  return text === undefined ? { base64: Buffer.from(value).toString("base64") } : { value: text };
+}
+
+function line(name: string, value: Shown): string {
+  if ("base64" in value) return `${name} (binary, base64): ${value.base64}`;
+  return /^[\x20-\x7e]*$/.test(value.value) ? `${name}: ${value.value}` : `${name}: ${JSON.stringify(value.value)}`;
+}
+
+/** Byte for byte into a pipe; on a terminal a newline follows, and what could steer it is refused. */
+function rawOf(value: Uint8Array, terminal: boolean): Uint8Array {
+  if (!terminal) return value;
+  const text = textOf(value);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (text === undefined || /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text.replaceAll("\r\n", "\n"))) {
+    throw new ZoppError("Usage", "the value is not plain text: send it to a file or pipe, or use -o json");
+  }
+  return Buffer.from(text.endsWith("\n") ? text : `${text}\n`, "utf8");
+}

@@ -1,0 +1,44 @@
+// Reads what people type into flags: times, kinds of key, yes or no. Throws Usage with the accepted forms.
+// Which command has which flags stands in table.ts.
+import type { Kem } from "../../crds/crypto/keys.js";
+import { ZoppError } from "../../crds/errors.js";
+
+const UNITS_MS: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** A kind of environment key; hybrid and quantum-safe unless said otherwise. */
+export function kemOf(text: string | undefined): Kem {
+  if (text === undefined || text === "xwing") return "xwing";
+  if (text === "x25519") return "x25519";
+  throw new ZoppError("Usage", "--kem is xwing (hybrid, quantum-safe) or x25519 (compact)");
+}
+
+/** An end, from `90d`, `12h`, `2w`, `2027-02-18` or a full UTC time, as YYYY-MM-DDTHH:MM:SSZ. Throws Usage, also for the past. */
+export function expiryOf(text: string | undefined, now: Date): string | undefined {
+  if (text === undefined) return undefined;
+  const span = /^(\d{1,5})([hdw])$/.exec(text);
+  const day = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(text);
+  const time = span === null ? (day ? Date.parse(text) : Number.NaN) : now.getTime() + Number(span[1]) * (UNITS_MS[span[2] ?? ""] ?? 0);
+  if (Number.isNaN(time)) throw new ZoppError("Usage", "--expires is 90d, 12h, 2w, 2027-02-18 or 2027-02-18T00:00:00Z");
+  if (time <= now.getTime()) throw new ZoppError("Usage", "--expires lies in the past");
+  return `${new Date(time).toISOString().slice(0, 19)}Z`;
+}
+
+/** `NAME=VALUE` pairs of labels and annotations. Throws Usage. */
+export function pairsOf(flag: string, texts: readonly string[] | undefined): Readonly<Record<string, string>> | undefined {
+  if (texts === undefined || texts.length === 0) return undefined;
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf("=");
+      if (at < 1) throw new ZoppError("Usage", `${flag} reads NAME=VALUE`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+/** One of a few words. Throws Usage naming them. */
+export function oneOf<T extends string>(flag: string, text: string | undefined, words: readonly T[]): T | undefined {
+  if (text === undefined) return undefined;
+  const found = words.find((word) => word === text);
+  if (found === undefined) throw new ZoppError("Usage", `${flag} is one of ${words.join(", ")}`);
+  return found;
+}

@@ -1,0 +1,131 @@
+// `zopp set`: seals values, signs their entries and writes them to a bundle, which it creates when it is not there.
+// Needs no right to read: sealing uses public keys of a policy that chains from a pin.
+import { newBundle, setEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
+import type { Policy } from "../../crds/bundle/case.js";
+import { ZoppError } from "../../crds/errors.js";
+import { ruleFor } from "../../crds/policy/environment.js";
+import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
+import { bundleName, environmentOf, findBundle, notesOn, refuseMisshapen, refuseUnsound } from "../bundles.js";
+import type { Result } from "../output.js";
+import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
+import type { Session } from "../session.js";
+import { environmentPath, pathText } from "../settings.js";
+import { change, type ObjectName } from "../store/store.js";
+import { readValues, refuseKeys, type ValueSource } from "../values.js";
+import { expiryOf, oneOf, pairsOf } from "./options.js";
+
+/** The flags of `zopp set`. */
+export interface SetOptions extends ValueSource {
+  readonly environment?: string;
+  readonly namespace?: string;
+  readonly expires?: string;
+  readonly signHeader?: boolean;
+  readonly target?: string;
+  readonly type?: string;
+  readonly label?: readonly string[];
+  readonly annotation?: readonly string[];
+  readonly deletion?: string;
+  readonly restart?: string;
+}
+
+/** Runs `zopp set BUNDLE KEY...`. */
+export async function run(session: Session, [bundle = "", ...keys]: readonly string[], options: SetOptions): Promise<Result> {
+  refuseKeys(keys, options);
+  const { context } = session;
+  const wanted = bundleName(bundle, options.namespace);
+  const found = await findBundle(session, wanted);
+  const named = options.environment === undefined ? undefined : environmentPath(options.environment, session.settings);
+  const path = found === undefined ? (named ?? environmentPath(undefined, session.settings)) : environmentOf(found.secret);
+  if (named !== undefined && pathText(named) !== pathText(path)) {
+    throw new ZoppError("Usage", `bundle ${bundle} belongs to ${pathText(path)}, not to ${pathText(named)}`);
+  }
+  const policy = await acceptPolicy(session, path);
+  const place = found === undefined ? { name: wanted.name, namespace: wanted.namespace ?? onlyNamespace(policy) } : found.secret.metadata;
+  const identity = await session.identity();
+  const now = context.now();
+  const { principal } = signerOf(policy.workspace, identity);
+  if (found === undefined || options.signHeader === true) refuseWithout(policy, principal.name, "header", now);
+  for (const key of keys) refuseWithout(policy, principal.name, "write", now, key);
+  const header = found === undefined ? headerOf(options) : refuseHeaderFlags(options);
+  const expires = expiryOf(options.expires, now);
+  const { values, notes } = await readValues(context, keys, options);
+  const writing = { environment: policy.environment, signingKey: identity.signing, now };
+  let written: ZoppSecret | undefined;
+  const make = (present: ZoppSecret | undefined): ZoppSecret => {
+    const start = startOf(present, { place, header, policy, writing, sign: options.signHeader === true });
+    written = sealAll(start, values, { ...writing, expires });
+    refuseUnsound(written, policy, [...values.keys()], now);
+    return refuseMisshapen(written);
+  };
+  const where = await (await session.store()).write([change("ZoppSecret", nameOnly(place), make)]);
+  return report(written, [...values.keys()], policy, where, [...notes, ...(written === undefined ? [] : notesOn(written, policy, now))]);
+}
+
+function nameOnly({ namespace, name }: ObjectName): ObjectName {
+  return { namespace, name };
+}
+
+interface Start {
+  readonly place: { readonly namespace: string; readonly name: string };
+  readonly header: Pick<ZoppSecret["spec"], "target" | "restart">;
+  readonly policy: Policy;
+  readonly writing: Writing;
+  readonly sign: boolean;
+}
+
+/** The bundle that values go into: its header is verified before anything is sealed for the environment that it names. */
+function startOf(present: ZoppSecret | undefined, { place, header, policy, writing, sign }: Start): ZoppSecret {
+  if (present === undefined) return newBundle({ ...place, ...header }, writing);
+  if (present.spec.environment !== policy.environment.path) throw new ZoppError("ApiConflict", "the bundle changed its environment meanwhile");
+  if (sign) return { ...present, spec: { ...present.spec, header: signHeader(present, writing) } };
+  refuseUnsound(present, policy, [], writing.now);
+  return present;
+}
+
+function sealAll(start: ZoppSecret, values: ReadonlyMap<string, Uint8Array>, writing: Parameters<typeof setEntry>[3]): ZoppSecret {
+  const data: Record<string, Entry> = { ...start.spec.data };
+  for (const [key, value] of values) data[key] = setEntry(start, key, value, writing);
+  const sorted = Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { ...start, spec: { ...start.spec, data: sorted } };
+}
+
+function onlyNamespace(policy: Policy): string {
+  const { namespaces } = ruleFor(policy.workspace, policy.environment.scope);
+  const [only, another] = namespaces;
+  if (only !== undefined && another === undefined && !only.endsWith("*")) return only;
+  throw new ZoppError("Usage", `name the bundle's namespace: environment ${policy.environment.path} serves ${namespaces.join(", ")}`);
+}
+
+const HEADER_FLAGS = ["target", "type", "label", "annotation", "deletion", "restart"] as const;
+
+/** Flags of the header are for new bundles: on an old one they would silently do nothing. */
+function refuseHeaderFlags(options: SetOptions): Pick<ZoppSecret["spec"], "target" | "restart"> {
+  const flag = HEADER_FLAGS.find((name) => options[name] !== undefined);
+  if (flag === undefined) return {};
+  throw new ZoppError("Usage", `--${flag} is for a new bundle; this one is there already`);
+}
+
+function headerOf(options: SetOptions): Pick<ZoppSecret["spec"], "target" | "restart"> {
+  const restart = oneOf("--restart", options.restart, ["auto", "none"]);
+  const deletionPolicy = oneOf("--deletion", options.deletion, ["Delete", "Retain"]);
+  const [labels, annotations] = [pairsOf("--label", options.label), pairsOf("--annotation", options.annotation)];
+  const target = {
+    ...(options.target === undefined ? {} : { name: options.target }),
+    ...(options.type === undefined ? {} : { type: options.type }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(deletionPolicy === undefined ? {} : { deletionPolicy }),
+  };
+  return { ...(Object.keys(target).length === 0 ? {} : { target }), ...(restart === undefined ? {} : { restart }) };
+}
+
+function report(written: ZoppSecret | undefined, keys: readonly string[], policy: Policy, where: readonly string[], notes: readonly string[]): Result {
+  const { namespace, name } = written?.metadata ?? { namespace: "", name: "" };
+  const entries = keys.map((key) => ({ key, version: written?.spec.data?.[key]?.version }));
+  return {
+    data: { bundle: `${namespace}/${name}`, environment: policy.environment.path, entries, where: where[0] },
+    names: [`zoppsecret/${namespace}/${name}`],
+    human: [`set ${keys.join(", ")} in ${namespace}/${name} of ${policy.environment.path} (${where.join(", ")})`],
+    notes,
+  };
+}

@@ -1,0 +1,91 @@
+// Policy that a command may act on: taken from the store, judged from every pin there is, and then remembered.
+// Nothing is sealed, wrapped or called verified on the word of a store alone.
+import type { Identity } from "../crds/crypto/identity.js";
+import { ZoppError } from "../crds/errors.js";
+import type { Policy } from "../crds/bundle/case.js";
+import { type AcceptedEnvironment, judgeEnvironment, rightsIn } from "../crds/policy/environment.js";
+import { type Action, may } from "../crds/policy/rights.js";
+import type { Signer } from "../crds/policy/roster.js";
+import { type AcceptedWorkspace, judgeWorkspace } from "../crds/policy/workspace.js";
+import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
+import type { Context } from "./context.js";
+import { advance, pinsFor, seenVersion } from "./pins.js";
+import type { Session } from "./session.js";
+import { type EnvironmentPath, pathText } from "./settings.js";
+
+/** Judges a workspace from every pin. Throws NotPinned where there is none, and as judgeWorkspace. */
+export function judgeFromPins(context: Context, candidate: ZoppWorkspace): AcceptedWorkspace {
+  const name = candidate.metadata.name;
+  let judged: AcceptedWorkspace | undefined;
+  for (const { pin } of pinsFor(context, name)) judged = judgeWorkspace({ candidate, pin, now: context.now() });
+  if (judged !== undefined) return judged;
+  const text = `workspace ${name} is not pinned on this machine: ask an owner for its pin, which reads ${name}@VERSION:DIGEST`;
+  throw new ZoppError("NotPinned", text);
+}
+
+/** The workspace of the store, if it chains from the pins; they then advance to it. Throws NotFound and as judgeFromPins. */
+export async function acceptWorkspace(session: Session, name: string): Promise<AcceptedWorkspace> {
+  const store = await session.store();
+  const candidate = await store.read("ZoppWorkspace", { name });
+  if (candidate === undefined) {
+    // a workspace that no pin names is refused as that, whether it is there or not
+    if (pinsFor(session.context, name).length === 0) throw new ZoppError("NotPinned", `workspace ${name} is not pinned on this machine`);
+    throw new ZoppError("NotFound", `there is no workspace ${name} in ${store.title}`);
+  }
+  const judged = judgeFromPins(session.context, candidate);
+  advance(session.context, { workspace: name, owners: judged.ownersDigest, minVersion: judged.version });
+  return judged;
+}
+
+/** Judges an environment as a client does, which remembers the highest version it has seen. Throws as judgeEnvironment. */
+export function judgeSeen(context: Context, candidate: ZoppEnvironment, workspace: AcceptedWorkspace, accepted?: AcceptedEnvironment): AcceptedEnvironment {
+  const judged = judgeEnvironment({ candidate, workspace, accepted, now: context.now() });
+  const seen = seenVersion(context, workspace.name, judged.scope);
+  if (judged.version >= seen) return judged;
+  throw new ZoppError("PolicyRollback", `environment ${judged.path}: version ${judged.version} is older than ${seen}, which this machine has seen`);
+}
+
+/** The workspace and one of its environments. Throws as acceptWorkspace, UnknownEnvironment and as judgeEnvironment. */
+export async function acceptPolicy(session: Session, path: EnvironmentPath): Promise<Policy> {
+  const workspace = await acceptWorkspace(session, path.workspace);
+  return { workspace, environment: await acceptEnvironment(session, workspace, path) };
+}
+
+/** One environment of an accepted workspace. Throws UnknownEnvironment and as judgeEnvironment. */
+export async function acceptEnvironment(session: Session, workspace: AcceptedWorkspace, path: EnvironmentPath): Promise<AcceptedEnvironment> {
+  const store = await session.store();
+  const candidate = await store.read("ZoppEnvironment", { name: environmentName(path) });
+  if (candidate === undefined) throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
+  const judged = judgeSeen(session.context, candidate, workspace);
+  const pin = { workspace: workspace.name, owners: workspace.ownersDigest, minVersion: workspace.version };
+  advance(session.context, pin, { scope: judged.scope, version: judged.version });
+  return judged;
+}
+
+/** `workspace.project.environment`: the object's name. */
+export function environmentName({ workspace, project, environment }: EnvironmentPath): string {
+  return `${workspace}.${project}.${environment}`;
+}
+
+/** The principal and device that an identity is in a policy. Throws UnknownSigner. */
+export function signerOf(workspace: AcceptedWorkspace, identity: Pick<Identity, "signing">): Signer {
+  const { kid, text } = identity.signing.verifyKey;
+  const signer = workspace.roster.signers.get(kid);
+  if (signer !== undefined && signer.key.text === text) return signer;
+  throw new ZoppError("UnknownSigner", `this identity (${kid}) is no device in the workspace ${workspace.name}`);
+}
+
+/** Throws NotAuthorised unless a principal may act in an environment; `key` for the writing of one. */
+export function refuseWithout(policy: Policy, principal: string, action: Action, now: Date, key?: string): void {
+  if (may(rightsIn(policy.workspace, policy.environment, now), principal, action, key)) return;
+  const what = key === undefined ? DEEDS[action] : `write ${key} in`;
+  throw new ZoppError("NotAuthorised", `${principal} may not ${what} ${policy.environment.path}`);
+}
+
+const DEEDS: Readonly<Record<Action, string>> = {
+  read: "read",
+  write: "write all keys of",
+  header: "create bundles or sign headers in",
+  sign: "sign the environment",
+  audit: "read the audit log of",
+};

@@ -1,0 +1,108 @@
+// Runs one command line: finds the command, starts its session, prints its result or its error, gives the exit code.
+// What commands do is in commands/; the process around it is main.ts' business.
+import { Command, CommanderError, Option } from "commander";
+import { ZoppError } from "../crds/errors.js";
+import { VERSION } from "../crds/version.js";
+import type { Context } from "./context.js";
+import { FORMATS, type Format, printable, printError, printResult } from "./output.js";
+import { type CommandModule, COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "./table.js";
+
+/** What asking for help, or for the version, comes as. */
+const HELP: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version"]);
+
+/** Runs the command line of a context. Never throws; gives the exit code (see the error table). */
+export async function runCli(context: Context): Promise<number> {
+  let exit = 0;
+  let heard = "";
+  const hear = (text: string): void => {
+    heard += text;
+  };
+  const program = newProgram(context, hear, async (spec, call) => {
+    exit = await runCommand(context, spec, call);
+  });
+  try {
+    await program.parseAsync([...context.argv], { from: "user" });
+    return exit;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return printError(context, error, statedFormat(context.argv));
+    if (HELP.has(error.code)) return 0;
+    if (error.code === "commander.help") {
+      context.stderr.write(heard);
+      return 2;
+    }
+    return printError(context, new ZoppError("Usage", usageText(error)), statedFormat(context.argv));
+  }
+}
+
+/** What a person typed after the verb. */
+interface Call {
+  readonly args: readonly unknown[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+type Action = (spec: CommandSpec, call: Call) => Promise<void>;
+
+function newProgram(context: Context, hear: (text: string) => void, action: Action): Command {
+  const program = new Command("zopp")
+    .description("Kubernetes secrets that live encrypted and signed as custom resources")
+    .version(VERSION, "--version", "print the version")
+    .helpCommand(false);
+  const prepared = (command: Command): Command =>
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => void context.stdout.write(text), writeErr: hear })
+      .configureHelp({ showGlobalOptions: true });
+  for (const spec of GLOBAL_OPTIONS) program.addOption(option(spec));
+  prepared(program);
+  const groups = new Map<string, Command>();
+  for (const spec of COMMANDS) {
+    const [verb = "", sub] = spec.name.split(" ");
+    const parent = sub === undefined ? program : (groups.get(verb) ?? prepared(program.command(verb).description(`commands for ${verb}s`)));
+    if (sub !== undefined) groups.set(verb, parent);
+    const command = prepared(parent.command(`${sub ?? verb} ${spec.args}`.trim()).description(spec.summary));
+    for (const each of spec.options) command.addOption(option(each));
+    command.addHelpText("after", `\nExamples:\n${spec.examples.map((line) => `  ${line}\n`).join("")}`);
+    command.action(() => action(spec, { args: command.processedArgs, options: command.optsWithGlobals() }));
+  }
+  return program;
+}
+
+function option({ flags, description, choices }: OptionSpec): Option {
+  const made = new Option(flags, description);
+  return choices === undefined ? made : made.choices([...choices]);
+}
+
+async function runCommand(context: Context, spec: CommandSpec, call: Call): Promise<number> {
+  const options = call.options as Readonly<Record<string, string | undefined>>;
+  const format = formatOf(options["output"]);
+  try {
+    const [{ startSession }, command] = await Promise.all([import("./session.js"), spec.load()]);
+    const { run } = command as CommandModule;
+    const args = call.args.flat().filter((word) => typeof word === "string");
+    const { context: _c, kubeconfig: _k, ...rest } = options;
+    const session = await startSession(context, spec.readsCluster === true ? rest : options);
+    try {
+      return await printResult(context, await run(session, args, call.options), format);
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    return printError(context, error, format);
+  }
+}
+
+function formatOf(text: string | undefined): Format {
+  return FORMATS.find((format) => format === text) ?? "human";
+}
+
+/** The format as far as it can be told from a command line that cannot be read. */
+function statedFormat(argv: readonly string[]): Format {
+  const at = argv.findIndex((word) => word === "-o" || word === "--output");
+  const joined = argv.find((word) => /^(?:-o|--output=)./.test(word))?.replace(/^(?:-o|--output=)/, "");
+  return formatOf(at < 0 ? joined : argv[at + 1]);
+}
+
+/** Commander's words without what stands behind an option's `=`: it may be a value. */
+function usageText({ message }: CommanderError): string {
+  return printable(message.replace(/^error: /, "").replaceAll(/'(-[^=']*)=[^']*'/g, "'$1'")).split("\n", 1).join("");
+}

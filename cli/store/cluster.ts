@@ -1,0 +1,88 @@
+// A store in a cluster: the same objects through the Kubernetes API, each updated only as it was read.
+// How the API server is reached is operator/kube's business.
+import { hasStatus } from "../../operator/kube/errors.js";
+import { type ApiClient, connect } from "../../operator/kube/client.js";
+import { type KubeObject, type Resource, ZOPP_ENVIRONMENTS, ZOPP_SECRETS, ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
+import { type Change, type Found, type Kind, type Kinds, type ObjectName, parseFound, type Store } from "./store.js";
+
+const RESOURCES: Readonly<Record<Kind, Resource>> = {
+  ZoppWorkspace: ZOPP_WORKSPACES,
+  ZoppEnvironment: ZOPP_ENVIRONMENTS,
+  ZoppSecret: ZOPP_SECRETS,
+};
+const PAGE = 500;
+const ATTEMPTS = 5;
+
+/** Which cluster. */
+export interface ClusterOptions {
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A client of the cluster of a kubeconfig context. Throws NotFound or Malformed for an unusable kubeconfig. */
+export function clusterClient(options: ClusterOptions): Promise<ApiClient> {
+  const { kubeconfig, context, env } = options;
+  return connect({ file: kubeconfig, context, env: env as NodeJS.ProcessEnv, userAgent: "zopp" });
+}
+
+/** Opens a cluster as a store. */
+export async function openCluster(options: ClusterOptions): Promise<Store> {
+  const client = await clusterClient(options);
+  const where = options.context === undefined ? "the cluster" : `the cluster of context ${options.context}`;
+  return {
+    title: where,
+    kind: "cluster",
+    contents: async () => {
+      const lists = await Promise.all((Object.keys(RESOURCES) as Kind[]).map((kind) => listAll(client, kind, where)));
+      return { objects: lists.flat(), problems: [] };
+    },
+    read: (kind, name) => read(client, kind, name, where),
+    write: async (changes) => {
+      for (const change of changes) await writeOne(client, change, where);
+      return changes.map(() => where);
+    },
+    committed: async () => undefined,
+    close: () => client.close(),
+  };
+}
+
+async function listAll(client: ApiClient, kind: Kind, where: string): Promise<Found[]> {
+  const found: Found[] = [];
+  let next: string | undefined;
+  do {
+    const page = await client.list<KubeObject>(RESOURCES[kind], { limit: PAGE, continue: next });
+    for (const item of page.items) {
+      const { name, namespace } = item.metadata;
+      // items of a list do not say their kind
+      found.push({ kind, name, namespace, where, value: { apiVersion: "zopp.dev/v1alpha1", kind, ...item } });
+    }
+    next = page.metadata.continue || undefined;
+  } while (next !== undefined);
+  return found;
+}
+
+async function read<K extends Kind>(client: ApiClient, kind: K, name: ObjectName, where: string): Promise<Kinds[K] | undefined> {
+  try {
+    return parseFound(kind, await client.get(RESOURCES[kind], name), where);
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/** Update with the resourceVersion that was read; when somebody was faster, reads and changes again. */
+async function writeOne(client: ApiClient, change: Change, where: string): Promise<void> {
+  const resource = RESOURCES[change.kind];
+  for (let attempt = 1; ; attempt += 1) {
+    const present = await read(client, change.kind, change, where);
+    const next = change.change(present as never) as unknown as KubeObject;
+    if (next === (present as unknown)) return;
+    try {
+      await (present === undefined ? client.create(resource, next) : client.replace(resource, next));
+      return;
+    } catch (error) {
+      if (!hasStatus(error, 409) || attempt >= ATTEMPTS) throw error;
+    }
+  }
+}

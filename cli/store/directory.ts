@@ -1,0 +1,191 @@
+// A store in a directory: multi-document YAML files anywhere below it, found by what they hold.
+// Editing text is yaml.edit.ts' business, replacing files that of files.ts.
+import { readdirSync, readFileSync, realpathSync } from "node:fs";
+import { join, relative } from "node:path";
+import { ZoppError } from "../../crds/errors.js";
+import { type Disk, type FileChange, replaceFiles, unwritable } from "./files.js";
+import { filesAt, textAtHead } from "./git.js";
+import { type Change, type Contents, type Found, type Kind, type Kinds, nameOf, type ObjectName, parseFound, type Store } from "./store.js";
+import { editDocument } from "./yaml.edit.js";
+import { readManifests } from "./yaml.read.js";
+import { renderManifest } from "./yaml.render.js";
+
+const API_VERSION = "zopp.dev/v1alpha1";
+const OURS: ReadonlySet<string> = new Set<Kind>(["ZoppWorkspace", "ZoppEnvironment", "ZoppSecret"]);
+/** The API group in a file is what makes it worth parsing: templates of other tools need not be YAML at all. */
+const MARK = /zopp\.dev\/v/;
+const SKIPPED: ReadonlySet<string> = new Set([".git", "node_modules"]);
+
+/** An object with its place in its file. */
+interface Located extends Found {
+  readonly path: string;
+  readonly index: number;
+}
+
+/** A directory store, which can also show a git revision of itself. */
+export interface DirectoryStore extends Store {
+  readonly kind: "directory";
+  /** What the directory held at a git revision. Throws NotFound for an unknown one. */
+  at(revision: string): Promise<Contents>;
+}
+
+/** Where a directory store lies and how its files are called in messages. */
+export interface DirectoryOptions {
+  /** Absolute path; it need not exist yet. */
+  readonly root: string;
+  /** The folder that messages' paths are relative to. */
+  readonly cwd: string;
+  readonly disk?: Disk;
+}
+
+/** Opens a directory of manifests. Nothing is read before it is asked for. */
+export function openDirectory(options: DirectoryOptions): DirectoryStore {
+  const { root, cwd, disk } = options;
+  const shown = (path: string): string => relative(cwd, join(root, path)) || ".";
+  const load = (): Scan => scan(root, shown);
+  return {
+    title: `directory ${relative(cwd, root) || "."}`,
+    kind: "directory",
+    contents: async () => load(),
+    read: async (kind, name) => {
+      const found = locate(load(), kind, name);
+      return found === undefined ? undefined : parseFound(kind, found.value, found.where);
+    },
+    write: async (changes) => {
+      const edits = new Map<string, FileChange>();
+      const scanned = load();
+      const touched = changes.map((change) => edit(options, scanned, edits, change));
+      const real = [...edits.values()].filter(({ before, after }) => before !== after);
+      replaceFiles(real, disk);
+      return touched.map(shown);
+    },
+    committed: (kind, name) => committed(root, load(), kind, name),
+    at: async (revision) => {
+      const found = emptyScan();
+      for (const { path, text } of await filesAt(root, revision)) collect(found, path, `${revision}:${path}`, text);
+      return found;
+    },
+    close: async () => {},
+  };
+}
+
+interface Scan extends Contents {
+  /** What the files said that hold our objects, by path. */
+  readonly texts: Map<string, string>;
+  readonly objects: Located[];
+  readonly problems: { readonly where: string; readonly error: ZoppError }[];
+}
+
+function emptyScan(): Scan {
+  return { objects: [], problems: [], texts: new Map() };
+}
+
+function scan(root: string, shown: (path: string) => string): Scan {
+  const found = emptyScan();
+  for (const path of yamlFiles(root, "")) {
+    const text = readFileSync(join(root, path), "utf8");
+    collect(found, path, shown(path), text);
+  }
+  return found;
+}
+
+/** Symbolic links are not followed: they could lead outside, and inside they would show an object twice. */
+function yamlFiles(root: string, folder: string): string[] {
+  let entries: ReturnType<typeof readEntries>;
+  try {
+    entries = readEntries(join(root, folder));
+  } catch (error) {
+    if (folder === "" && (error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new ZoppError("NotFound", `cannot read the folder ${join(root, folder)}`, { cause: error });
+  }
+  const sorted = entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return sorted.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return SKIPPED.has(entry.name) ? [] : yamlFiles(root, path);
+    return entry.isFile() && /\.ya?ml$/.test(entry.name) ? [path] : [];
+  });
+}
+
+function readEntries(folder: string) {
+  return readdirSync(folder, { withFileTypes: true });
+}
+
+function collect(found: Scan, path: string, where: string, text: string): void {
+  if (!MARK.test(text)) return;
+  found.texts.set(path, text);
+  try {
+    for (const { index, value } of readManifests(text, where)) {
+      const { apiVersion, kind, metadata } = value as { apiVersion?: unknown; kind?: unknown; metadata?: Partial<ObjectName> };
+      if (apiVersion !== API_VERSION || typeof kind !== "string" || !OURS.has(kind)) continue;
+      const name = typeof metadata?.name === "string" ? metadata.name : "";
+      const namespace = typeof metadata?.namespace === "string" ? metadata.namespace : undefined;
+      const place = kind === "ZoppSecret" ? { namespace, name } : { name };
+      found.objects.push({ kind: kind as Kind, ...place, where, path, index, value });
+    }
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+    found.problems.push({ where, error });
+  }
+}
+
+/** The one object of that name. Throws Malformed when it stands there twice, or may hide in a file that cannot be read. */
+function locate(scanned: Scan, kind: Kind, name: ObjectName): Located | undefined {
+  const named = scanned.objects.filter((object) => object.kind === kind && object.name === name.name);
+  // a bundle that does not say its namespace could be any of that name
+  const [first, second] = named.filter(({ namespace }) => namespace === undefined || namespace === name.namespace);
+  if (second !== undefined && first !== undefined) {
+    const places = first.where === second.where ? `twice in ${first.where}` : `in two files: ${first.where} and ${second.where}`;
+    throw new ZoppError("Malformed", `${kind} ${nameOf(name)} stands ${places}`);
+  }
+  const [unread] = scanned.problems;
+  if (first === undefined && unread !== undefined) throw unread.error;
+  return first;
+}
+
+/** Adds one change to the edits of its file; gives the file's path. */
+function edit(options: DirectoryOptions, scanned: Scan, edits: Map<string, FileChange>, change: Change): string {
+  const found = locate(scanned, change.kind, change);
+  const present = found === undefined ? undefined : parseFound(change.kind, found.value, found.where);
+  const next = change.change(present) as unknown as Readonly<Record<string, unknown>>;
+  const path = found?.path ?? newPath(change);
+  const file = join(options.root, path);
+  const edited = edits.get(file) ?? { file, before: scanned.texts.get(path) ?? textIfThere(file), after: "" };
+  const text = edits.get(file)?.after ?? edited.before ?? "";
+  const after = found === undefined ? appended(text, next) : editDocument(text, found.index, next, found.where);
+  edits.set(file, { ...edited, after });
+  return path;
+}
+
+function appended(text: string, object: unknown): string {
+  if (text.trim() === "") return renderManifest(object);
+  return `${text.endsWith("\n") ? text : `${text}\n`}---\n${renderManifest(object)}`;
+}
+
+/** Where a new object goes: bundles by namespace, policy at the top. */
+function newPath({ kind, namespace, name }: Change): string {
+  if (kind === "ZoppSecret") return join(namespace ?? "", `${name}.yaml`);
+  return `${name}.yaml`;
+}
+
+function textIfThere(file: string): string | undefined {
+  try {
+    // a file that is a link would be replaced by a plain one
+    if (realpathSync(file) !== join(realpathSync(join(file, "..")), file.slice(file.lastIndexOf("/") + 1))) {
+      throw new ZoppError("FileUnwritable", `${file} is a symbolic link`);
+    }
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw unwritable(file, error);
+  }
+}
+
+async function committed<K extends Kind>(root: string, scanned: Scan, kind: K, name: ObjectName): Promise<Kinds[K] | undefined> {
+  const found = locate(scanned, kind, name);
+  const text = found === undefined ? undefined : await textAtHead(root, found.path);
+  if (text === undefined || found === undefined) return undefined;
+  const before = emptyScan();
+  collect(before, found.path, `HEAD:${found.path}`, text);
+  const old = before.objects.find((object) => object.kind === kind && object.name === name.name && object.namespace === name.namespace);
+  return old === undefined ? undefined : parseFound(kind, old.value, old.where);
+}

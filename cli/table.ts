@@ -1,0 +1,210 @@
+// The command table: every verb with its arguments, options, one-line purpose and examples, and where its code is.
+// Holds no code of commands: `zopp --help` and completion load nothing else.
+import type { Result } from "./output.js";
+import type { Session } from "./session.js";
+
+/** What a command's module exports: arguments in order (a variadic one spread), options by their camel-case names. */
+export interface CommandModule {
+  run(session: Session, args: readonly string[], options: Readonly<Record<string, unknown>>): Promise<Result>;
+}
+
+/** An option: flags as commander reads them, and what it is for. */
+export interface OptionSpec {
+  readonly flags: string;
+  readonly description: string;
+  readonly choices?: readonly string[];
+}
+
+/** One command. */
+export interface CommandSpec {
+  /** The verb, after its group where it has one: "set", "cluster add". */
+  readonly name: string;
+  readonly args: string;
+  readonly summary: string;
+  readonly examples: readonly string[];
+  readonly options: readonly OptionSpec[];
+  /** True where --context and --kubeconfig say where a keyring is, and not which store is worked on. */
+  readonly readsCluster?: boolean;
+  load(): Promise<{ run: unknown }>;
+}
+
+/** Options that every command has. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  { flags: "-C, --store <place>", description: "a directory of manifests, cluster, or cluster:CONTEXT (ZOPP_STORE)" },
+  { flags: "--context <name>", description: "work on the cluster of this kubeconfig context" },
+  { flags: "--kubeconfig <file>", description: "the kubeconfig of the cluster (default: KUBECONFIG)" },
+  { flags: "--workspace <name>", description: "the workspace (ZOPP_WORKSPACE, zopp.yaml)" },
+  { flags: "-o, --output <format>", description: "how results are printed", choices: ["human", "json", "yaml", "name"] },
+];
+
+const ENVIRONMENT = {
+  flags: "-e, --environment <path>",
+  description: "ENVIRONMENT, PROJECT/ENVIRONMENT or the full path (ZOPP_ENVIRONMENT, zopp.yaml)",
+};
+const NAMESPACE = { flags: "-n, --namespace <name>", description: "the bundle's namespace" };
+const KEM = {
+  flags: "--kem <kind>",
+  description: "xwing (post-quantum hybrid, the default) or x25519 (compact)",
+  choices: ["xwing", "x25519"],
+};
+const YES = { flags: "-y, --yes", description: "do not ask" };
+const RECOVERY = { flags: "--recovery-file <file>", description: "a file with the recovery key, to open environment keys with" };
+
+/** Every command, in the order in which help shows them. */
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "init",
+    args: "<path>",
+    summary: "make an identity, a workspace and its first environment (WORKSPACE[/PROJECT/ENVIRONMENT])",
+    examples: ["zopp init acme", "zopp init acme/shop/dev --namespace shop-dev --recovery-file recovery.txt"],
+    options: [
+      { flags: "-n, --namespace <name...>", description: "the namespaces that the environment serves" },
+      { flags: "--name <principal>", description: "your name in the workspace (default: your user name)" },
+      { flags: "--device <name>", description: "this device's name (default: the machine's)" },
+      { flags: "--recovery-file <file>", description: "write the recovery key there instead of showing it" },
+      KEM,
+    ],
+    load: () => import("./commands/init.js"),
+  },
+  {
+    name: "trust",
+    args: "[pin]",
+    summary: "pin a workspace that you were told of out of band, or show the pins",
+    examples: ["zopp trust acme@7:<digest>", "zopp trust", "zopp trust --remove acme"],
+    options: [{ flags: "--remove <workspace>", description: "forget a workspace's pin" }],
+    load: () => import("./commands/trust.js"),
+  },
+  {
+    name: "cluster add",
+    args: "<name>",
+    summary: "let a cluster's keyring serve environments: name it in policy and wrap their keys to it",
+    examples: ["zopp cluster add eu-1 --context eu-1", "zopp cluster add eu-1 --from zopp-cluster.yaml -e shop/dev --yes"],
+    options: [
+      { flags: "--from <file>", description: "the ConfigMap zopp-cluster as YAML or JSON; - is stdin" },
+      { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
+      { flags: "-e, --environment <path...>", description: "only these environments (default: all of the project or workspace)" },
+      { flags: "--endpoint <host:port>", description: "where people reach the keyring" },
+      RECOVERY,
+      YES,
+    ],
+    readsCluster: true,
+    load: () => import("./commands/cluster-add.js"),
+  },
+  {
+    name: "environment create",
+    args: "<path>",
+    summary: "make an environment with a key of its own, for the namespaces that it serves",
+    examples: [
+      "zopp environment create shop/production --namespace shop-prod --cluster eu-1",
+      "zopp environment create shop/test --namespace shop-test --access direct",
+    ],
+    options: [
+      { flags: "-n, --namespace <name...>", description: "namespaces it serves: a name, or a prefix and a final *" },
+      { flags: "--access <kind>", description: "brokered (the default) or direct", choices: ["brokered", "direct"] },
+      { flags: "--cluster <name...>", description: "clusters whose keyrings serve it" },
+      KEM,
+    ],
+    load: () => import("./commands/environment-create.js"),
+  },
+  {
+    name: "grant",
+    args: "<subject> <role>",
+    summary: "grant a principal or group:NAME a role: read, submit, write, admin or audit",
+    examples: [
+      "zopp grant group:sre write --scope shop",
+      'zopp grant github-actions submit --scope shop/production --keys "IMAGE_*" --expires 2027-01-01T00:00:00Z',
+    ],
+    options: [
+      { flags: "--scope <scope>", description: "*, PROJECT or PROJECT/ENVIRONMENT" },
+      { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
+      { flags: "--expires <time>", description: "90d, 2027-02-18 or a full UTC time" },
+    ],
+    load: () => import("./commands/grant.js"),
+  },
+  {
+    name: "set",
+    args: "<bundle> [key...]",
+    summary: "seal and sign a value; it is read from a hidden prompt, stdin or a file, never from the command line",
+    examples: [
+      "zopp set api DB_PASSWORD",
+      "openssl rand -hex 32 | zopp set shop-dev/api SESSION_KEY",
+      "zopp set api tls.crt --from-file tls.crt",
+      "zopp set api --env-file .env",
+    ],
+    options: [
+      { flags: "--from-file <file>", description: "the value's bytes, as they are; - is stdin" },
+      { flags: "--env-file <file>", description: "several values: lines of KEY=VALUE; - is stdin" },
+      { flags: "--exact", description: "keep a final newline of stdin" },
+      { flags: "--expires <time>", description: "when the value should be rotated: 90d, 2027-02-18 or a full UTC time" },
+      ENVIRONMENT,
+      NAMESPACE,
+      { flags: "--target <name>", description: "new bundle: the Secret's name (default: the bundle's)" },
+      { flags: "--type <type>", description: "new bundle: the Secret's type (default: Opaque)" },
+      { flags: "--label <name=value...>", description: "new bundle: labels of the Secret" },
+      { flags: "--annotation <name=value...>", description: "new bundle: annotations of the Secret" },
+      { flags: "--deletion <policy>", description: "new bundle: Delete or Retain the Secret with it", choices: ["Delete", "Retain"] },
+      { flags: "--restart <kind>", description: "new bundle: auto or none", choices: ["auto", "none"] },
+      { flags: "--sign-header", description: "sign the header of a bundle that is there again" },
+    ],
+    load: () => import("./commands/set.js"),
+  },
+  {
+    name: "get",
+    args: "<bundle> [key]",
+    summary: "verify and open values of a direct environment with your own key",
+    examples: ["zopp get api DB_PASSWORD", "zopp get api -o json"],
+    options: [ENVIRONMENT, NAMESPACE],
+    load: () => import("./commands/get.js"),
+  },
+  {
+    name: "list",
+    args: "[bundle]",
+    summary: "list bundles, or the keys of one",
+    examples: ["zopp list", "zopp list api", "zopp list -e shop/dev -o name"],
+    options: [ENVIRONMENT, NAMESPACE],
+    load: () => import("./commands/list.js"),
+  },
+  {
+    name: "unset",
+    args: "<bundle> <key...>",
+    summary: "remove keys from a bundle, leaving signed tombstones",
+    examples: ["zopp unset api OLD_TOKEN"],
+    options: [ENVIRONMENT, NAMESPACE],
+    load: () => import("./commands/unset.js"),
+  },
+  {
+    name: "status",
+    args: "[bundle]",
+    summary: "show whether bundles are sound, and what the cluster says of them",
+    examples: ["zopp status", "zopp status api --context eu-1"],
+    options: [ENVIRONMENT, NAMESPACE],
+    load: () => import("./commands/status.js"),
+  },
+  {
+    name: "verify",
+    args: "",
+    summary: "check every object of the store offline: shape, signatures, rights, targets (for CI)",
+    examples: ["zopp verify", "zopp verify --base origin/main", "zopp verify --as-new-cluster"],
+    options: [
+      { flags: "--base <revision>", description: "ask full rights only of what differs from this git revision" },
+      { flags: "--as-new-cluster", description: "judge as a keyring would that has accepted nothing yet" },
+    ],
+    load: () => import("./commands/verify.js"),
+  },
+  {
+    name: "whoami",
+    args: "",
+    summary: "show this machine's identity, and which principal it is in the pinned workspaces",
+    examples: ["zopp whoami", "zopp whoami -o json"],
+    options: [],
+    load: () => import("./commands/whoami.js"),
+  },
+  {
+    name: "completion",
+    args: "<shell>",
+    summary: "print a completion script for bash, zsh or fish",
+    examples: ["source <(zopp completion bash)", "zopp completion fish > ~/.config/fish/completions/zopp.fish"],
+    options: [],
+    load: () => import("./commands/completion.js"),
+  },
+];
