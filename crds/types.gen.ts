@@ -18,19 +18,33 @@ export interface NamespacedMetadata extends Metadata {
   readonly namespace: string;
 }
 
-/** Device. */
+/** Who signs the policy, and how many of them. */
+export interface Owners {
+  /** How many owners sign. */
+  readonly threshold: number;
+  /** The owners, by the names of their principals. */
+  readonly principals: readonly string[];
+}
+
+/** One device, or one token, with its own keys. */
 export interface Device {
+  /** The device's name. */
   readonly name: string;
+  /** The public key of its signatures, as ed25519: and base64. */
   readonly signingKey: string;
+  /** The public key that is wrapped to, as xwing: or x25519: and base64. */
   readonly encryptionKey: string;
 }
 
-/** Principal. */
+/** A person, a service or a workload. */
 export interface Principal {
+  /** The principal's name. */
   readonly name: string;
+  /** What the principal is. */
   readonly kind: "person" | "service" | "workload";
   /** When the principal ends. */
   readonly expires?: string | undefined;
+  /** What a person or service signs with and is wrapped to. */
   readonly devices?: readonly Device[] | undefined;
   /** The cluster of a workload. */
   readonly cluster?: string | undefined;
@@ -38,13 +52,15 @@ export interface Principal {
   readonly serviceAccount?: string | undefined;
 }
 
-/** Group. */
+/** Principals under one name. */
 export interface Group {
+  /** The group's name. */
   readonly name: string;
+  /** Principals, by name. */
   readonly members: readonly string[];
 }
 
-/** Grant. */
+/** A right: who may do what, where, with which keys, until when. */
 export interface Grant {
   /** A principal, or group:NAME. */
   readonly subject: string;
@@ -52,16 +68,19 @@ export interface Grant {
   readonly role: "read" | "submit" | "write" | "admin" | "audit";
   /** *, a project, or project/environment. */
   readonly scope: string;
-  /** Key patterns; * is any run of characters. */
+  /** Patterns of the keys that the right covers, where * is any run of characters; all keys when absent. */
   readonly keys?: readonly string[] | undefined;
   /** When the grant ends. */
   readonly expires?: string | undefined;
 }
 
-/** Cluster. */
+/** A cluster, known by its keyring's keys and log. */
 export interface Cluster {
+  /** The cluster's name. */
   readonly name: string;
+  /** The public key of the keyring's signatures, as ed25519: and base64. */
   readonly signingKey: string;
+  /** The public key that environment keys are wrapped to, as xwing: or x25519: and base64. */
   readonly encryptionKey: string;
   /** The id of the keyring's log. */
   readonly log: string;
@@ -69,54 +88,83 @@ export interface Cluster {
   readonly endpoint?: string | undefined;
 }
 
-/** WorkspaceEnvironment. */
+/** How many signatures it takes beside the author's, and whose; none when absent. */
+export interface ApprovalRule {
+  /** How many people approve. */
+  readonly required: number;
+  /** Who may approve: principals, or group:NAME. */
+  readonly approvers: readonly string[];
+}
+
+/** What the owners allow one environment, and demand of it. */
 export interface WorkspaceEnvironment {
-  /** project/environment */
+  /** The environment, as project/environment. */
   readonly name: string;
-  /** Literal names, or a prefix and one final *. */
+  /** The namespaces that it may serve: literal names, or a prefix and one final *. */
   readonly namespaces: readonly string[];
+  /** The clusters that it may serve, by name. */
   readonly clusters?: readonly string[] | undefined;
   /** The lowest version of the environment that is accepted. */
   readonly minVersion?: number | undefined;
   /** The lowest epoch that is accepted. */
   readonly minEpoch?: number | undefined;
-  /** How many signatures beside the author's, and whose. */
-  readonly approvals?: {
-  readonly required: number;
-  readonly approvers: readonly string[];
-} | undefined;
+  /** How many signatures it takes beside the author's, and whose; none when absent. */
+  readonly approvals?: ApprovalRule | undefined;
 }
 
-/** Invite. */
-export interface Invite {
+/** An offline key that opens every environment. */
+export interface Recovery {
+  /** The recovery key's name. */
   readonly name: string;
+  /** An age recipient. */
+  readonly recipient: string;
+}
+
+/** An invitation that waits to be used. */
+export interface Invite {
+  /** The name of the principal that is invited. */
+  readonly name: string;
+  /** The public key of the invitation, as ed25519: and base64. */
   readonly signingKey: string;
+  /** When the invitation ends. */
   readonly expires: string;
 }
 
-/** OwnersSet. */
-export interface OwnersSet {
-  readonly threshold: number;
-  readonly principals: readonly ({
+/** An owner, with the public keys of all devices. */
+export interface Owner {
+  /** The owner's name. */
   readonly name: string;
+  /** The public keys, each as ed25519: and base64. */
   readonly signingKeys: readonly string[];
-})[];
 }
 
-/** Signature. */
+/** The owners before the change, with their keys. */
+export interface OwnersSet {
+  /** How many owners sign. */
+  readonly threshold: number;
+  /** The owners. */
+  readonly principals: readonly Owner[];
+}
+
+/** A signature, and whose it is. */
 export interface Signature {
+  /** The kid of the signer's key. */
   readonly by: string;
+  /** The Ed25519 signature in base64. */
   readonly value: string;
 }
 
-/** Rotation. */
+/** One change of owners. */
 export interface Rotation {
+  /** The owners before the change, with their keys. */
   readonly from: OwnersSet;
+  /** The digest of the owners after the change. */
   readonly to: string;
+  /** Signatures of a threshold of both sets of owners. */
   readonly signatures: readonly Signature[];
 }
 
-/** The policy. Signed by a threshold of its owners. */
+/** What was signed. Written by `zopp`; a change by hand breaks the signatures. */
 export interface WorkspaceSpec {
   /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
   readonly version: number;
@@ -125,27 +173,20 @@ export interface WorkspaceSpec {
   /** When the policy stops accepting new content. */
   readonly expires?: string | undefined;
   /** Who signs the policy, and how many of them. */
-  readonly owners: {
-  readonly threshold: number;
-  readonly principals: readonly string[];
-};
+  readonly owners: Owners;
   /** People, services and workloads, with their devices' public keys. */
   readonly principals: readonly Principal[];
-  /** Principals under one name. */
+  /** Groups of principals; a grant to group:NAME is one to each member. */
   readonly groups?: readonly Group[] | undefined;
-  /** Rights in the whole workspace or a project. */
+  /** Rights in the whole workspace, a project or an environment. */
   readonly grants?: readonly Grant[] | undefined;
-  /** Clusters with the public keys of their keyrings. */
+  /** The clusters whose keyrings may be named by environments. */
   readonly clusters?: readonly Cluster[] | undefined;
   /** The environments, and what the owners allow them. */
   readonly environments?: readonly WorkspaceEnvironment[] | undefined;
   /** Offline keys that open every environment. */
-  readonly recovery?: readonly ({
-  readonly name: string;
-  /** An age recipient. */
-  readonly recipient: string;
-})[] | undefined;
-  /** Public keys of invitations that wait to be used. */
+  readonly recovery?: readonly Recovery[] | undefined;
+  /** Invitations that wait to be used. */
   readonly invites?: readonly Invite[] | undefined;
   /** Changes of owners, oldest first, each signed by a threshold of both sets. */
   readonly rotations?: readonly Rotation[] | undefined;
@@ -153,33 +194,52 @@ export interface WorkspaceSpec {
   readonly signatures: readonly Signature[];
 }
 
-/** Condition. */
+/** The version that the keyring serves, which may be an older one. */
+export interface AcceptedVersion {
+  /** Its version. */
+  readonly version?: number | undefined;
+  /** Its digest. */
+  readonly digest?: string | undefined;
+}
+
+/** One thing that is so, or is not, and why. */
 export interface Condition {
+  /** What it speaks of. */
   readonly type: string;
+  /** Whether it is so. */
   readonly status: "True" | "False" | "Unknown";
+  /** The generation that it speaks of. */
   readonly observedGeneration?: number | undefined;
+  /** When status changed last. */
   readonly lastTransitionTime: string;
+  /** Why, in one word that docs and metrics use too. */
   readonly reason: string;
+  /** Why, in a sentence. */
   readonly message: string;
+}
+
+/** Somebody who used an invitation. */
+export interface JoinRequest {
+  /** The invitation's name. */
+  readonly invite: string;
+  /** The public key of the new device's signatures. */
+  readonly signingKey: string;
+  /** The public key that the new device is wrapped to. */
+  readonly encryptionKey: string;
+  /** The signature by the invitation's key. */
+  readonly signature: string;
 }
 
 /** What the keyring said last, written by the operator. */
 export interface WorkspaceStatus {
+  /** The generation that the conditions speak of. */
   readonly observedGeneration?: number | undefined;
-  /** The version that the keyring serves. */
-  readonly accepted?: {
-  readonly version?: number | undefined;
-  readonly digest?: string | undefined;
-} | undefined;
+  /** The version that the keyring serves, which may be an older one. */
+  readonly accepted?: AcceptedVersion | undefined;
   /** Ready, Verified and Synced; Reconciling or Stalled while abnormal. */
   readonly conditions?: readonly Condition[] | undefined;
   /** People who wait to be signed into the policy. */
-  readonly joinRequests?: readonly ({
-  readonly invite: string;
-  readonly signingKey: string;
-  readonly encryptionKey: string;
-  readonly signature: string;
-})[] | undefined;
+  readonly joinRequests?: readonly JoinRequest[] | undefined;
 }
 
 /** A workspace's policy - who is who, who may do what, which environments there are - signed by its owners. */
@@ -191,42 +251,51 @@ export interface ZoppWorkspace {
   readonly status?: WorkspaceStatus | undefined;
 }
 
-/** EnvironmentGrant. */
+/** A right in one environment: who may do what, with which keys, until when. */
 export interface EnvironmentGrant {
   /** A principal, or group:NAME. */
   readonly subject: string;
   /** read; submit (write without reading); write; admin; audit. */
   readonly role: "read" | "submit" | "write" | "admin" | "audit";
-  /** Key patterns; * is any run of characters. */
+  /** Patterns of the keys that the right covers, where * is any run of characters; all keys when absent. */
   readonly keys?: readonly string[] | undefined;
   /** When the grant ends. */
   readonly expires?: string | undefined;
 }
 
-/** SealedKey. */
+/** The private key, wrapped to one recipient. */
 export interface SealedKey {
+  /** The kid of the recipient's key; or an age recipient. */
   readonly to: string;
+  /** For a kid: HPKE's encapsulated key in base64. */
   readonly enc?: string | undefined;
+  /** For a kid: the encrypted private key in base64. */
   readonly wrapped?: string | undefined;
+  /** For an age recipient: a whole age file in base64, which the stock age tool opens. */
   readonly age?: string | undefined;
 }
 
-/** EnvironmentKey. */
+/** The key pair of one epoch. */
 export interface EnvironmentKey {
+  /** The epoch's number; a rekey makes the next one. */
   readonly epoch: number;
   /** Whether an entry opens in its bundle only or in any bundle of the environment. */
   readonly binding: "object" | "environment";
+  /** The public key that values are sealed to, as xwing: or x25519: and base64. */
   readonly public: string;
   /** The private key, wrapped once per recipient. */
   readonly sealed: readonly SealedKey[];
 }
 
-/** The environment. Signed by an admin first, then by approvers. */
+/** What was signed. Written by `zopp`; a change by hand breaks a signature. */
 export interface EnvironmentSpec {
   /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
   readonly version: number;
+  /** The workspace whose owners name this environment. */
   readonly workspace: string;
+  /** The project that the environment is part of. */
   readonly project: string;
+  /** The environment's name in its project. */
   readonly environment: string;
   /** How people read: through the keyring (checked, recorded), or with their own key. */
   readonly access: "brokered" | "direct";
@@ -234,7 +303,7 @@ export interface EnvironmentSpec {
   readonly rollback?: "refuse" | "allow" | undefined;
   /** Rights in this environment. */
   readonly grants?: readonly EnvironmentGrant[] | undefined;
-  /** The epochs, newest last. */
+  /** The environment's key pairs, newest last; older ones only open what a keyring knows already. */
   readonly keys: readonly EnvironmentKey[];
   /** The admin's signature first, then the approvers'. */
   readonly signatures: readonly Signature[];
@@ -242,12 +311,10 @@ export interface EnvironmentSpec {
 
 /** What the keyring said last, written by the operator. */
 export interface EnvironmentStatus {
+  /** The generation that the conditions speak of. */
   readonly observedGeneration?: number | undefined;
-  /** The version that the keyring serves. */
-  readonly accepted?: {
-  readonly version?: number | undefined;
-  readonly digest?: string | undefined;
-} | undefined;
+  /** The version that the keyring serves, which may be an older one. */
+  readonly accepted?: AcceptedVersion | undefined;
   /** Ready, Verified and Synced; Reconciling or Stalled while abnormal. */
   readonly conditions?: readonly Condition[] | undefined;
 }
@@ -283,9 +350,9 @@ export interface Header {
   readonly version: number;
   /** The kid of the signer's key. */
   readonly by: string;
-  /** Ed25519 signature in base64. */
+  /** The Ed25519 signature in base64. */
   readonly signature: string;
-  /** Approvals by kid. */
+  /** Approvers' Ed25519 signatures in base64, by the kid of their key. */
   readonly approvals?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -299,11 +366,11 @@ export interface Entry {
   readonly expires?: string | undefined;
   /** True for a tombstone: the key leaves the Secret. */
   readonly retired?: boolean | undefined;
-  /** The sealed value in base64. */
+  /** The sealed value in base64; changes only when the value does. */
   readonly sealed?: string | undefined;
-  /** Ed25519 signature in base64. */
+  /** The Ed25519 signature in base64. */
   readonly signature: string;
-  /** Approvals by kid. */
+  /** Approvers' Ed25519 signatures in base64, by the kid of their key. */
   readonly approvals?: Readonly<Record<string, string>> | undefined;
   /** The kid of the environment key that the value is sealed to. */
   readonly to?: string | undefined;
@@ -325,6 +392,26 @@ export interface SecretSpec {
   readonly data?: Readonly<Record<string, Entry>> | undefined;
 }
 
+/** The Secret as it was written. */
+export interface WrittenTarget {
+  /** Its name. */
+  readonly name?: string | undefined;
+  /** Its uid. */
+  readonly uid?: string | undefined;
+  /** Its resourceVersion after the last write; another one means that somebody touched it. */
+  readonly resourceVersion?: string | undefined;
+}
+
+/** One application of the bundle. */
+export interface Application {
+  /** The bundle digest. */
+  readonly digest: string;
+  /** When it was applied. */
+  readonly time: string;
+  /** What came of it. */
+  readonly result: string;
+}
+
 /** What the operator did last: a cache for its next decision, never evidence. */
 export interface SecretStatus {
   /** The generation that the conditions speak of. */
@@ -338,19 +425,11 @@ export interface SecretStatus {
   /** When the first value ends. */
   readonly expires?: string | undefined;
   /** The Secret as it was written. */
-  readonly target?: {
-  readonly name?: string | undefined;
-  readonly uid?: string | undefined;
-  readonly resourceVersion?: string | undefined;
-} | undefined;
+  readonly target?: WrittenTarget | undefined;
   /** Ready, Verified and Synced; Reconciling or Stalled while abnormal. */
   readonly conditions?: readonly Condition[] | undefined;
   /** The last applied digests, newest first. */
-  readonly history?: readonly ({
-  readonly digest: string;
-  readonly time: string;
-  readonly result: string;
-})[] | undefined;
+  readonly history?: readonly Application[] | undefined;
 }
 
 /** A bundle of sealed and signed entries that become one Secret in the same namespace. */
@@ -362,7 +441,7 @@ export interface ZoppSecret {
   readonly status?: SecretStatus | undefined;
 }
 
-/** The part. */
+/** The part, and up to where in the log it is complete. */
 export interface LedgerSpec {
   /** The log's id. */
   readonly log: string;
@@ -372,9 +451,9 @@ export interface LedgerSpec {
   readonly name: string;
   /** Records below this index are in. */
   readonly through: number;
-  /** JSON in gzip in base64. */
+  /** The part itself: JSON in gzip in base64. */
   readonly content: string;
-  /** The cluster key's signature. */
+  /** The cluster key's Ed25519 signature in base64. */
   readonly signature: string;
 }
 
@@ -386,25 +465,25 @@ export interface ZoppLedger {
   readonly spec: LedgerSpec;
 }
 
-/** The piece. */
+/** The records, and what links them to the records before. */
 export interface AuditSegmentSpec {
   /** The log's id. */
   readonly log: string;
   /** The index of the first record. */
   readonly first: number;
-  /** How many records. */
+  /** How many records there are. */
   readonly count: number;
   /** The hash of the segment before; zeros for the first. */
   readonly previous: string;
   /** The RFC 6962 tree hash of the records. */
   readonly hash: string;
-  /** JSON lines in gzip in base64. */
+  /** The records: JSON lines in gzip in base64. */
   readonly records: string;
-  /** The cluster key's signature. */
+  /** The cluster key's Ed25519 signature in base64. */
   readonly signature: string;
 }
 
-/** A signed, hash-linked piece of a keyring's log. Written by keyrings only. */
+/** A signed, hash-linked piece of a keyring's log. Written by keyrings only, and never changed. */
 export interface ZoppAuditSegment {
   readonly apiVersion: "zopp.dev/v1alpha1";
   readonly kind: "ZoppAuditSegment";

@@ -1,5 +1,5 @@
-// Renders TypeScript types from CRD schemas: one interface per object that has a name of its own.
-// Names come from the table below; everything else is written in place.
+// Owns rendering TypeScript types from the CRDs' schemas: one interface per object that has a name in the table below.
+// Does not own the schemas; what has no name is written in place.
 import type { Kind, Schema } from "./gen.js";
 
 /** Objects that other code speaks of, by their path in the schema. Two paths may share a name: the first one is rendered. */
@@ -12,11 +12,17 @@ const NAMES: Readonly<Record<string, string>> = {
   "ZoppWorkspace.spec.clusters[]": "Cluster",
   "ZoppWorkspace.spec.environments[]": "WorkspaceEnvironment",
   "ZoppWorkspace.spec.invites[]": "Invite",
+  "ZoppWorkspace.spec.recovery[]": "Recovery",
+  "ZoppWorkspace.spec.environments[].approvals": "ApprovalRule",
+  "ZoppWorkspace.spec.owners": "Owners",
   "ZoppWorkspace.spec.rotations[]": "Rotation",
+  "ZoppWorkspace.spec.rotations[].from.principals[]": "Owner",
   "ZoppWorkspace.spec.rotations[].from": "OwnersSet",
   "ZoppWorkspace.spec.rotations[].signatures[]": "Signature",
   "ZoppWorkspace.spec.signatures[]": "Signature",
   "ZoppWorkspace.status": "WorkspaceStatus",
+  "ZoppWorkspace.status.accepted": "AcceptedVersion",
+  "ZoppWorkspace.status.joinRequests[]": "JoinRequest",
   "ZoppWorkspace.status.conditions[]": "Condition",
   "ZoppEnvironment.spec": "EnvironmentSpec",
   "ZoppEnvironment.spec.grants[]": "EnvironmentGrant",
@@ -24,12 +30,15 @@ const NAMES: Readonly<Record<string, string>> = {
   "ZoppEnvironment.spec.keys[].sealed[]": "SealedKey",
   "ZoppEnvironment.spec.signatures[]": "Signature",
   "ZoppEnvironment.status": "EnvironmentStatus",
+  "ZoppEnvironment.status.accepted": "AcceptedVersion",
   "ZoppEnvironment.status.conditions[]": "Condition",
   "ZoppSecret.spec": "SecretSpec",
   "ZoppSecret.spec.target": "Target",
   "ZoppSecret.spec.header": "Header",
   "ZoppSecret.spec.data{}": "Entry",
   "ZoppSecret.status": "SecretStatus",
+  "ZoppSecret.status.target": "WrittenTarget",
+  "ZoppSecret.status.history[]": "Application",
   "ZoppSecret.status.conditions[]": "Condition",
   "ZoppLedger.spec": "LedgerSpec",
   "ZoppAuditSegment.spec": "AuditSegmentSpec",
@@ -55,58 +64,69 @@ export interface NamespacedMetadata extends Metadata {
 }
 `;
 
-interface Rendering {
-  readonly done: Map<string, string>;
-}
+/** The interfaces so far, by name, in the order in which they are written. */
+type Rendered = Map<string, string>;
 
-/** All types of the kinds, in manifest order. */
+/** All types of the kinds, in manifest order; what a type needs comes before it. */
 export function renderTypes(kinds: readonly Kind[]): string {
-  const rendering: Rendering = { done: new Map() };
-  for (const kind of kinds) renderKind(kind, rendering);
-  return `${METADATA}\n${[...rendering.done.values()].join("\n")}`;
+  const rendered: Rendered = new Map();
+  for (const kind of kinds) renderKind(kind, rendered);
+  return `${METADATA}\n${[...rendered.values()].join("\n")}`;
 }
 
-function renderKind({ kind, namespaced, schema }: Kind, rendering: Rendering): void {
+function renderKind({ kind, namespaced, schema }: Kind, rendered: Rendered): void {
   const { spec, status } = schema.properties ?? {};
   const lines = [
     `readonly apiVersion: "zopp.dev/v1alpha1";`,
     `readonly kind: "${kind}";`,
     `readonly metadata: ${namespaced ? "NamespacedMetadata" : "Metadata"};`,
-    `readonly spec: ${typeOf(spec ?? {}, `${kind}.spec`, rendering)};`,
-    ...(status === undefined ? [] : [`readonly status?: ${typeOf(status, `${kind}.status`, rendering)} | undefined;`]),
+    `readonly spec: ${typeOf(spec ?? {}, `${kind}.spec`, rendered)};`,
+    ...(status === undefined ? [] : [`readonly status?: ${typeOf(status, `${kind}.status`, rendered)} | undefined;`]),
   ];
-  rendering.done.set(kind, interfaceOf(kind, schema.description, lines.map((line) => `  ${line}`)));
+  rendered.set(kind, interfaceOf(kind, schema, lines));
 }
 
-function interfaceOf(name: string, description: string | undefined, lines: readonly string[]): string {
-  return `/** ${description ?? `${name}.`} */\nexport interface ${name} {\n${lines.join("\n")}\n}\n`;
+function interfaceOf(name: string, schema: Schema, lines: readonly string[]): string {
+  return `${docOf(schema, name)}\nexport interface ${name} ${block(lines)}\n`;
 }
 
-function typeOf(schema: Schema, path: string, rendering: Rendering): string {
+/** Every field has a description, since `kubectl explain` shows it too. */
+function docOf({ description }: Schema, path: string): string {
+  if (description === undefined) throw new TypeError(`${path} has no description`);
+  return `/** ${description.replaceAll("*/", "*\u2060/")} */`;
+}
+
+function block(lines: readonly string[]): string {
+  return `{\n${lines
+    .flatMap((line) => line.split("\n"))
+    .map((line) => `  ${line}\n`)
+    .join("")}}`;
+}
+
+function typeOf(schema: Schema, path: string, rendered: Rendered): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (schema.type === "integer") return "number";
-  if (schema.type === "array") return arrayOf(schema, path, rendering);
+  if (schema.type === "array") return arrayOf(schema, path, rendered);
   if (schema.type !== "object") return schema.type ?? "unknown";
   if (typeof schema.additionalProperties === "object") {
-    return `Readonly<Record<string, ${typeOf(schema.additionalProperties, `${path}{}`, rendering)}>>`;
+    return `Readonly<Record<string, ${typeOf(schema.additionalProperties, `${path}{}`, rendered)}>>`;
   }
   const name = NAMES[path];
-  const lines = membersOf(schema, path, rendering);
-  if (name === undefined) return `{\n${lines.join("\n")}\n}`;
-  if (!rendering.done.has(name)) rendering.done.set(name, interfaceOf(name, schema.description, lines));
+  const lines = membersOf(schema, path, rendered);
+  if (name === undefined) return block(lines);
+  if (!rendered.has(name)) rendered.set(name, interfaceOf(name, schema, lines));
   return name;
 }
 
-function arrayOf({ items = {} }: Schema, path: string, rendering: Rendering): string {
-  const item = typeOf(items, `${path}[]`, rendering);
-  return /^\w+$/.test(item) ? `readonly ${item}[]` : `readonly (${item})[]`;
+function arrayOf({ items = {} }: Schema, path: string, rendered: Rendered): string {
+  const item = typeOf(items, `${path}[]`, rendered);
+  return /^[\w]+$/.test(item) || item.startsWith("{") ? `readonly ${item}[]` : `readonly (${item})[]`;
 }
 
-function membersOf(schema: Schema, path: string, rendering: Rendering): string[] {
+function membersOf(schema: Schema, path: string, rendered: Rendered): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
-    const type = typeOf(member, `${path}.${name}`, rendering);
-    const optional = !schema.required?.includes(name);
-    const doc = member.description === undefined ? [] : [`  /** ${member.description} */`];
-    return [...doc, `  readonly ${name}${optional ? "?" : ""}: ${type}${optional ? " | undefined" : ""};`];
+    const type = typeOf(member, `${path}.${name}`, rendered);
+    const [mark, absent] = schema.required?.includes(name) ? ["", ""] : ["?", " | undefined"];
+    return [docOf(member, `${path}.${name}`), `readonly ${name}${mark}: ${type}${absent};`];
   });
 }
