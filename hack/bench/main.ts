@@ -1,0 +1,148 @@
+// The benchmark: zopp's figures beside the limit that a bare client reaches on the same API server, in the same run.
+// Prints ratios and writes build/bench.json. It judges nothing: limits stand beside the figures.
+import { mkdir, writeFile } from "node:fs/promises";
+import { VERSION } from "../../crds/version.js";
+import { NAMESPACES, SECRETS } from "../../operator/kube/resources.js";
+import { packageRoot } from "../package-root.js";
+import { changes } from "./change.js";
+import { median, rounded } from "./figures.js";
+import { memory } from "./memory.js";
+import { IN_FLIGHT, writeRaw } from "./raw.js";
+import { type Figures, table } from "./report.js";
+import { firstSync, quiet, restart, type Synced } from "./sync.js";
+import { inParallel, layOut, nameOf, type Sealing, startWorld, valuesOf, type World } from "./world.js";
+
+const ROUNDS = 3;
+const BUNDLES = Number(process.env["BENCH_BUNDLES"] ?? 1000);
+const BACKLOG = 5 * BUNDLES;
+const EDITS = 200;
+const FOREIGN = 20 * BUNDLES;
+
+const say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
+
+async function raw(world: World, round: number, inFlight: number, count = BUNDLES): Promise<number> {
+  const namespace = `xwing-raw-${round}-${inFlight}`;
+  await layOut(world, "xwing", namespace, count);
+  const { controlPlane } = world.testbed;
+  const names = Array.from({ length: count }, (_, at) => nameOf(at));
+  const data = Object.fromEntries(Object.entries(valuesOf("raw")).map(([key, value]) => [key, Buffer.from(value).toString("base64")]));
+  const { url: origin, ca, token } = controlPlane;
+  return writeRaw({ origin, ca, token, namespace, names, data, status: statusOf }, inFlight);
+}
+
+/** As large as the operator's. */
+function statusOf(name: string): object {
+  const at = "2026-11-23T10:11:12Z";
+  const condition = (type: string) => ({ type, status: "True", observedGeneration: 1, lastTransitionTime: at, reason: "Synced", message: `the Secret ${name} holds 5 keys` });
+  const digest = "0".repeat(64);
+  return {
+    observedGeneration: 1,
+    digest,
+    policy: [digest, digest],
+    entries: 5,
+    target: { name, uid: "00000000-0000-0000-0000-000000000000", resourceVersion: "1" },
+    conditions: ["Ready", "Verified", "Synced"].map(condition),
+    history: [{ digest, time: at, result: "Synced" }],
+  };
+}
+
+async function rounds(world: World) {
+  const tried = new Map<number, number>();
+  for (const inFlight of IN_FLIGHT) tried.set(inFlight, await raw(world, 0, inFlight, Math.ceil(BUNDLES / 4)));
+  const best = [...tried].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
+  say(`bare client: ${[...tried].map(([n, rate]) => `${n} in flight ${rate.toFixed(0)}/s`).join(", ")}; ${best} it is`);
+  const raws: number[] = [];
+  const synced: Record<Sealing, Synced[]> = { xwing: [], x25519: [] };
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    raws.push(await raw(world, round, best));
+    for (const sealing of ["xwing", "x25519"] as const) {
+      const namespace = `${sealing}-${round}`;
+      await layOut(world, sealing, namespace, BUNDLES);
+      synced[sealing].push(await firstSync(world, namespace, BUNDLES));
+      if (round < ROUNDS || sealing === "xwing") await world.testbed.operator.stop();
+    }
+    const rates = (["xwing", "x25519"] as const).map((sealing) => `${sealing} ${synced[sealing].at(-1)?.bundlesPerSecond.toFixed(0)}/s`);
+    say(`round ${round} of ${ROUNDS}: raw ${raws.at(-1)?.toFixed(0)}/s, first sync ${rates.join(", ")}`);
+  }
+  return { raw: median(raws), synced };
+}
+
+async function foreignSecrets({ testbed }: World): Promise<void> {
+  await testbed.apply(NAMESPACES, { metadata: { name: "foreign" } });
+  await inParallel(FOREIGN, (at) => {
+    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: nameOf(at), namespace: "foreign" }, data: { VALUE: Buffer.alloc(512, 7).toString("base64") } };
+    return testbed.client.create(SECRETS, secret, { metadataOnly: true });
+  });
+}
+
+async function run(world: World): Promise<Figures> {
+  say(`${BUNDLES} bundles of five values, ${ROUNDS} rounds`);
+  const { raw: limit, synced } = await rounds(world);
+  const restarted = await restart(world, `x25519-${ROUNDS}`);
+  say(`restart with nothing changed: ready in ${restarted.readyMs.toFixed(0)} ms, ${restarted.writes} writes, ${restarted.opens} opens`);
+  await world.testbed.operator.stop();
+  const small = await memory(world, ["--namespaces", "xwing-1"]);
+  say(`memory with ${BUNDLES} bundles: operator ${small.operatorMiB.toFixed(0)} MiB, keyring ${small.keyringMiB.toFixed(0)} MiB`);
+  const idle = await changes(world, "xwing-1", EDITS);
+  say(`one changed value, idle: p50 ${idle.p50Ms.toFixed(0)} ms, p99 ${idle.p99Ms.toFixed(0)} ms`);
+  await world.testbed.operator.stop();
+  await layOut(world, "xwing", "xwing-backlog", BACKLOG);
+  await world.testbed.startOperator(["--namespaces", "xwing-1,xwing-backlog"]);
+  const backlog = await changes(world, "xwing-1", EDITS);
+  say(`one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`);
+  await quiet(world.testbed);
+  await world.testbed.operator.stop();
+  await foreignSecrets(world);
+  const large = await memory(world, ["--namespaces", "xwing-1,foreign"]);
+  return figuresOf({ limit, synced, restarted, idle, backlog, small, large });
+}
+
+interface Measured {
+  readonly limit: number;
+  readonly synced: Readonly<Record<Sealing, readonly Synced[]>>;
+  readonly restarted: Figures["restart"];
+  readonly idle: Figures["change"]["idle"];
+  readonly backlog: Figures["change"]["backlog"];
+  readonly small: { readonly operatorMiB: number; readonly keyringMiB: number };
+  readonly large: { readonly operatorMiB: number; readonly keyringMiB: number };
+}
+
+function figuresOf({ limit, synced, restarted, idle, backlog, small, large }: Measured): Figures {
+  const of = (sealing: Sealing) => {
+    const pick = (read: (figure: Synced) => number): number => median(synced[sealing].map(read));
+    const rate = pick(({ bundlesPerSecond }) => bundlesPerSecond);
+    const [operator, keyring] = [pick(({ operatorMs }) => operatorMs), pick(({ keyringMs }) => keyringMs)];
+    return {
+      ratioToRaw: rounded(rate / limit, 3),
+      bundlesPerSecond: rounded(rate, 1),
+      cpuMsPerBundle: rounded(operator + keyring),
+      operatorMsPerBundle: rounded(operator),
+      keyringMsPerBundle: rounded(keyring),
+    };
+  };
+  return {
+    raw: { bundlesPerSecond: rounded(limit, 1) },
+    firstSync: { x25519: of("x25519"), xwing: of("xwing") },
+    restart: { ...restarted, readyMs: rounded(restarted.readyMs, 0) },
+    change: { idle, backlog },
+    memory: {
+      operatorMiB: rounded(small.operatorMiB, 1),
+      keyringMiB: rounded(small.keyringMiB, 1),
+      withForeignMiB: rounded(large.operatorMiB + large.keyringMiB, 1),
+    },
+    keyring: { entriesPerCpuSecond: rounded(median(synced.xwing.map(({ entriesPerKeyringSecond }) => entriesPerKeyringSecond)), 0) },
+    date: new Date().toISOString(),
+    versions: { zopp: VERSION, node: process.versions.node, kubernetes: "1.37.2" },
+    bundles: BUNDLES,
+  };
+}
+
+const world = await startWorld();
+try {
+  const figures = await run(world);
+  await mkdir(`${packageRoot()}/build`, { recursive: true });
+  await writeFile(`${packageRoot()}/build/bench.json`, `${JSON.stringify(figures, null, 2)}\n`);
+  console.log(table(figures));
+} finally {
+  await world.testbed.stop();
+}

@@ -1,0 +1,122 @@
+// First sync and restart: how fast the operator and the keyring deliver what lies there, and what it costs them.
+// Time counts from the operator's own "started" to the last status that says Ready.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import type { Child } from "../child.js";
+import { eventually } from "../eventually.js";
+import type { Testbed } from "../testbed.js";
+import { cpuMs } from "./process.js";
+import { VALUES, type World } from "./world.js";
+
+/** What a first sync took. */
+export interface Synced {
+  readonly bundlesPerSecond: number;
+  readonly operatorMs: number;
+  readonly keyringMs: number;
+  readonly entriesPerKeyringSecond: number;
+}
+
+const STARTED = '"msg":"started"';
+const SYNC_LIMIT_MS = 300_000;
+
+/** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
+export async function firstSync({ testbed }: World, namespace: string, count: number): Promise<Synced> {
+  const keyringBefore = await cpuMs(testbed.keyring.pid);
+  const ready = whenReady(testbed, namespace, count);
+  const starting = testbed.startOperator(["--namespaces", namespace]);
+  const operatorBefore = await cpuAtStart(testbed);
+  await starting;
+  const finished = await ready;
+  const operatorMs = (await cpuMs(testbed.operator.pid)) - operatorBefore;
+  const keyringMs = (await cpuMs(testbed.keyring.pid)) - keyringBefore;
+  return {
+    bundlesPerSecond: count / ((finished - startedAt(testbed.operator)) / 1000),
+    operatorMs: operatorMs / count,
+    keyringMs: keyringMs / count,
+    entriesPerKeyringSecond: (count * VALUES) / (keyringMs / 1000),
+  };
+}
+
+/** The CPU time that the operator's process took to come up: it is no part of the work. */
+async function cpuAtStart(testbed: Testbed): Promise<number> {
+  const before = currentPid(testbed);
+  for (;;) {
+    await sleep(2);
+    const pid = currentPid(testbed);
+    if (pid !== undefined && pid !== before && testbed.operator.lines.some((line) => line.includes(STARTED))) return cpuMs(pid);
+  }
+}
+
+function currentPid(testbed: Testbed): number | undefined {
+  return testbed.operator.running ? testbed.operator.pid : undefined;
+}
+
+/** When the operator said that its controllers run, in milliseconds since the epoch. */
+export function startedAt(operator: Child): number {
+  for (const line of operator.lines) {
+    if (line.includes(STARTED)) return Date.parse((JSON.parse(line) as { time: string }).time);
+  }
+  throw new Error("the operator did not say that it started");
+}
+
+/** Watches until `count` bundles are Ready; resolves with the time of the last one. */
+export async function whenReady({ client }: Testbed, namespace: string, count: number): Promise<number> {
+  const ready = new Set<string>();
+  const stopped = AbortSignal.timeout(SYNC_LIMIT_MS);
+  const from = await client.list(ZOPP_SECRETS, { namespace, metadataOnly: true });
+  const options = { namespace, resourceVersion: from.metadata.resourceVersion ?? "", timeoutSeconds: 300, quietMs: SYNC_LIMIT_MS, signal: stopped };
+  for await (const { type, object } of client.watch<ZoppSecret>(ZOPP_SECRETS, options)) {
+    if (type !== "BOOKMARK" && isReady(object)) ready.add(object.metadata.name);
+    if (ready.size === count) return Date.now();
+  }
+  throw new Error(`only ${ready.size} of ${count} bundles in ${namespace} became ready`);
+}
+
+function isReady({ status }: ZoppSecret): boolean {
+  return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+}
+
+/** What a restart with nothing changed did. */
+export interface Restarted {
+  /** Changed Secrets, bundles and Events. */
+  readonly writes: number;
+  /** Openings in the keyring's log. */
+  readonly opens: number;
+  readonly readyMs: number;
+}
+
+/** Stops the operator and starts it again on the same namespace. */
+export async function restart({ testbed }: World, namespace: string): Promise<Restarted> {
+  await testbed.operator.stop();
+  const [before, opened] = [await versions(testbed, namespace), opens(testbed.keyring)];
+  const begun = performance.now();
+  await testbed.startOperator(["--namespaces", namespace]);
+  const readyMs = performance.now() - begun;
+  await quiet(testbed);
+  const after = await versions(testbed, namespace);
+  const writes = [...after].filter(([name, version]) => before.get(name) !== version).length;
+  return { writes, opens: opens(testbed.keyring) - opened, readyMs };
+}
+
+/** Waits until the operator's queues are empty and nothing is worked on. */
+export async function quiet({ ports }: Testbed): Promise<void> {
+  await eventually(async () => {
+    const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
+    const busy = [...text.matchAll(/^(?:workqueue_depth|controller_runtime_active_workers)\{[^}]*\} (\d+)/gm)];
+    return busy.every(([, value]) => value === "0");
+  });
+}
+
+async function versions({ client }: Testbed, namespace: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const resource of [SECRETS, ZOPP_SECRETS, { ...SECRETS, plural: "events", kind: "Event" }]) {
+    const { items } = await client.list<KubeObject>(resource, { namespace, metadataOnly: true });
+    for (const { metadata } of items) found.set(`${resource.plural}/${metadata.name}`, metadata.resourceVersion ?? "");
+  }
+  return found;
+}
+
+function opens(keyring: Child): number {
+  return keyring.lines.filter((line) => line.includes('"action":"open"')).length;
+}

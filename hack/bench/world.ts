@@ -1,0 +1,88 @@
+// What is measured: one zopp on one API server, with an X-Wing and an X25519 environment, and bundles of five values.
+// How it is measured is in the files beside this one.
+import { parseEncryptionKey } from "../../crds/crypto/keys.js";
+import { wrapEnvironmentKey } from "../../crds/crypto/wrap.js";
+import { newEnvironment } from "../../crds/policy/edit.js";
+import { type AcceptedEnvironment, readEnvironment } from "../../crds/policy/environment.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { NAMESPACES, ZOPP_ENVIRONMENTS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { bundle, environmentKey, identityOf } from "../fixtures.js";
+import { startTestbed, type Testbed } from "../testbed.js";
+import { gcOptions } from "./gc.options.js";
+
+/** How entries are sealed. */
+export type Sealing = "xwing" | "x25519";
+
+/** Values per bundle. */
+export const VALUES = 5;
+const IN_FLIGHT = 32;
+/** Namespaces of an environment are its sealing, a dash, and whatever a run calls itself. */
+const RULES = [
+  { name: "shop/production", namespaces: ["xwing-*"], clusters: ["eu-1"] },
+  { name: "shop/compact", namespaces: ["x25519-*"], clusters: ["eu-1"] },
+];
+
+/** A running zopp with both environments. */
+export interface World {
+  readonly testbed: Testbed;
+  readonly environments: Readonly<Record<Sealing, AcceptedEnvironment>>;
+}
+
+/** Starts it; the operator is stopped again, so that bundles can be laid out before it looks. */
+export async function startWorld(): Promise<World> {
+  const testbed = await startTestbed({ namespaces: ["xwing-start"], workspace: { environments: RULES } });
+  const compact = await applyCompact(testbed);
+  await testbed.operator.stop();
+  await testbed.keyring.stop();
+  await testbed.startKeyring({ NODE_OPTIONS: gcOptions() });
+  return { testbed, environments: { xwing: testbed.environment, x25519: compact } };
+}
+
+async function applyCompact(testbed: Testbed): Promise<AcceptedEnvironment> {
+  const scope = { workspace: "acme", project: "shop", environment: "compact" };
+  const recipient = parseEncryptionKey(testbed.cluster.encryptionKey);
+  if (recipient === null) throw new Error("the keyring published no encryption key");
+  const { privateKey, public: publicKey } = environmentKey.x25519;
+  const sealed = [wrapEnvironmentKey(recipient, { ...scope, epoch: 1 }, privateKey)];
+  const keys = [{ epoch: 1, binding: "object" as const, public: publicKey.text, sealed }];
+  const environment = newEnvironment({ ...scope, access: "brokered", keys }, { signingKeys: [identityOf("alice").signing], now: new Date() });
+  await testbed.apply(ZOPP_ENVIRONMENTS, environment);
+  return readEnvironment(environment);
+}
+
+/** The name of the n-th bundle. */
+export function nameOf(at: number): string {
+  return `bundle-${String(at).padStart(5, "0")}`;
+}
+
+/** Five values of ordinary length. */
+export function valuesOf(mark: string): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: VALUES }, (_, at) => [`KEY_${at}`, `${mark}-${"v".repeat(24)}-${at}`]));
+}
+
+/** Makes a namespace with sealed, signed bundles in it; nothing else looks at them yet. */
+export async function layOut({ testbed, environments }: World, sealing: Sealing, namespace: string, count: number): Promise<void> {
+  await testbed.apply(NAMESPACES, { metadata: { name: namespace } });
+  const now = new Date();
+  await inParallel(count, async (at) => {
+    const name = nameOf(at);
+    await testbed.client.create(ZOPP_SECRETS, sealedBundle(environments[sealing], { namespace, name, mark: name, now }), { metadataOnly: true });
+  });
+}
+
+/** One signed bundle of five values. */
+export function sealedBundle(
+  environment: AcceptedEnvironment,
+  { namespace, name, mark, now }: { readonly namespace: string; readonly name: string; readonly mark: string; readonly now: Date },
+): ZoppSecret {
+  return bundle(environment, valuesOf(mark), { namespace, name, now });
+}
+
+/** Does something for 0 … count-1, thirty-two at once. */
+export async function inParallel(count: number, work: (at: number) => Promise<unknown>, inFlight = IN_FLIGHT): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let at = next++; at < count; at = next++) await work(at);
+  };
+  await Promise.all(Array.from({ length: inFlight }, worker));
+}
