@@ -1,7 +1,7 @@
 // The keyring's settings: flags and variables to typed objects, and the text of --help.
 // Opens no file.
 import { Command, InvalidArgumentError, Option } from "commander";
-import { parsePin, type Pin } from "../../crds/policy/pin.js";
+import { type Pin, parsePin } from "../../crds/policy/pin.js";
 import { VERSION } from "../../crds/version.js";
 import type { ListenOptions } from "../health.js";
 import type { Level } from "../log.js";
@@ -62,30 +62,47 @@ export function command(actions: Actions): Command {
     .requiredOption("--public <file>", "file to write the public key to")
     .action(({ seed, public: publicFile }: { seed: string; public: string }) => actions.keygen(seed, publicFile));
   const serve = program.command("serve").description("serve the pinned workspaces of this cluster");
-  for (const option of options()) serve.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
-  serve.action(({ trust = [], firstUse = false, ...rest }: Flags) => actions.serve({ ...rest, trust: trustOf(serve, trust, firstUse) }));
+  for (const option of options())
+    serve.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
+  serve.action(({ trust = [], firstUse = false, ...rest }: Flags) =>
+    actions.serve({ ...rest, trust: trustOf(serve, trust, firstUse) }),
+  );
   return program;
 }
 
 function trustOf(serve: Command, pins: readonly Pin[], firstUse: boolean): Trust {
   if (firstUse && pins.length > 0) serve.error("error: --first-use and --trust exclude each other", { exitCode: 2 });
-  if (!firstUse && pins.length === 0) serve.error("error: give at least one --trust PIN (or --first-use to try zopp out)", { exitCode: 2 });
+  if (!firstUse && pins.length === 0)
+    serve.error("error: give at least one --trust PIN (or --first-use to try zopp out)", { exitCode: 2 });
   return { pins, firstUse };
 }
 
 function options(): readonly Option[] {
   return [
     new Option("--seed <file>", "file with the seed").makeOptionMandatory(),
-    new Option("--trust <pin...>", "a workspace to serve, as WORKSPACE@VERSION:DIGEST; several: again or by commas").argParser(toPins),
+    new Option(
+      "--trust <pin...>",
+      "a workspace to serve, as WORKSPACE@VERSION:DIGEST; several: again or by commas",
+    ).argParser(toPins),
     new Option("--first-use", "serve the first workspace that appears, and no other ever (demo, solo)"),
     new Option("--namespace <name>", "namespace of ledger and log").default("zopp-system"),
-    new Option("--operator-account <namespace/name>", "the operator's ServiceAccount").makeOptionMandatory().argParser(toAccount),
+    new Option("--operator-account <namespace/name>", "the operator's ServiceAccount")
+      .makeOptionMandatory()
+      .argParser(toAccount),
     new Option("--pod-uid <uid>", "uid of the pod that keyring and operator share").makeOptionMandatory(),
     new Option("--kubeconfig <file>", "kubeconfig (default: KUBECONFIG, ~/.kube/config, or the pod's account)"),
-    new Option("--listen <host:port>", "gRPC").default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443").argParser(toListen),
-    new Option("--metrics <host:port>", "/metrics").default({ host: "0.0.0.0", port: 8082 }, "0.0.0.0:8082").argParser(toListen),
-    new Option("--health <host:port>", "/healthz and /readyz").default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083").argParser(toListen),
-    new Option("--log-level <level>", "least level that is logged").choices(["debug", "info", "warn", "error"]).default("info"),
+    new Option("--listen <host:port>", "gRPC")
+      .default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443")
+      .argParser(toListen),
+    new Option("--metrics <host:port>", "/metrics")
+      .default({ host: "0.0.0.0", port: 8082 }, "0.0.0.0:8082")
+      .argParser(toListen),
+    new Option("--health <host:port>", "/healthz and /readyz")
+      .default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083")
+      .argParser(toListen),
+    new Option("--log-level <level>", "least level that is logged")
+      .choices(["debug", "info", "warn", "error"])
+      .default("info"),
   ];
 }
 

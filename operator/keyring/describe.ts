@@ -37,7 +37,11 @@ function demandsApprovals({ workspace, environment }: NonNullable<ReturnType<Pol
   return known && (ruleFor(workspace, environment.scope).approvals?.required ?? 0) > 0;
 }
 
-function stateOf(verdict: Verdict, accepted: { readonly version: number; readonly digest: string } | undefined, approvals: boolean) {
+function stateOf(
+  verdict: Verdict,
+  accepted: { readonly version: number; readonly digest: string } | undefined,
+  approvals: boolean,
+) {
   const { name, uid, generation, refused } = verdict;
   return {
     name,

@@ -1,5 +1,6 @@
 // Who may enrol: judged on real tokens by a real API server, and on what a lying or slow one would answer.
 import t, { type Test } from "tap";
+import { newSigningKey } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import { type ControlPlane, startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { createOperatorPod } from "../../hack/control-plane/operator-pod.js";
@@ -9,6 +10,7 @@ import { answer, scriptedServer } from "../kube/scripted-server.js";
 import { ENROLMENT_SECONDS, Enrolments } from "./enrol.js";
 
 const RULES = { account: "zopp-system/zopp", podUid: "pod-1" };
+const [ONE, TWO, THREE] = [newSigningKey().verifyKey, newSigningKey().verifyKey, newSigningKey().verifyKey];
 const LOOPBACK = "127.0.0.1";
 
 async function outcome(promise: Promise<unknown>): Promise<string> {
@@ -65,20 +67,20 @@ const REFUSED: Record<string, Answer> = {
 for (const [what, status] of Object.entries(REFUSED)) {
   t.test(`nobody enrols when the review says ${what}`, async (t) => {
     const enrolments = await answered(t, status);
-    t.match(await outcome(enrolments.judge("zk1a", "secret-token", LOOPBACK)), /^EnrolmentRefused: /);
-    t.notMatch(await outcome(enrolments.judge("zk1a", "secret-token", LOOPBACK)), /secret-token/);
+    t.match(await outcome(enrolments.judge(ONE, "secret-token", LOOPBACK)), /^EnrolmentRefused: /);
+    t.notMatch(await outcome(enrolments.judge(ONE, "secret-token", LOOPBACK)), /secret-token/);
   });
 }
 
 for (const address of [undefined, "", "10.0.0.7", "::ffff:10.0.0.7", "128.0.0.1", "::2", "127.0.0.1.example"]) {
   t.test(`nobody enrols from the address ${String(address)}, whatever the token`, async (t) => {
-    t.match(await outcome((await answered(t, GOOD)).judge("zk1a", "t", address)), /^EnrolmentRefused: .*loopback/);
+    t.match(await outcome((await answered(t, GOOD)).judge(ONE, "t", address)), /^EnrolmentRefused: .*loopback/);
   });
 }
 
 for (const address of ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"]) {
   t.test(`loopback is ${address} too`, async (t) => {
-    t.equal(await outcome((await answered(t, GOOD)).judge("zk1a", "t", address)), "admitted");
+    t.equal(await outcome((await answered(t, GOOD)).judge(ONE, "t", address)), "admitted");
   });
 }
 
@@ -91,27 +93,34 @@ t.test(
   async (t) => {
     let now = new Date("2026-11-23T10:00:00Z");
     const enrolments = await answered(t, GOOD, () => now);
-    const hour = await enrolments.judge("zk1a", "opaque", LOOPBACK);
+    const hour = await enrolments.judge(ONE, "opaque", LOOPBACK);
     t.equal(hour.until, now.getTime() + ENROLMENT_SECONDS * 1000);
-    t.equal(enrolments.of("zk1a"), null, "judged is not admitted: the record comes between");
+    t.equal(enrolments.of(ONE), null, "judged is not admitted: the record comes between");
     enrolments.admit(hour);
-    t.equal(enrolments.of("zk1a")?.kid, "zk1a");
-    t.equal(enrolments.of("zk1b"), null);
+    t.equal(enrolments.of(ONE)?.key, ONE);
+    t.equal(enrolments.of(TWO), null);
     now = new Date("2026-11-23T10:59:59.999Z");
-    t.equal(enrolments.of("zk1a")?.kid, "zk1a");
+    t.equal(enrolments.of(ONE)?.key, ONE);
     now = new Date("2026-11-23T11:00:00Z");
-    t.equal(enrolments.of("zk1a"), null, "the hour is over");
-    const short = await enrolments.judge("zk1b", tokenEnding(now.getTime() / 1000 + 60), LOOPBACK);
+    t.equal(enrolments.of(ONE), null, "the hour is over");
+    const short = await enrolments.judge(TWO, tokenEnding(now.getTime() / 1000 + 60), LOOPBACK);
     t.equal(short.until, now.getTime() + 60_000);
-    enrolments.admit(await enrolments.judge("zk1a", "opaque", LOOPBACK));
+    enrolments.admit(await enrolments.judge(ONE, "opaque", LOOPBACK));
     enrolments.admit(short);
-    t.equal(enrolments.of("zk1a"), null, "replaced");
-    t.equal(enrolments.of("zk1b")?.kid, "zk1b");
-    const over = await enrolments.judge("zk1c", tokenEnding(now.getTime() / 1000 - 5), LOOPBACK);
+    t.equal(enrolments.of(ONE), null, "replaced");
+    t.equal(enrolments.of(TWO)?.key, TWO);
+    const over = await enrolments.judge(THREE, tokenEnding(now.getTime() / 1000 - 5), LOOPBACK);
     enrolments.admit(over);
-    t.equal(enrolments.of("zk1c"), null, "a token that has ended admits for no moment");
+    t.equal(enrolments.of(THREE), null, "a token that has ended admits for no moment");
   },
 );
+
+t.test("an enrolment is of a whole key: another one with the same kid is nobody", async (t) => {
+  const enrolments = await answered(t, GOOD);
+  enrolments.admit(await enrolments.judge(ONE, "t", LOOPBACK));
+  t.equal(enrolments.of({ ...TWO, kid: ONE.kid }), null);
+  t.equal(enrolments.of(ONE)?.actor, "system:serviceaccount:zopp-system:zopp");
+});
 
 t.test("an API server that does not answer refuses nobody for good", async (t) => {
   const server = await scriptedServer((_, response) => answer(response, 500, {}));
@@ -121,7 +130,7 @@ t.test("an API server that does not answer refuses nobody for good", async (t) =
     await server.down();
   });
   const enrolments = new Enrolments(client, RULES, () => new Date());
-  t.match(await outcome(enrolments.judge("zk1a", "t", LOOPBACK)), /^ApiUnreachable: /);
+  t.match(await outcome(enrolments.judge(ONE, "t", LOOPBACK)), /^ApiUnreachable: /);
 });
 
 async function createToken(cp: ControlPlane, args: readonly string[]): Promise<string> {
@@ -156,11 +165,11 @@ t.test("on a real API server", async (t) => {
     nothing: ["", /^EnrolmentRefused/],
   };
   for (const [what, [token, expected]] of Object.entries(tokens)) {
-    t.match(await outcome(enrolments.judge("zk1a", token, LOOPBACK)), expected, `the token is ${what}`);
+    t.match(await outcome(enrolments.judge(ONE, token, LOOPBACK)), expected, `the token is ${what}`);
   }
   // the API server remembers for seconds which tokens were good: these ones it has not seen yet
   const unseen = await Promise.all(Array.from({ length: 20 }, () => pod.token()));
   await cp.kubectl(["delete", "pod", "zopp-0", "-n", "zopp-system", "--force", "--grace-period=0"]);
-  const refused = async () => (await outcome(enrolments.judge("zk1a", unseen.pop() ?? "", LOOPBACK))) !== "admitted";
+  const refused = async () => (await outcome(enrolments.judge(ONE, unseen.pop() ?? "", LOOPBACK))) !== "admitted";
   t.ok(await eventually(refused), "a token dies with its pod");
 });

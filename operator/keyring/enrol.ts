@@ -1,8 +1,10 @@
 // Enrolment: a key without a name becomes the operator's for an hour, on a token bound to the operator's own pod.
 // Enrolments live in memory only: after a restart everybody enrols again.
 import { isIP } from "node:net";
+import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ApiClient } from "../kube/client.js";
+import { apiStatus } from "../kube/errors.js";
 import { type KubeObject, TOKEN_REVIEWS } from "../kube/resources.js";
 
 /** The audience that a token must be for: no other token of the pod can be used here. */
@@ -23,7 +25,7 @@ export interface EnrolRules {
 
 /** An admitted key. */
 export interface Enrolment {
-  readonly kid: string;
+  readonly key: VerifyKey;
   /** The account, as Kubernetes names it. */
   readonly actor: string;
   readonly pod: string;
@@ -44,7 +46,8 @@ export class Enrolments {
   readonly #client: ApiClient;
   readonly #rules: EnrolRules;
   readonly #now: () => Date;
-  readonly #byPod = new Map<string, Enrolment>();
+  /** One pod may enrol, and one key of it at a time. */
+  #admitted: Enrolment | null = null;
 
   constructor(client: ApiClient, rules: EnrolRules, now: () => Date) {
     this.#client = client;
@@ -52,20 +55,28 @@ export class Enrolments {
     this.#now = now;
   }
 
-  /** The live enrolment of a key; null when it has none, or its hour is over. */
-  of(kid: string): Enrolment | null {
-    const found = [...this.#byPod.values()].find((enrolment) => enrolment.kid === kid);
-    return found !== undefined && this.#now().getTime() < found.until ? found : null;
+  /** The live enrolment of a key (the whole key: its kid is only a hint); null when it has none, or its hour is over. */
+  of(key: VerifyKey): Enrolment | null {
+    const found = this.#admitted;
+    return found?.key.text === key.text && this.#now().getTime() < found.until ? found : null;
   }
 
   /**
    * Judges a token for a key that asks from an address. Throws EnrolmentRefused, which says what is wrong but nothing of
    * the token; ApiUnreachable when the API server cannot be asked.
    */
-  async judge(kid: string, token: string, address: string | undefined): Promise<Enrolment> {
+  async judge(key: VerifyKey, token: string, address: string | undefined): Promise<Enrolment> {
     if (!isLoopback(address)) throw refused("it did not come over loopback");
-    const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", metadata: {}, spec: { token, audiences: [AUDIENCE] } };
-    const { status } = await this.#client.create<Review>(TOKEN_REVIEWS, body);
+    const body = {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenReview",
+      metadata: {},
+      spec: { token, audiences: [AUDIENCE] },
+    };
+    const { status } = await this.#client.create<Review>(TOKEN_REVIEWS, body).catch((error: unknown) => {
+      if (apiStatus(error)?.status === 400) throw refused("the API server takes it for no token at all");
+      throw error;
+    });
     if (status?.authenticated !== true || !status.audiences?.includes(AUDIENCE)) {
       throw refused(`the API server does not accept the token for the audience ${AUDIENCE}`);
     }
@@ -74,12 +85,12 @@ export class Enrolments {
     if (username !== expected) throw refused(`the token is not one of ${expected}`);
     if (extra?.[POD_UID]?.[0] !== this.#rules.podUid) throw refused("the token is not bound to the keyring's own pod");
     const seconds = Math.min(ENROLMENT_SECONDS, secondsLeft(token, this.#now()));
-    return { kid, actor: username, pod: extra[POD_NAME]?.[0] ?? "", until: this.#now().getTime() + seconds * 1000 };
+    return { key, actor: username, pod: extra[POD_NAME]?.[0] ?? "", until: this.#now().getTime() + seconds * 1000 };
   }
 
   /** Admits a judged key: the pod's earlier key, if any, is admitted no longer. */
   admit(enrolment: Enrolment): void {
-    this.#byPod.set(this.#rules.podUid, enrolment);
+    this.#admitted = enrolment;
   }
 }
 
@@ -87,7 +98,8 @@ function refused(why: string): ZoppError {
   return new ZoppError("EnrolmentRefused", `enrolment refused: ${why}`);
 }
 
-function isLoopback(address: string | undefined): boolean {
+/** True for an address of this machine (or pod) itself. */
+export function isLoopback(address: string | undefined): boolean {
   const plain = address?.replace(/^::ffff:/, "");
   return plain === "::1" || (plain !== undefined && isIP(plain) === 4 && plain.startsWith("127."));
 }
@@ -95,7 +107,9 @@ function isLoopback(address: string | undefined): boolean {
 /** Seconds until the token's own end; it was authenticated just now, so its claims are true. */
 function secondsLeft(token: string, now: Date): number {
   try {
-    const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")) as { exp?: unknown };
+    const claims = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")) as {
+      exp?: unknown;
+    };
     if (typeof claims.exp === "number") return Math.max(0, claims.exp - Math.floor(now.getTime() / 1000));
   } catch {
     // a token without readable claims ends with the enrolment

@@ -75,9 +75,21 @@ export class Keyring {
     log.on("forked", onForked);
     this.#unfolded = memory.unfolded;
     this.#parts = { log, memory, book: this.#openBook(memory, log) };
-    await log.append([{ action: "start", decision: "done", actor: "keyring", log: memory.end.log, kid: identity.signing.verifyKey.kid, request: VERSION }]);
+    await log.append([
+      {
+        action: "start",
+        decision: "done",
+        actor: "keyring",
+        log: memory.end.log,
+        kid: identity.signing.verifyKey.kid,
+        request: VERSION,
+      },
+    ]);
     await publish(client, namespace, identity, memory.end.log);
-    this.#options.log.info({ log: memory.end.log, records: memory.end.size, fresh: memory.fresh, kid: identity.signing.verifyKey.kid }, "log opened");
+    this.#options.log.info(
+      { log: memory.end.log, records: memory.end.size, fresh: memory.fresh, kid: identity.signing.verifyKey.kid },
+      "log opened",
+    );
     for (const informer of [this.#workspaces, this.#environments]) {
       informer.onChange(() => this.#review());
       informer.start();
@@ -95,11 +107,11 @@ export class Keyring {
 
   /** What a key is now: an enrolled workload, a device of a policy in force, or a stranger. */
   identify(key: VerifyKey): Pick<Peer, "role" | "actor"> {
-    const enrolment = this.#enrolments.of(key.kid);
+    const enrolment = this.#enrolments.of(key);
     if (enrolment !== null) return { role: "operator", actor: enrolment.actor };
     for (const { roster } of this.#parts?.book.servedWorkspaces() ?? []) {
       const signer = roster.signers.get(key.kid);
-      if (signer === undefined || hasEnded(signer.principal.expires, new Date())) continue;
+      if (signer?.key.text !== key.text || hasEnded(signer.principal.expires, new Date())) continue;
       return { role: "device", actor: `${signer.principal.name}/${signer.device.name}` };
     }
     return { role: "stranger", actor: key.kid };
@@ -120,7 +132,7 @@ export class Keyring {
     await Promise.all([this.#workspaces.stop(), this.#environments.stop()]);
     await this.#reviewing;
     await this.#parts?.log.close();
-    if (this.#unfolded >= FOLD_SEGMENTS) await this.#fold();
+    await this.#foldIfDue();
   }
 
   #openLog(memory: Remembered): AuditLog {
@@ -138,7 +150,7 @@ export class Keyring {
         log.info({ log: end.log, size: end.size, segment: end.previous }, "checkpoint");
         metrics.logSize(end.size);
         this.#unfolded += 1;
-        if (this.#unfolded === FOLD_SEGMENTS) void this.#fold();
+        void this.#foldIfDue();
       },
     });
   }
@@ -161,9 +173,10 @@ export class Keyring {
     });
   }
 
-  async #fold(): Promise<void> {
+  /** The ledger runs ahead of the log while records wait: a snapshot must not hold what never became durable. */
+  async #foldIfDue(): Promise<void> {
     const parts = this.#parts;
-    if (parts === null) return;
+    if (parts === null || this.#unfolded < FOLD_SEGMENTS || !parts.log.quiet) return;
     this.#unfolded = 0;
     try {
       await this.#store.fold(parts.memory.ledger, parts.log.end);
@@ -194,13 +207,17 @@ export class Keyring {
     if (this.#refusals.has(name)) return;
     if (this.#refusals.size >= MAX_REFUSALS) this.#refusals.clear();
     this.#refusals.add(name);
-    this.#running().log.append([fact]).catch((err: unknown) => this.#options.log.warn({ err }, "a refusal is not recorded yet"));
+    this.#running()
+      .log.append([fact])
+      .catch((err: unknown) => this.#options.log.warn({ err }, "a refusal is not recorded yet"));
   }
 
   async #enrol(token: string, peer: Peer) {
-    const enrolment = await this.#enrolments.judge(peer.key.kid, token, peer.address);
-    const { kid, actor, pod, until } = enrolment;
-    await this.#running().log.append([{ action: "enrol", decision: "done", actor, kid, pod, evidence: "proved" }]);
+    const enrolment = await this.#enrolments.judge(peer.key, token, peer.address);
+    const { key, actor, pod, until } = enrolment;
+    await this.#running().log.append([
+      { action: "enrol", decision: "done", actor, kid: key.kid, pod, evidence: "proved" },
+    ]);
     this.#enrolments.admit(enrolment);
     return { seconds: BigInt(Math.floor((until - Date.now()) / 1000)) };
   }
@@ -213,7 +230,8 @@ export class Keyring {
   }
 
   async #open(bundles: readonly { namespace: string; name: string; spec: Uint8Array }[], context: HandlerContext) {
-    if (bundles.length > MAX_BUNDLES) throw new ZoppError("TooLarge", `an Open holds ${bundles.length} bundles, the limit is ${MAX_BUNDLES}`);
+    if (bundles.length > MAX_BUNDLES)
+      throw new ZoppError("TooLarge", `an Open holds ${bundles.length} bundles, the limit is ${MAX_BUNDLES}`);
     const { log, book, memory } = this.#running();
     const peer = peerOf(context.values);
     const caller = { actor: peer.actor, evidence: "delegated", request: randomBytes(8).toString("hex") } as const;

@@ -32,7 +32,8 @@ export async function readSeed(file: string): Promise<Identity> {
     throw new ZoppError("SeedMissing", `cannot read the seed file ${file}`, { cause });
   });
   const seed = decodeBase64(text.trim());
-  if (seed?.length !== SEED_BYTES) throw new ZoppError("Malformed", `the seed file ${file} does not hold one line of base64 of 32 bytes`);
+  if (seed?.length !== SEED_BYTES)
+    throw new ZoppError("Malformed", `the seed file ${file} does not hold one line of base64 of 32 bytes`);
   try {
     return identityFromSeed(seed);
   } finally {
@@ -47,7 +48,8 @@ async function writeNew(file: string, text: string, mode: number): Promise<void>
     await handle.writeFile(text);
     await handle.sync();
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") throw new ZoppError("SeedExists", `${file} exists and is never overwritten`);
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST")
+      throw new ZoppError("SeedExists", `${file} exists and is never overwritten`);
     if (handle !== undefined) await unlink(file).catch(() => {});
     throw new ZoppError("FileUnwritable", `cannot write ${file}`, { cause });
   } finally {

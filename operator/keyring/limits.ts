@@ -40,7 +40,8 @@ export class Quota {
   /** Runs a call within the caller's quota. Throws Overloaded when it is used up. */
   async within<T>(caller: string, call: () => Promise<T>): Promise<T> {
     const running = this.#running.get(caller) ?? 0;
-    if (running >= this.#atOnce) throw new ZoppError("Overloaded", `${caller} has ${running} calls running, which is the limit`);
+    if (running >= this.#atOnce)
+      throw new ZoppError("Overloaded", `${caller} has ${running} calls running, which is the limit`);
     this.#running.set(caller, running + 1);
     try {
       return await call();

@@ -75,6 +75,11 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     return this.#end;
   }
 
+  /** True when every record that was appended is stored. */
+  get quiet(): boolean {
+    return this.#next === this.#end.size;
+  }
+
   /**
    * Appends facts in order; resolves when they are durable. Throws AuditUnavailable when they are not in time (they
    * may still become so: over-reporting is the safe side), LogForked when somebody else writes this log.
@@ -136,7 +141,11 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   #take(): string[] {
     const lines: string[] = [];
     let bytes = 0;
-    for (let next = this.#waiting[0]; next !== undefined && bytes + next.bytes <= MAX_SEGMENT_BYTES; next = this.#waiting[0]) {
+    for (
+      let next = this.#waiting[0];
+      next !== undefined && bytes + next.bytes <= MAX_SEGMENT_BYTES;
+      next = this.#waiting[0]
+    ) {
       bytes += next.bytes;
       lines.push(next.line);
       this.#waiting.shift();

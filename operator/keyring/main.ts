@@ -9,8 +9,8 @@ import { connect } from "../kube/client.js";
 import { createLogger } from "../log.js";
 import { keyringMetrics } from "../metrics.js";
 import { command, type ServeConfig } from "./config.js";
-import { keygen, readSeed } from "./keys.js";
 import { Keyring } from "./keyring.js";
+import { keygen, readSeed } from "./keys.js";
 import { reflectionAndHealth } from "./reflection.js";
 import { listen } from "./server.js";
 import { tlsIdentity } from "./tls.js";
@@ -22,12 +22,20 @@ async function serve(config: ServeConfig): Promise<void> {
   const log = createLogger("keyring", config.logLevel);
   const identity = await readSeed(config.seed);
   const metrics = keyringMetrics({ component: "keyring", version: VERSION });
-  const client = await connect({ file: config.kubeconfig, userAgent: `zopp-keyring/${VERSION}`, hooks: metrics.client });
+  const client = await connect({
+    file: config.kubeconfig,
+    userAgent: `zopp-keyring/${VERSION}`,
+    hooks: metrics.client,
+  });
   const { namespace, trust } = config;
   const enrol = { account: config.operatorAccount, podUid: config.podUid };
   const keyring = new Keyring({ client, identity, namespace, trust, enrol, log, metrics });
   let stopping = false;
-  const health = await serveHealth({ ...config.health, live: () => null, ready: () => (stopping ? "Stopping" : keyring.notReady()) });
+  const health = await serveHealth({
+    ...config.health,
+    live: () => null,
+    ready: () => (stopping ? "Stopping" : keyring.notReady()),
+  });
   const numbers = await serveMetrics({ ...config.metrics, registry: metrics.registry });
   log.info({ version: VERSION, kid: identity.signing.verifyKey.kid, instance: hostname() }, "starting");
   await keyring.begin((err) => {

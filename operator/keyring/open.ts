@@ -2,7 +2,7 @@
 // No plaintext is made here: the caller opens the boxes.
 import type { BundleCase, Policy } from "../../crds/bundle/case.js";
 import { signedPlace } from "../../crds/bundle/statements.js";
-import { verifyBundle } from "../../crds/bundle/verify.js";
+import { examineBundle, type Verified } from "../../crds/bundle/verify.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { entryKey } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
@@ -60,9 +60,13 @@ export async function openBundles(
   for (const bundle of sent) {
     const { result, fact } = openOne(bundle, caller, options);
     opened.push(result);
-    // appended before anything else is verified, so that the next bundle sees it in the ledger
-    if (fact !== undefined) durable.push(options.record([fact]));
-    else if (!result.ok) options.refuse(refusalOf(bundle, caller, result.error, result.policy));
+    if (result.ok) {
+      // appended before anything else is verified, so that the next bundle sees it in the ledger
+      const recorded = options.record([fact]);
+      // heard of below; until then a rejection that nobody handles would end the process
+      recorded.catch(() => {});
+      durable.push(recorded);
+    } else options.refuse(fact);
     // other calls and probes get their turn between bundles
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -75,16 +79,19 @@ export async function openBundles(
   return opened;
 }
 
-function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { result: Opened; fact?: Fact } {
+function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { result: Opened; fact: Fact } {
+  const place = `${bundle.namespace}/${bundle.name}`;
   let policy: readonly string[] = [];
+  let digest: string | undefined;
   try {
     const secret = parseSent(bundle);
     const served = options.book.policyFor(secret.spec.environment);
     policy = [served.workspace.digest, served.environment.digest];
-    const place = `${bundle.namespace}/${bundle.name}`;
-    const verified = verifyBundle(caseOf(secret, served, options));
+    const verified = examineBundle(caseOf(secret, served, options));
+    digest = verified.digest;
+    const [problem] = verified.problems;
+    if (problem !== undefined) throw problem;
     const keys = releasedKeys(secret, served);
-    const { digest, warnings } = verified;
     const fact: Fact = {
       action: "open",
       decision: "released",
@@ -95,9 +102,19 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
       policy,
       ...acceptance(secret, verified, options.ledger.place(place)?.environment),
     };
-    return { result: { ok: true, digest, keys, policy, warnings }, fact };
-  } catch (error) {
-    return { result: { ok: false, error: asZoppError(error, "opening the bundle"), policy } };
+    return { result: { ok: true, digest, keys, policy, warnings: verified.warnings }, fact };
+  } catch (thrown) {
+    const error = asZoppError(thrown, "opening the bundle");
+    const fact: Fact = {
+      action: "open",
+      decision: "refused",
+      ...caller,
+      object: place,
+      digest,
+      reason: error.code,
+      policy,
+    };
+    return { result: { ok: false, error, policy }, fact };
   }
 }
 
@@ -111,8 +128,14 @@ function parseSent({ namespace, name, spec }: SentBundle): ZoppSecret {
     throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not JSON`);
   }
   // members that stand twice would leave open which one the caller uses
-  if (JSON.stringify(parsed) !== text) throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not canonical JSON`);
-  return parseSecret({ apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", metadata: { namespace, name }, spec: parsed });
+  if (JSON.stringify(parsed) !== text)
+    throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not canonical JSON`);
+  return parseSecret({
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppSecret",
+    metadata: { namespace, name },
+    spec: parsed,
+  });
 }
 
 function caseOf(secret: ZoppSecret, served: ServedEnvironment, { book, ledger, now }: OpenOptions): BundleCase {
@@ -150,7 +173,16 @@ function releasedKeys(secret: ZoppSecret, served: ServedEnvironment): ReadonlyMa
       throw new ZoppError("CannotOpen", `spec.data.${key}.to: that environment key is not wrapped to this cluster`);
     }
     const { namespace, name } = signedPlace(secret, epoch.facts.binding);
-    const context = { workspace, project, environment, epoch: epoch.facts.epoch, namespace, name, key, version: entry.version };
+    const context = {
+      workspace,
+      project,
+      environment,
+      epoch: epoch.facts.epoch,
+      namespace,
+      name,
+      key,
+      version: entry.version,
+    };
     keys.set(key, entryKey(opens, context, sealed));
   }
   return keys;
@@ -159,7 +191,7 @@ function releasedKeys(secret: ZoppSecret, served: ServedEnvironment): ReadonlyMa
 /** What of a verified bundle is new to the ledger: the record of the opening is the ledger's line. */
 function acceptance(
   secret: ZoppSecret,
-  { acceptedHeader, acceptedEntries }: ReturnType<typeof verifyBundle>,
+  { acceptedHeader, acceptedEntries }: Verified,
   bound: string | undefined,
 ): Pick<Fact, "environment" | "header" | "entries"> {
   const { environment } = secret.spec;
@@ -169,8 +201,4 @@ function acceptance(
     header: acceptedHeader,
     ...(acceptedEntries.size === 0 ? {} : { entries: Object.fromEntries(acceptedEntries) }),
   };
-}
-
-function refusalOf({ namespace, name }: SentBundle, caller: Caller, error: ZoppError, policy: readonly string[]): Fact {
-  return { action: "open", decision: "refused", ...caller, object: `${namespace}/${name}`, reason: error.code, policy };
 }

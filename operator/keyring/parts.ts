@@ -22,7 +22,13 @@ export interface PartPlace {
   readonly through: number;
 }
 
-function makePart(place: PartPlace, kind: "Places" | "Policy", name: string, content: unknown, key: SigningKey): ZoppLedger {
+function makePart(
+  place: PartPlace,
+  kind: "Places" | "Policy",
+  name: string,
+  content: unknown,
+  key: SigningKey,
+): ZoppLedger {
   const text = JSON.stringify(content);
   const facts = { log: place.log, kind, name, through: place.through };
   const statement = ledgerStatement({ ...facts, hash: encodeHex(sha256(utf8(text))) });

@@ -3,7 +3,7 @@
 import type { DecryptionKey, Identity } from "../../crds/crypto/identity.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import { type AcceptedEnvironment, judgeEnvironment, readEnvironment, ruleFor } from "../../crds/policy/environment.js";
-import { formatPin, parsePin, type Pin } from "../../crds/policy/pin.js";
+import { formatPin, type Pin, parsePin } from "../../crds/policy/pin.js";
 import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import { parseEnvironment, parseWorkspace } from "../../crds/validate.js";
@@ -108,8 +108,12 @@ export class PolicyBook {
       throw new ZoppError("NotPinned", `workspace ${workspace} is not pinned in this keyring`);
     }
     const refused = this.#verdicts.workspaces.get(workspace)?.refused;
-    if (this.workspace(workspace) === undefined) throw refused ?? new ZoppError("NoPolicy", `workspace ${workspace} is not in force yet`);
-    throw this.#verdicts.environments.get(name)?.refused ?? new ZoppError("UnknownEnvironment", `environment ${path} is not known`);
+    if (this.workspace(workspace) === undefined)
+      throw refused ?? new ZoppError("NoPolicy", `workspace ${workspace} is not in force yet`);
+    throw (
+      this.#verdicts.environments.get(name)?.refused ??
+      new ZoppError("UnknownEnvironment", `environment ${path} is not known`)
+    );
   }
 
   /** True when new content is accepted under a workspace: its policy names this keyring's log for its key. */
@@ -119,7 +123,8 @@ export class PolicyBook {
 
   /** Judges everything that is in the API now; whatever is good comes into force. One call at a time. */
   async review(workspaces: readonly KubeObject[], environments: readonly KubeObject[]): Promise<void> {
-    for (const object of workspaces) await this.#judge("workspaces", object, () => this.#reviewWorkspace(object, workspaces));
+    for (const object of workspaces)
+      await this.#judge("workspaces", object, () => this.#reviewWorkspace(object, workspaces));
     for (const object of environments) await this.#judge("environments", object, () => this.#reviewEnvironment(object));
   }
 
@@ -143,15 +148,35 @@ export class PolicyBook {
     const accepted = this.#workspaces.get(name);
     const { now, reservedNamespaces } = this.#options;
     if (pin === undefined) throw new ZoppError("NotPinned", `workspace ${name} is not pinned in this keyring`);
-    const judged = judgeWorkspace({ candidate, accepted, pin, now: now(), reservedNamespaces: this.#reserved(name, reservedNamespaces) });
+    const judged = judgeWorkspace({
+      candidate,
+      accepted,
+      pin,
+      now: now(),
+      reservedNamespaces: this.#reserved(name, reservedNamespaces),
+    });
     if (judged === accepted) return;
     if (this.#options.trust.firstUse && !this.#options.ledger.pins.has(name)) {
-      await this.#options.accept(candidate, { action: "pin", decision: "done", actor: "keyring", object: name, pin: formatPin(pin) });
+      await this.#options.accept(candidate, {
+        action: "pin",
+        decision: "done",
+        actor: "keyring",
+        object: name,
+        pin: formatPin(pin),
+      });
     }
     const { digest, version } = judged;
-    await this.#options.accept(candidate, { action: "accept-workspace", decision: "accepted", actor: "keyring", object: name, version, digest });
+    await this.#options.accept(candidate, {
+      action: "accept-workspace",
+      decision: "accepted",
+      actor: "keyring",
+      object: name,
+      version,
+      digest,
+    });
     this.#workspaces.set(name, judged);
-    for (const served of this.#environments.values()) if (served.workspace.name === name) this.#serve(served.environment);
+    for (const served of this.#environments.values())
+      if (served.workspace.name === name) this.#serve(served.environment);
   }
 
   async #reviewEnvironment(object: KubeObject): Promise<void> {
@@ -168,7 +193,14 @@ export class PolicyBook {
     if (judged === accepted) return;
     this.#refuseForeign(judged, workspace);
     const { digest, version } = judged;
-    await this.#options.accept(candidate, { action: "accept-environment", decision: "accepted", actor: "keyring", object: name, version, digest });
+    await this.#options.accept(candidate, {
+      action: "accept-environment",
+      decision: "accepted",
+      actor: "keyring",
+      object: name,
+      version,
+      digest,
+    });
     this.#serve(judged);
   }
 
@@ -180,7 +212,10 @@ export class PolicyBook {
       throw new ZoppError("ClusterNotNamed", `${what} does not name this cluster`);
     }
     if (cluster.log !== this.#options.log) {
-      throw new ZoppError("LedgerLost", `${what}: policy names the log ${cluster.log} for this keyring, but it has ${this.#options.log}`);
+      throw new ZoppError(
+        "LedgerLost",
+        `${what}: policy names the log ${cluster.log} for this keyring, but it has ${this.#options.log}`,
+      );
     }
     if (!environmentKeys(judged, this.#options.identity.encryption).has(judged.newest.key.kid)) {
       throw new ZoppError("ClusterNotNamed", `${what}: its newest key is not wrapped to this cluster`);
@@ -190,7 +225,8 @@ export class PolicyBook {
   #serve(environment: AcceptedEnvironment): void {
     const { workspace: owner } = environment.object.spec;
     const workspace = this.#workspaces.get(owner);
-    if (workspace === undefined) throw new ZoppError("LogBroken", `environment ${environment.path} was accepted without its workspace`);
+    if (workspace === undefined)
+      throw new ZoppError("LogBroken", `environment ${environment.path} was accepted without its workspace`);
     const keys = environmentKeys(environment, this.#options.identity.encryption);
     const { name } = environment.object.metadata;
     this.#environments.set(name, { workspace, environment, cluster: this.#clusterIn(workspace), keys });
@@ -225,12 +261,16 @@ export class PolicyBook {
   /** kube-system, the keyring's own namespace, and those of other workspaces' environments. */
   #reserved(workspace: string, own: readonly string[]): readonly string[] {
     const others = this.servedWorkspaces().filter(({ name }) => name !== workspace);
-    return [...own, ...others.flatMap(({ object }) => (object.spec.environments ?? []).flatMap(({ namespaces }) => namespaces))];
+    return [
+      ...own,
+      ...others.flatMap(({ object }) => (object.spec.environments ?? []).flatMap(({ namespaces }) => namespaces)),
+    ];
   }
 
   #recall(name: string, digest: string): unknown {
     const object = this.#options.remembered.get(digest);
-    if (object === undefined) throw new ZoppError("LogBroken", `the accepted object ${name} (${digest}) is missing from the ledger`);
+    if (object === undefined)
+      throw new ZoppError("LogBroken", `the accepted object ${name} (${digest}) is missing from the ledger`);
     return object;
   }
 }

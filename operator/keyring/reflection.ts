@@ -14,7 +14,11 @@ import { file_zopp_v1alpha1_keyring, Keyring } from "../../crds/proto/gen/zopp/v
 /** ServingStatus of the standard health service. */
 const Status = { SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 } as const;
 const SERVICES = [Keyring.typeName, Health.typeName, ServerReflection.typeName];
-const FILES: readonly DescFile[] = [file_zopp_v1alpha1_keyring, file_grpc_health_v1_health, file_grpc_reflection_v1_reflection];
+const FILES: readonly DescFile[] = [
+  file_zopp_v1alpha1_keyring,
+  file_grpc_health_v1_health,
+  file_grpc_reflection_v1_reflection,
+];
 
 /** Adds both services; `ready` is what health answers by. */
 export function reflectionAndHealth(router: ConnectRouter, ready: () => boolean): void {
@@ -40,7 +44,10 @@ function answer({ messageRequest }: ServerReflectionRequest) {
     return messageRequest.case === "fileContainingSymbol" && holds(file, messageRequest.value);
   });
   if (found === undefined) {
-    return { case: "errorResponse", value: { errorCode: Code.NotFound, errorMessage: "there is no such file or symbol" } } as const;
+    return {
+      case: "errorResponse",
+      value: { errorCode: Code.NotFound, errorMessage: "there is no such file or symbol" },
+    } as const;
   }
   const files = [toBinary(FileDescriptorProtoSchema, found.proto)];
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files } } as const;
@@ -49,5 +56,8 @@ function answer({ messageRequest }: ServerReflectionRequest) {
 /** A symbol is a service, one of its methods, a message or an enum of the file. */
 function holds(file: DescFile, symbol: string): boolean {
   const services = file.services.some(({ typeName }) => symbol === typeName || symbol.startsWith(`${typeName}.`));
-  return services || [...file.messages, ...file.enums].some(({ typeName }) => symbol === typeName || symbol.startsWith(`${typeName}.`));
+  return (
+    services ||
+    [...file.messages, ...file.enums].some(({ typeName }) => symbol === typeName || symbol.startsWith(`${typeName}.`))
+  );
 }

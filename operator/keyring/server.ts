@@ -4,13 +4,14 @@ import http2, { type Http2SecureServer, type Http2ServerRequest, type Http2Serve
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { connectNodeAdapter, type ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
+import { type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { KeyringMetrics } from "../metrics.js";
-import { toConnectError } from "./wire.js";
+import { isLoopback } from "./enrol.js";
 import { Quota, Rate } from "./limits.js";
-import { type TlsIdentity, peerKey } from "./tls.js";
+import { peerKey, type TlsIdentity } from "./tls.js";
+import { toConnectError } from "./wire.js";
 
 /** What a caller is to the keyring. */
 export type Role = "stranger" | "operator" | "device";
@@ -43,6 +44,7 @@ const LIMITS = {
   callsPerPeer: 16,
   strangersPerSecond: 10,
   idleMs: 10 * 60_000,
+  handshakeMs: 10_000,
 } as const;
 
 const PEER = createContextKey<Peer | null>(null, { description: "the caller" });
@@ -81,13 +83,16 @@ export function listen(options: ServerOptions): Promise<Listening> {
     requestCert: true,
     // certificates are self-signed: peerKey is our own check, and the handshake proves possession
     rejectUnauthorized: false,
+    handshakeTimeout: LIMITS.handshakeMs,
     settings: { maxConcurrentStreams: LIMITS.streams },
   });
   const handle = handler(options);
   const sessions = guardConnections(server, options.metrics);
   server.on("request", handle);
   return new Promise((resolve, reject) => {
-    server.once("error", (cause) => reject(new ZoppError("Internal", `cannot listen on port ${options.port}: is it taken?`, { cause })));
+    server.once("error", (cause) =>
+      reject(new ZoppError("Internal", `cannot listen on port ${options.port}: is it taken?`, { cause })),
+    );
     server.listen(options.port, options.host, () => {
       resolve({ port: (server.address() as AddressInfo).port, close: () => close(server, sessions) });
     });
@@ -115,11 +120,13 @@ function guardConnections(server: Http2SecureServer, metrics: KeyringMetrics): R
   return sessions;
 }
 
+type Rates = Readonly<Record<"near" | "far", Rate>>;
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
 /** Strangers get an adapter of their own, which reads 4 KiB at most. */
 function handler(options: ServerOptions): Handler {
-  const rate = new Rate(LIMITS.strangersPerSecond);
+  // whoever knocks from outside must not keep the pod's own operator from enrolling
+  const rates = { near: new Rate(LIMITS.strangersPerSecond), far: new Rate(LIMITS.strangersPerSecond) };
   const quota = new Quota(LIMITS.callsPerPeer);
   const adapter = (readMaxBytes: number) =>
     connectNodeAdapter({
@@ -128,7 +135,7 @@ function handler(options: ServerOptions): Handler {
       grpcWeb: false,
       readMaxBytes,
       maxTimeoutMs: LIMITS.deadlineMs,
-      interceptors: [guard(options.metrics, rate, quota)],
+      interceptors: [guard(options.metrics, rates, quota)],
       contextValues: (request) => createContextValues().set(PEER, callerOf(request as Http2ServerRequest, options)),
     });
   const [full, narrow] = [adapter(LIMITS.requestBytes), adapter(LIMITS.strangerBytes)];
@@ -146,14 +153,14 @@ function callerOf(request: Http2ServerRequest, options: ServerOptions): Peer | n
 }
 
 /** Table, rate, quota, measurements, and errors that say a reason and nothing else. */
-function guard(metrics: KeyringMetrics, rate: Rate, quota: Quota): Interceptor {
+function guard(metrics: KeyringMetrics, rates: Rates, quota: Quota): Interceptor {
   return (next) => async (request) => {
     const started = performance.now();
     const method = request.method.name;
     const peer = peerOf(request.contextValues);
     let code = "ok";
     try {
-      admit(peer, method, rate);
+      admit(peer, method, isLoopback(peer.address) ? rates.near : rates.far);
       return await quota.within(peer.key.kid, () => next(request));
     } catch (error) {
       const known = asZoppError(error, `the call ${method}`);
@@ -166,9 +173,11 @@ function guard(metrics: KeyringMetrics, rate: Rate, quota: Quota): Interceptor {
 }
 
 function admit(peer: Peer, method: string, rate: Rate): void {
-  if (peer.role === "stranger" && !rate.take()) throw new ZoppError("Overloaded", "too many calls of keys that are not admitted");
+  if (peer.role === "stranger" && !rate.take())
+    throw new ZoppError("Overloaded", "too many calls of keys that are not admitted");
   if (METHODS[method]?.has(peer.role)) return;
-  if (peer.role === "stranger") throw new ZoppError("Unauthenticated", `the key ${peer.key.kid} is not enrolled; enrol first`);
+  if (peer.role === "stranger")
+    throw new ZoppError("Unauthenticated", `the key ${peer.key.kid} is not enrolled; enrol first`);
   throw new ZoppError("MethodDenied", `${peer.actor} may not call ${method}`);
 }
 

@@ -87,7 +87,9 @@ export class Store {
     for (const { spec } of all) {
       if (logs.has(spec.log)) continue;
       const { log, first, previous } = spec;
-      const found = all.find((segment) => segment.spec.log === log && isSigned(segment, { log, first, previous }, this.#key));
+      const found = all.find(
+        (segment) => segment.spec.log === log && isSigned(segment, { log, first, previous }, this.#key),
+      );
       if (found !== undefined) logs.add(log);
     }
     const own = all.filter(({ spec }) => logs.has(spec.log));
@@ -111,7 +113,8 @@ export class Store {
         if (!known) ledger.apply(record);
       }
     }
-    if (end.size < through) throw new ZoppError("LogBroken", `log ${log} ends at ${end.size}, its snapshot at ${through}`);
+    if (end.size < through)
+      throw new ZoppError("LogBroken", `log ${log} ends at ${end.size}, its snapshot at ${through}`);
     return { ledger, end, policies, fresh: false, unfolded };
   }
 
@@ -126,7 +129,8 @@ export class Store {
       else {
         through = Math.max(through, part.spec.through);
         for (const [name, stored] of Object.entries(content as Record<string, StoredPlace>)) {
-          if ((places.get(name)?.through ?? -1) < part.spec.through) places.set(name, { stored, through: part.spec.through });
+          if ((places.get(name)?.through ?? -1) < part.spec.through)
+            places.set(name, { stored, through: part.spec.through });
         }
       }
     }
@@ -137,8 +141,13 @@ export class Store {
     const found: T[] = [];
     let next: string | undefined;
     do {
-      const page = await this.#client.list<KubeObject>(resource, { namespace: this.#namespace, limit: PAGE, continue: next });
-      for (const item of page.items) found.push(parse(strip({ apiVersion: "zopp.dev/v1alpha1", kind: resource.kind, ...item })));
+      const page = await this.#client.list<KubeObject>(resource, {
+        namespace: this.#namespace,
+        limit: PAGE,
+        continue: next,
+      });
+      for (const item of page.items)
+        found.push(parse(strip({ apiVersion: "zopp.dev/v1alpha1", kind: resource.kind, ...item })));
       next = page.metadata.continue === "" ? undefined : page.metadata.continue;
     } while (next !== undefined);
     return found;
@@ -154,7 +163,11 @@ function strip({ apiVersion, kind, metadata, ...rest }: KubeObject): unknown {
   return { apiVersion, kind, metadata: { name: metadata.name, namespace: metadata.namespace }, ...rest };
 }
 
-function isSigned(segment: ZoppAuditSegment, place: { log: string; first: number; previous: string }, key: SigningKey): boolean {
+function isSigned(
+  segment: ZoppAuditSegment,
+  place: { log: string; first: number; previous: string },
+  key: SigningKey,
+): boolean {
   try {
     checkSegment(segment, place, key.verifyKey);
     return true;

@@ -1,6 +1,6 @@
 // TLS identities: self-signed certificates of our own Ed25519 keys, and the key that a peer proved to hold.
 // A key is an identity; what it may do is decided elsewhere. No CA, no chain, no revocation list.
-import { webcrypto, X509Certificate as NodeCertificate } from "node:crypto";
+import { type X509Certificate as NodeCertificate, webcrypto } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import "reflect-metadata"; // the certificate library asks for it at load
 import * as x509 from "@peculiar/x509";
@@ -33,7 +33,10 @@ export async function tlsIdentity(signing: SigningKey): Promise<TlsIdentity> {
     notAfter: new Date(Date.now() + LIFETIME_MS),
     keys: { publicKey, privateKey },
     signingAlgorithm: algorithm,
-    extensions: [new x509.BasicConstraintsExtension(false), new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature)],
+    extensions: [
+      new x509.BasicConstraintsExtension(false),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature),
+    ],
   });
   const key = `-----BEGIN PRIVATE KEY-----\n${encodeBase64(pkcs8)}\n-----END PRIVATE KEY-----\n`;
   pkcs8.fill(0);
