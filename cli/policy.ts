@@ -1,6 +1,6 @@
 // Policy that a command may act on: taken from the store, judged from every pin there is, and then remembered.
 // Nothing is sealed, wrapped or called verified on the word of a store alone.
-import type { Identity } from "../crds/crypto/identity.js";
+import type { VerifyKey } from "../crds/crypto/keys.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Policy } from "../crds/bundle/case.js";
 import { type AcceptedEnvironment, judgeEnvironment, rightsIn } from "../crds/policy/environment.js";
@@ -68,7 +68,7 @@ export function environmentName({ workspace, project, environment }: Environment
 }
 
 /** The principal and device that an identity is in a policy. Throws UnknownSigner. */
-export function signerOf(workspace: AcceptedWorkspace, identity: Pick<Identity, "signing">): Signer {
+export function signerOf(workspace: AcceptedWorkspace, identity: { readonly signing: { readonly verifyKey: VerifyKey } }): Signer {
   const { kid, text } = identity.signing.verifyKey;
   const signer = workspace.roster.signers.get(kid);
   if (signer !== undefined && signer.key.text === text) return signer;

@@ -1,0 +1,74 @@
+// `zopp list`: bundles of the store, or the entries of one. Shows what is written there and claims nothing about it.
+// Whether it holds is `zopp verify`'s business.
+import { ZoppError } from "../../crds/errors.js";
+import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { bundleName, environmentOf, needBundle } from "../bundles.js";
+import { type Result, table } from "../output.js";
+import { acceptWorkspace } from "../policy.js";
+import type { Session } from "../session.js";
+import { parseFound } from "../store/store.js";
+
+/** The flags of `zopp list`. */
+export interface ListOptions {
+  readonly namespace?: string;
+  readonly environment?: string;
+}
+
+/** Runs `zopp list [BUNDLE]`. */
+export async function run(session: Session, [bundle]: readonly string[], options: ListOptions): Promise<Result> {
+  if (bundle !== undefined) return entries(session, bundle, options);
+  const { objects, problems } = await (await session.store()).contents();
+  const notes = problems.map(({ error }) => error.message);
+  const bundles: ZoppSecret[] = [];
+  for (const { kind, value, where } of objects) {
+    if (kind !== "ZoppSecret") continue;
+    try {
+      bundles.push(parseFound("ZoppSecret", value, where));
+    } catch (error) {
+      if (!(error instanceof ZoppError)) throw error;
+      notes.push(error.message);
+    }
+  }
+  const chosen = bundles
+    .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace)
+    .filter(({ spec }) => options.environment === undefined || `/${spec.environment}`.endsWith(`/${options.environment}`));
+  const rows = chosen.map((secret) => {
+    const { namespace, name } = secret.metadata;
+    const keys = Object.values(secret.spec.data ?? {}).filter(({ retired }) => retired !== true).length;
+    return { bundle: `${namespace}/${name}`, environment: secret.spec.environment, keys, target: secret.spec.target?.name ?? name };
+  });
+  const cells = rows.map((row) => [row.bundle, row.environment, String(row.keys), row.target]);
+  return {
+    data: { bundles: rows },
+    names: rows.map((row) => `zoppsecret/${row.bundle}`),
+    human: rows.length === 0 ? ["no bundles; `zopp set BUNDLE KEY` makes one"] : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET"], cells),
+    notes,
+  };
+}
+
+async function entries(session: Session, bundle: string, options: ListOptions): Promise<Result> {
+  const { secret } = await needBundle(session, bundleName(bundle, options.namespace));
+  const workspace = await acceptWorkspace(session, environmentOf(secret).workspace).catch(() => undefined);
+  const rows = Object.entries(secret.spec.data ?? {}).map(([key, entry]) => ({
+    key,
+    version: entry.version,
+    author: authorOf(workspace, entry.by),
+    ...(entry.expires === undefined ? {} : { expires: entry.expires }),
+    ...(entry.retired === true ? { retired: true } : {}),
+    approvals: Object.keys(entry.approvals ?? {}).map((kid) => authorOf(workspace, kid)),
+  }));
+  const cells = rows.map((row) => [row.key, String(row.version), row.author, row.expires ?? "", row.retired === true ? "retired" : "sealed"]);
+  const { namespace, name } = secret.metadata;
+  return {
+    data: { bundle: `${namespace}/${name}`, environment: secret.spec.environment, entries: rows },
+    names: rows.filter(({ retired }) => retired !== true).map(({ key }) => key),
+    human: table(["KEY", "VERSION", "AUTHOR", "EXPIRES", "STATE"], cells),
+  };
+}
+
+/** The person and device whose key it says, where a trusted policy names it; signatures are not looked at here. */
+function authorOf(workspace: AcceptedWorkspace | undefined, kid: string): string {
+  const signer = workspace?.roster.signers.get(kid);
+  return signer === undefined ? kid : `${signer.principal.name}/${signer.device.name}`;
+}
