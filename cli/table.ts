@@ -84,6 +84,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
       { flags: "-e, --environment <path...>", description: "only these environments (default: all of the project or workspace)" },
       { flags: "--endpoint <host:port>", description: "where people reach the keyring" },
+      { flags: "--fingerprint <groups>", description: "the fingerprint that the keyring's own log shows, instead of a question" },
+      { flags: "--replace", description: "put these keys in the place of other ones that the policy has for that name" },
       RECOVERY,
       YES,
     ],
@@ -115,7 +117,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       'zopp grant github-actions submit --scope shop/production --keys "IMAGE_*" --expires 2027-01-01T00:00:00Z',
     ],
     options: [
-      { flags: "--scope <scope>", description: "*, PROJECT or PROJECT/ENVIRONMENT" },
+      { flags: "--scope <scope>", description: "*, PROJECT or PROJECT/ENVIRONMENT (default: the environment of zopp.yaml)" },
       { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
       { flags: "--expires <time>", description: "90d, 2027-02-18 or a full UTC time" },
     ],

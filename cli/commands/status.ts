@@ -1,0 +1,103 @@
+// `zopp status`: is every bundle sound by what this machine trusts, and what does the cluster say of it.
+// Changes nothing; `zopp verify` gives exit codes for CI.
+import { type CheckedBundle, checkStore } from "../check.js";
+import { bundleName } from "../bundles.js";
+import { ZoppError } from "../../crds/errors.js";
+import { problemLine, type Result, table } from "../output.js";
+import type { Session } from "../session.js";
+import { environmentPath, pathText } from "../settings.js";
+
+/** The flags of `zopp status`. */
+export interface StatusOptions {
+  readonly environment?: string;
+  readonly namespace?: string;
+}
+
+const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON"];
+
+/** Runs `zopp status [BUNDLE]`. */
+export async function run(session: Session, [bundle]: readonly string[], options: StatusOptions): Promise<Result> {
+  const store = await session.store();
+  const contents = await store.contents();
+  const checked = checkStore({ context: session.context, contents, workspace: session.options.workspace, strict: false });
+  const wanted = filterOf(session, bundle, options);
+  const found = checked.bundles.filter(wanted);
+  if (bundle !== undefined && found.length === 0) {
+    const unread = checked.problems.find(({ error }) => error.code === "Malformed");
+    throw unread?.error ?? new ZoppError("NotFound", `there is no bundle ${bundle} in ${store.title}`);
+  }
+  const about = new Set(found.flatMap(({ problems }) => problems));
+  const notes = checked.problems.filter(({ error }) => !about.has(error)).map(({ error }) => `${error.code}: ${error.message}`);
+  return {
+    data: { bundles: found.map(plain), problems: checked.problems.map(({ where, error: { code, message } }) => ({ where, code, message })) },
+    names: found.map((each) => `zoppsecret/${placeOf(each)}`),
+    human: bundle === undefined ? overview(found) : found.flatMap(details),
+    notes: bundle === undefined ? notes : [],
+  };
+}
+
+function filterOf(session: Session, bundle: string | undefined, options: StatusOptions): (checked: CheckedBundle) => boolean {
+  const name = bundle === undefined ? { namespace: options.namespace, name: undefined } : bundleName(bundle, options.namespace);
+  const path = options.environment === undefined ? undefined : pathText(environmentPath(options.environment, session.settings));
+  return ({ secret: { metadata, spec } }) =>
+    (name.name === undefined || name.name === metadata.name) &&
+    (name.namespace === undefined || name.namespace === metadata.namespace) &&
+    (path === undefined || path === spec.environment);
+}
+
+function placeOf({ secret: { metadata } }: CheckedBundle): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+function readyOf({ secret }: CheckedBundle): { readonly status: string; readonly reason: string; readonly message: string } {
+  const ready = secret.status?.conditions?.find(({ type }) => type === "Ready");
+  return ready ?? { status: "-", reason: "-", message: "" };
+}
+
+function liveKeys({ secret }: CheckedBundle): number {
+  return Object.values(secret.spec.data ?? {}).filter(({ retired }) => retired !== true).length;
+}
+
+function checkOf({ problems, warnings }: CheckedBundle): string {
+  return problems[0]?.code ?? warnings[0]?.code ?? "ok";
+}
+
+function overview(found: readonly CheckedBundle[]): string[] {
+  if (found.length === 0) return ["no bundles"];
+  const rows = found.map((each) => {
+    const { status, reason } = readyOf(each);
+    return [placeOf(each), each.secret.spec.environment, String(liveKeys(each)), checkOf(each), status, reason];
+  });
+  return table(HEADINGS, rows);
+}
+
+function details(each: CheckedBundle): string[] {
+  const { secret, where, problems, warnings } = each;
+  const conditions = (secret.status?.conditions ?? []).map(
+    ({ type, status, reason, message }) => `  ${type}=${status} ${reason}${message === "" ? "" : `: ${message}`}`,
+  );
+  return [
+    `bundle       ${placeOf(each)} (${where})`,
+    `environment  ${secret.spec.environment}`,
+    `target       ${secret.spec.target?.name ?? secret.metadata.name}`,
+    `keys         ${liveKeys(each)}`,
+    `check        ${checkOf(each)}`,
+    ...problems.flatMap((problem) => [`  ${problemLine(problem)}`, `  next: ${problem.kind.next}`]),
+    ...warnings.map((warning) => `  warning: ${problemLine(warning)}`),
+    ...(conditions.length === 0 ? [] : ["conditions", ...conditions]),
+  ];
+}
+
+function plain(each: CheckedBundle) {
+  const { secret, where, problems, warnings } = each;
+  const short = ({ code, message }: ZoppError) => ({ code, message });
+  return {
+    bundle: placeOf(each),
+    where,
+    environment: secret.spec.environment,
+    keys: liveKeys(each),
+    problems: problems.map(short),
+    warnings: warnings.map(short),
+    conditions: secret.status?.conditions ?? [],
+  };
+}
