@@ -6,6 +6,7 @@ import { ENC_BYTES } from "./kem.js";
 import type { EncryptionKey, Kem } from "./keys.js";
 import { concat } from "./labeled.js";
 import { pae } from "./pae.js";
+import { utf8 } from "./primitives.js";
 import { openBox, sealBox } from "./secretbox.js";
 
 /** Where and as which version a value is sealed; namespace and name are "*" where the binding is environment. */
@@ -20,7 +21,7 @@ export interface EntryContext {
   readonly version: number;
 }
 
-const EXPORT_CONTEXT = "zopp/v1/secretbox";
+const EXPORT_CONTEXT = utf8("zopp/v1/secretbox");
 const KEY_BYTES = 32;
 
 function infoOf(context: EntryContext): Uint8Array {

@@ -13,7 +13,7 @@ export type Aead = "export" | "chacha20poly1305";
 /** A context after the key schedule (RFC 9180, section 5.2); it counts its messages, so that no nonce comes twice. */
 export interface Context {
   /** Secret export (section 5.3): a key of `length` bytes, at most 8,160. */
-  export(context: string, length: number): Uint8Array;
+  export(context: Uint8Array, length: number): Uint8Array;
   /** The next message: ciphertext ‖ tag. Throws TypeError in an export-only context. */
   seal(aad: Uint8Array, plaintext: Uint8Array): Uint8Array;
   /** Opens the next message. Throws CannotOpen when it is another one; TypeError in an export-only context. */
@@ -64,7 +64,7 @@ export function keySchedule(kem: Kem, aead: Aead, sharedSecret: Uint8Array, info
   const messages = aead === "export" ? null : messagesOf(id, secret, schedule);
   secret.fill(0);
   return {
-    export: (context, length) => labeledExpand(id, exporter, "sec", utf8(context), length),
+    export: (context, length) => labeledExpand(id, exporter, "sec", context, length),
     seal(aad, plaintext) {
       if (messages === null) throw new TypeError("an export-only context seals nothing");
       return messages.seal(aad, plaintext);

@@ -9,7 +9,8 @@ export function canonicalJson(value: Json): string {
   if (typeof value === "string") return canonicalString(value);
   if (typeof value === "number") return canonicalInteger(value);
   if (value === true) return "true";
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  // Array.from meets holes, which map would skip
+  if (Array.isArray(value)) return `[${Array.from(value, canonicalJson).join(",")}]`;
   if (!isPlain(value)) throw new TypeError("the value has no canonical form");
   const object = value as { readonly [name: string]: Json };
   const members = Object.keys(object)
