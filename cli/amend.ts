@@ -2,13 +2,20 @@
 // What changes is the commands' business.
 import type { Identity } from "../crds/crypto/identity.js";
 import { ZoppError } from "../crds/errors.js";
-import { amendEnvironment, amendWorkspace, type EnvironmentContent, newEnvironment, type WorkspaceContent } from "../crds/policy/edit.js";
+import {
+  amendEnvironment,
+  amendWorkspace,
+  type EnvironmentContent,
+  newEnvironment,
+  type WorkspaceContent,
+} from "../crds/policy/edit.js";
 import { type AcceptedEnvironment, judgeEnvironment, readEnvironment } from "../crds/policy/environment.js";
 import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../crds/policy/workspace.js";
 import { environmentStatement, workspaceStatement } from "../crds/statement.js";
 import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import { parseEnvironment, parseWorkspace } from "../crds/validate.js";
-import { advance, pinsFor } from "./pins.js";
+import { advance } from "./pins.js";
+import { judgeFromPins } from "./policy.js";
 import type { Session } from "./session.js";
 import { type Change, change } from "./store/store.js";
 
@@ -66,7 +73,11 @@ async function nextWorkspace(session: Session, amendment: Amendment, notes: stri
   const base = await baseOf(session, workspace);
   const signing = { signingKeys: [identity.signing], now };
   const candidate = parseWorkspace(plain(amendWorkspace(workspace.object, content, signing, base)));
-  return tolerate(notes, () => judgeWorkspace({ candidate, accepted: readWorkspace(base), now }), () => readWorkspace(candidate));
+  return tolerate(
+    notes,
+    () => judgeWorkspace({ candidate, accepted: readWorkspace(base), now }),
+    () => readWorkspace(candidate),
+  );
 }
 
 /**
@@ -80,24 +91,31 @@ async function baseOf(session: Session, workspace: AcceptedWorkspace): Promise<Z
   if (head === undefined || head.spec.version >= workspace.version) return workspace.object;
   const { ancestors = [] } = workspace.object.spec;
   if (!ancestors.includes(workspaceStatement(name, head.spec).hash)) return workspace.object;
-  const owned = pinsFor(session.context, name).every(({ pin }) => {
-    try {
-      judgeWorkspace({ candidate: head, pin: { ...pin, minVersion: 0 }, now: session.context.now() });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return owned ? head : workspace.object;
+  try {
+    return judgeFromPins(session.context, head, true).object;
+  } catch {
+    return workspace.object;
+  }
 }
 
-function nextEnvironment(session: Session, identity: Identity, workspace: AcceptedWorkspace, wanted: EnvironmentAmendment, notes: string[]): AcceptedEnvironment {
+function nextEnvironment(
+  session: Session,
+  identity: Identity,
+  workspace: AcceptedWorkspace,
+  wanted: EnvironmentAmendment,
+  notes: string[],
+): AcceptedEnvironment {
   const now = session.context.now();
   const signing = { signingKeys: [identity.signing], now };
   const { accepted, content } = wanted;
-  const object = accepted === undefined ? newEnvironment(content, signing) : amendEnvironment(accepted.object, content, signing);
+  const object =
+    accepted === undefined ? newEnvironment(content, signing) : amendEnvironment(accepted.object, content, signing);
   const candidate = parseEnvironment(plain(object));
-  return tolerate(notes, () => judgeEnvironment({ candidate, accepted, workspace, now }), () => readEnvironment(candidate));
+  return tolerate(
+    notes,
+    () => judgeEnvironment({ candidate, accepted, workspace, now }),
+    () => readEnvironment(candidate),
+  );
 }
 
 /** A missing threshold or approval leaves a valid object that waits: the person hears of it. */
@@ -115,7 +133,8 @@ function tolerate<T>(notes: string[], judge: () => T, read: () => T): T {
 function workspaceChange(judged: AcceptedWorkspace, next: ZoppWorkspace): Change {
   const { name } = judged;
   return change("ZoppWorkspace", { name }, (present) => {
-    if (present !== undefined && workspaceStatement(name, present.spec).hash === judged.digest) return { ...present, spec: next.spec };
+    if (present !== undefined && workspaceStatement(name, present.spec).hash === judged.digest)
+      return { ...present, spec: next.spec };
     throw new ZoppError("ApiConflict", `workspace ${name} was changed by somebody else meanwhile`);
   });
 }
@@ -133,4 +152,3 @@ function environmentChange(judged: AcceptedEnvironment | undefined, next: ZoppEn
 function plain(object: unknown): unknown {
   return JSON.parse(JSON.stringify(object));
 }
-

@@ -1,12 +1,13 @@
 // Finds bundles by the name that a person types, and checks what of a bundle a command relies on or has written.
 // Rules are crds/bundle's; this says which parts of them a command needs.
-import { type Examined, examineBundle, verifyBundle } from "../crds/bundle/verify.js";
+
 import type { Policy } from "../crds/bundle/case.js";
+import { type Examined, examineBundle, verifyBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Entry, ZoppSecret } from "../crds/types.gen.js";
 import { parseSecret } from "../crds/validate.js";
 import type { Session } from "./session.js";
-import { environmentPath, type EnvironmentPath, type Settings } from "./settings.js";
+import { type EnvironmentPath, environmentPath, pathText, type Settings } from "./settings.js";
 import { type ObjectName, parseFound } from "./store/store.js";
 
 /** A bundle as it lies in the store. */
@@ -22,8 +23,10 @@ export function bundleName(text: string, namespace: string | undefined): ObjectN
   const parts = text.split("/");
   const [first = "", second] = parts;
   const name = second ?? first;
-  if (parts.length > 2 || !parts.every((part) => NAME.test(part))) throw new ZoppError("Usage", "a bundle reads NAME or NAMESPACE/NAME");
-  if (second !== undefined && namespace !== undefined && namespace !== first) throw new ZoppError("Usage", "two namespaces are named");
+  if (parts.length > 2 || !parts.every((part) => NAME.test(part)))
+    throw new ZoppError("Usage", "a bundle reads NAME or NAMESPACE/NAME");
+  if (second !== undefined && namespace !== undefined && namespace !== first)
+    throw new ZoppError("Usage", "two namespaces are named");
   return { namespace: second === undefined ? namespace : first, name };
 }
 
@@ -32,7 +35,9 @@ export async function findBundle(session: Session, wanted: ObjectName): Promise<
   const store = await session.store();
   const { objects, problems } = await store.contents();
   const named = objects.filter(({ kind, name }) => kind === "ZoppSecret" && name === wanted.name);
-  const found = named.filter(({ namespace }) => wanted.namespace === undefined || namespace === undefined || namespace === wanted.namespace);
+  const found = named.filter(
+    ({ namespace }) => wanted.namespace === undefined || namespace === undefined || namespace === wanted.namespace,
+  );
   const places = new Set(found.map(({ namespace }) => namespace));
   if (places.size > 1) {
     const list = [...places].map((namespace) => `${namespace ?? "(none)"}/${wanted.name}`).join(", ");
@@ -54,7 +59,18 @@ export async function needBundle(session: Session, wanted: ObjectName): Promise<
   const found = await findBundle(session, wanted);
   if (found !== undefined) return found;
   const { title } = await session.store();
-  throw new ZoppError("NotFound", `there is no bundle ${[wanted.namespace, wanted.name].filter(Boolean).join("/")} in ${title}`);
+  throw new ZoppError(
+    "NotFound",
+    `there is no bundle ${[wanted.namespace, wanted.name].filter(Boolean).join("/")} in ${title}`,
+  );
+}
+
+/** Throws Usage when a bundle belongs to another environment than the one that was named. */
+export function refuseOther(session: Session, secret: ZoppSecret, environment: string | undefined): void {
+  if (environment === undefined) return;
+  const named = pathText(environmentPath(environment, session.settings));
+  if (named === secret.spec.environment) return;
+  throw new ZoppError("Usage", `bundle ${secret.metadata.name} belongs to ${secret.spec.environment}, not to ${named}`);
 }
 
 /** The environment that a bundle names. */
@@ -84,7 +100,12 @@ export function refuseUnsound(secret: ZoppSecret, policy: Policy, keys: readonly
 }
 
 /** Verifies header and named entries, or all, as a reader who has no ledger: authors who left are warnings. */
-export function verifyForReading(secret: ZoppSecret, policy: Policy, key: string | undefined, now: Date): readonly ZoppError[] {
+export function verifyForReading(
+  secret: ZoppSecret,
+  policy: Policy,
+  key: string | undefined,
+  now: Date,
+): readonly ZoppError[] {
   const read = key === undefined ? secret : part(secret, [key]);
   return verifyBundle({ ...policy, secret: read, now, lenient: true }).warnings;
 }
@@ -101,7 +122,9 @@ export function notesOn(secret: ZoppSecret, policy: Policy, now: Date): readonly
   return [
     ...examined.problems.map((problem) => `${problem.code}: ${problem.message}`),
     ...examined.warnings.map((warning) => `${warning.code}: ${warning.message}`),
-    ...(bytes > APPLY_LIMIT_BYTES ? [`the bundle has ${Math.ceil(bytes / 1024)} KiB: client-side apply takes at most 240; use server-side apply`] : []),
+    ...(bytes > APPLY_LIMIT_BYTES
+      ? [`the bundle has ${Math.ceil(bytes / 1024)} KiB: client-side apply takes at most 240; use server-side apply`]
+      : []),
   ];
 }
 

@@ -23,15 +23,26 @@ export const noBase: Base = { workspaces: new Map(), environments: new Map(), bu
 /** Reads a base. What of it is broken, or not trusted, is left out: then everything in its place counts as new. */
 export function readBase(context: Context, contents: Contents): Base {
   const parsed = <K extends Kind>(kind: K): Kinds[K][] =>
-    contents.objects.flatMap((found) => (found.kind === kind ? quietly(() => parseFound(kind, found.value, found.where)) : []));
-  const workspaces = new Map(parsed("ZoppWorkspace").flatMap((object) => quietly(() => judgeFromPins(context, object))).map((judged) => [judged.name, judged]));
+    contents.objects.flatMap((found) =>
+      found.kind === kind ? quietly(() => parseFound(kind, found.value, found.where)) : [],
+    );
+  const workspaces = new Map(
+    parsed("ZoppWorkspace")
+      .flatMap((object) => quietly(() => judgeFromPins(context, object, true)))
+      .map((judged) => [judged.name, judged]),
+  );
   const environments = new Map<string, AcceptedEnvironment>();
   for (const candidate of parsed("ZoppEnvironment")) {
     const workspace = workspaces.get(candidate.spec.workspace);
     if (workspace === undefined) continue;
-    for (const judged of quietly(() => judgeEnvironment({ candidate, workspace, now: context.now() }))) environments.set(candidate.metadata.name, judged);
+    for (const judged of quietly(() => judgeEnvironment({ candidate, workspace, now: context.now() })))
+      environments.set(candidate.metadata.name, judged);
   }
-  return { workspaces, environments, bundles: new Map(parsed("ZoppSecret").map((secret) => [nameOf(secret.metadata), secret])) };
+  return {
+    workspaces,
+    environments,
+    bundles: new Map(parsed("ZoppSecret").map((secret) => [nameOf(secret.metadata), secret])),
+  };
 }
 
 function quietly<T>(work: () => T): T[] {

@@ -82,7 +82,8 @@ export function checkStore(checking: Checking): Checked {
   const environments = new Map<string, AcceptedEnvironment>();
   for (const { object, where } of all("ZoppEnvironment").filter((found) => ours(found.object.spec.workspace))) {
     const workspace = workspaces.get(object.spec.workspace);
-    if (workspace === undefined && !held.has(object.spec.workspace)) problems.push({ where, error: homeless(object.spec.workspace) });
+    if (workspace === undefined && !held.has(object.spec.workspace))
+      problems.push({ where, error: homeless(object.spec.workspace) });
     if (workspace === undefined) continue;
     const accepted = checking.base?.environments.get(object.metadata.name);
     const judged = attempt(where, () => judgeSeen(checking.context, object, workspace, accepted));
@@ -96,7 +97,13 @@ export function checkStore(checking: Checking): Checked {
     problems.push(...bad.map((error) => ({ where, error })));
     warnings.push(...odd.map((error) => ({ where, error })));
   }
-  return { workspaces: [...workspaces.values()], environments: [...environments.values()], bundles, problems, warnings };
+  return {
+    workspaces: [...workspaces.values()],
+    environments: [...environments.values()],
+    bundles,
+    problems,
+    warnings,
+  };
 }
 
 /** A workspace from its pins and, where there is one, as a successor of the base's. */
@@ -117,11 +124,19 @@ function twice(objects: readonly Found[]): Finding[] {
     const other = first.get(id);
     first.set(id, other ?? object);
     if (other === undefined) return [];
-    return [{ where: object.where, error: new ZoppError("Malformed", `${id} stands in ${other.where} and in ${object.where}`) }];
+    return [
+      {
+        where: object.where,
+        error: new ZoppError("Malformed", `${id} stands in ${other.where} and in ${object.where}`),
+      },
+    ];
   });
 }
 
-function policiesOf(workspaces: ReadonlyMap<string, AcceptedWorkspace>, environments: ReadonlyMap<string, AcceptedEnvironment>): ReadonlyMap<string, Policy> {
+function policiesOf(
+  workspaces: ReadonlyMap<string, AcceptedWorkspace>,
+  environments: ReadonlyMap<string, AcceptedEnvironment>,
+): ReadonlyMap<string, Policy> {
   const policies = new Map<string, Policy>();
   for (const [path, environment] of environments) {
     const workspace = workspaces.get(environment.object.spec.workspace);
@@ -141,11 +156,20 @@ function checkBundle(
   const policy = policies.get(path);
   if (policy === undefined) {
     const there = stored.has(path.replaceAll("/", "."));
-    const text = there ? `the policy of ${path} is not trusted, so nothing is checked` : `environment ${path} is not in the store`;
-    return { secret, where, problems: [new ZoppError("UnknownEnvironment", `bundle ${place(secret)}: ${text}`)], warnings: [] };
+    const text = there
+      ? `the policy of ${path} is not trusted, so nothing is checked`
+      : `environment ${path} is not in the store`;
+    return {
+      secret,
+      where,
+      problems: [new ZoppError("UnknownEnvironment", `bundle ${place(secret)}: ${text}`)],
+      warnings: [],
+    };
   }
   const examined = examine(checking, secret, policy, policies, others);
-  const clash = others.find(({ object }) => object !== secret && targetOf(object) === targetOf(secret) && place(object) < place(secret));
+  const clash = others.find(
+    ({ object }) => object !== secret && targetOf(object) === targetOf(secret) && place(object) < place(secret),
+  );
   const problems = [...examined.problems];
   if (clash !== undefined) {
     const text = `bundle ${place(secret)} and bundle ${place(clash.object)} have one target, ${targetOf(secret)}`;
@@ -166,7 +190,10 @@ function examine(
   const before = base.bundles.get(place(secret));
   try {
     if (before === undefined) return examineBundle({ ...given, lenient: !strict && base === noBase });
-    const ledger: PlaceLedger = ledgerOf(before, policies.get(before.spec.environment)?.environment ?? policy.environment);
+    const ledger: PlaceLedger = ledgerOf(
+      before,
+      policies.get(before.spec.environment)?.environment ?? policy.environment,
+    );
     const changed = examineBundle({ ...given, ledger, previous: policies.get(ledger.environment) });
     const all = examineBundle({ ...given, lenient: true });
     const said = new Set(changed.problems.map(({ message }) => message));

@@ -39,7 +39,8 @@ export function checkFacts(data: unknown): ClusterFacts {
     throw new ZoppError("Malformed", `${CONFIG_MAP}: ${field} is missing`);
   }) as [string, string, string, string, string];
   const key = parseVerifyKey(signingKey);
-  if (key === null || parseEncryptionKey(encryptionKey) === null) throw new ZoppError("Malformed", `${CONFIG_MAP}: a key is not usable`);
+  if (key === null || parseEncryptionKey(encryptionKey) === null)
+    throw new ZoppError("Malformed", `${CONFIG_MAP}: a key is not usable`);
   const facts = { signingKey, encryptionKey, log, clusterUid };
   if (!verifyStatement(key, clusterStatement(facts), signature)) {
     throw new ZoppError("SignatureInvalid", `${CONFIG_MAP}: its signature is not by the key that it names`);

@@ -1,10 +1,11 @@
 // Opens environment keys on this machine: with the identity where it is a recipient, or with the recovery key.
 // The bytes live for one command; callers zero them.
+
+import { signedPlace } from "../crds/bundle/statements.js";
+import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { entryKey, openEntry } from "../crds/crypto/entry.js";
 import type { DecryptionKey, Identity } from "../crds/crypto/identity.js";
-import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { committedKey, unwrapEnvironmentKey, unwrapPrivateKey, type WrapContext } from "../crds/crypto/wrap.js";
-import { signedPlace } from "../crds/bundle/statements.js";
 import { ZoppError } from "../crds/errors.js";
 import type { AcceptedEnvironment, Epoch } from "../crds/policy/environment.js";
 import type { SealedKey, ZoppSecret } from "../crds/types.gen.js";
@@ -39,14 +40,20 @@ type Wrapped = SealedKey & { readonly enc: string; readonly wrapped: string };
 
 function ownStanza(epoch: Epoch, identity: Identity | undefined): Wrapped | undefined {
   const kid = identity?.encryption.publicKey.kid;
-  return epoch.facts.sealed.find((stanza): stanza is Wrapped => stanza.to === kid && stanza.enc !== undefined && stanza.wrapped !== undefined);
+  return epoch.facts.sealed.find(
+    (stanza): stanza is Wrapped => stanza.to === kid && stanza.enc !== undefined && stanza.wrapped !== undefined,
+  );
 }
 
 /**
  * The 32 private bytes of an epoch's key; the caller zeroes them. Throws NotRecipient when nothing at hand opens it,
  * CannotOpen when what should does not.
  */
-export async function openPrivateKey(environment: AcceptedEnvironment, epoch: Epoch, opener: Opener): Promise<Uint8Array> {
+export async function openPrivateKey(
+  environment: AcceptedEnvironment,
+  epoch: Epoch,
+  opener: Opener,
+): Promise<Uint8Array> {
   const stanza = ownStanza(epoch, opener.identity);
   if (stanza !== undefined && opener.identity !== undefined) {
     return unwrapPrivateKey(opener.identity.encryption, contextOf(environment, epoch), stanza, epoch.key);
@@ -60,13 +67,24 @@ export async function openPrivateKey(environment: AcceptedEnvironment, epoch: Ep
       committedKey(raw, epoch.key);
       return raw;
     }
-    throw new ZoppError("CannotOpen", `environment ${environment.path}: the recovery key does not open epoch ${epoch.facts.epoch}`);
+    throw new ZoppError(
+      "CannotOpen",
+      `environment ${environment.path}: the recovery key does not open epoch ${epoch.facts.epoch}`,
+    );
   }
-  throw new ZoppError("NotRecipient", `environment ${environment.path}: epoch ${epoch.facts.epoch} is not wrapped to this identity`);
+  throw new ZoppError(
+    "NotRecipient",
+    `environment ${environment.path}: epoch ${epoch.facts.epoch} is not wrapped to this identity`,
+  );
 }
 
 /** Opens one entry of a verified bundle. Throws UnknownEpoch, NotRecipient, CannotOpen. */
-export function openValue(secret: ZoppSecret, key: string, environment: AcceptedEnvironment, identity: Identity): Uint8Array {
+export function openValue(
+  secret: ZoppSecret,
+  key: string,
+  environment: AcceptedEnvironment,
+  identity: Identity,
+): Uint8Array {
   const entry = secret.spec.data?.[key];
   const epoch = environment.epochs.get(entry?.to ?? "");
   const sealed = decodeBase64(entry?.sealed ?? "");
@@ -89,7 +107,10 @@ function decryptionKey(environment: AcceptedEnvironment, epoch: Epoch, identity:
   if (known !== undefined) return known;
   const stanza = ownStanza(epoch, identity);
   if (stanza === undefined) {
-    throw new ZoppError("NotRecipient", `environment ${environment.path}: epoch ${epoch.facts.epoch} is not wrapped to this identity`);
+    throw new ZoppError(
+      "NotRecipient",
+      `environment ${environment.path}: epoch ${epoch.facts.epoch} is not wrapped to this identity`,
+    );
   }
   const key = unwrapEnvironmentKey(identity.encryption, contextOf(environment, epoch), stanza, epoch.key);
   OPENED.set(epoch, key);

@@ -39,7 +39,10 @@ export function controllingTerminal(): Terminal | undefined {
   try {
     const input = new ReadStream(openSync("/dev/tty", "r"));
     const output = new WriteStream(openSync("/dev/tty", "w"));
-    return { ask: (question) => answer(input, output, question, true), askHidden: (question) => answer(input, output, question, false) };
+    return {
+      ask: (question) => answer(input, output, question, true),
+      askHidden: (question) => answer(input, output, question, false),
+    };
   } catch {
     return undefined;
   }

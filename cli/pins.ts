@@ -50,7 +50,11 @@ export function readKnown(context: Context): Known {
       known[workspace] = facts;
     }
   } catch (cause) {
-    throw new ZoppError("Malformed", `${PINS_FILE} in the identity directory is damaged; pins can be added again by \`zopp trust\``, { cause });
+    throw new ZoppError(
+      "Malformed",
+      `${PINS_FILE} in the identity directory is damaged; pins can be added again by \`zopp trust\``,
+      { cause },
+    );
   }
   return known;
 }
@@ -66,7 +70,11 @@ export function writeKnown(context: Context, workspace: string, facts: KnownWork
 }
 
 /** Remembers what was seen, upwards only: a policy that was accepted is never followed by an older one. */
-export function advance(context: Context, seen: Pin, environment?: { readonly scope: string; readonly version: number }): void {
+export function advance(
+  context: Context,
+  seen: Pin,
+  environment?: { readonly scope: string; readonly version: number },
+): void {
   const known = readKnown(context)[seen.workspace];
   if (known === undefined) return;
   const environments: Record<string, number> = { ...known.environments };

@@ -1,8 +1,9 @@
 // Policy that a command may act on: taken from the store, judged from every pin there is, and then remembered.
 // Nothing is sealed, wrapped or called verified on the word of a store alone.
+
+import type { Policy } from "../crds/bundle/case.js";
 import type { VerifyKey } from "../crds/crypto/keys.js";
 import { ZoppError } from "../crds/errors.js";
-import type { Policy } from "../crds/bundle/case.js";
 import { type AcceptedEnvironment, judgeEnvironment, rightsIn } from "../crds/policy/environment.js";
 import { type Action, may } from "../crds/policy/rights.js";
 import type { Signer } from "../crds/policy/roster.js";
@@ -13,11 +14,16 @@ import { advance, pinsFor, seenVersion } from "./pins.js";
 import type { Session } from "./session.js";
 import { type EnvironmentPath, pathText } from "./settings.js";
 
-/** Judges a workspace from every pin. Throws NotPinned where there is none, and as judgeWorkspace. */
-export function judgeFromPins(context: Context, candidate: ZoppWorkspace): AcceptedWorkspace {
+/**
+ * Judges a workspace from every pin. Throws NotPinned where there is none, and as judgeWorkspace. `older`: the version
+ * may lie below what this machine has seen, for a look at the past that nothing new is accepted on.
+ */
+export function judgeFromPins(context: Context, candidate: ZoppWorkspace, older = false): AcceptedWorkspace {
   const name = candidate.metadata.name;
   let judged: AcceptedWorkspace | undefined;
-  for (const { pin } of pinsFor(context, name)) judged = judgeWorkspace({ candidate, pin, now: context.now() });
+  for (const { pin } of pinsFor(context, name)) {
+    judged = judgeWorkspace({ candidate, pin: older ? { ...pin, minVersion: 0 } : pin, now: context.now() });
+  }
   if (judged !== undefined) return judged;
   const text = `workspace ${name} is not pinned on this machine: ask an owner for its pin, which reads ${name}@VERSION:DIGEST`;
   throw new ZoppError("NotPinned", text);
@@ -29,7 +35,8 @@ export async function acceptWorkspace(session: Session, name: string): Promise<A
   const candidate = await store.read("ZoppWorkspace", { name });
   if (candidate === undefined) {
     // a workspace that no pin names is refused as that, whether it is there or not
-    if (pinsFor(session.context, name).length === 0) throw new ZoppError("NotPinned", `workspace ${name} is not pinned on this machine`);
+    if (pinsFor(session.context, name).length === 0)
+      throw new ZoppError("NotPinned", `workspace ${name} is not pinned on this machine`);
     throw new ZoppError("NotFound", `there is no workspace ${name} in ${store.title}`);
   }
   const judged = judgeFromPins(session.context, candidate);
@@ -38,11 +45,19 @@ export async function acceptWorkspace(session: Session, name: string): Promise<A
 }
 
 /** Judges an environment as a client does, which remembers the highest version it has seen. Throws as judgeEnvironment. */
-export function judgeSeen(context: Context, candidate: ZoppEnvironment, workspace: AcceptedWorkspace, accepted?: AcceptedEnvironment): AcceptedEnvironment {
+export function judgeSeen(
+  context: Context,
+  candidate: ZoppEnvironment,
+  workspace: AcceptedWorkspace,
+  accepted?: AcceptedEnvironment,
+): AcceptedEnvironment {
   const judged = judgeEnvironment({ candidate, workspace, accepted, now: context.now() });
   const seen = seenVersion(context, workspace.name, judged.scope);
   if (judged.version >= seen) return judged;
-  throw new ZoppError("PolicyRollback", `environment ${judged.path}: version ${judged.version} is older than ${seen}, which this machine has seen`);
+  throw new ZoppError(
+    "PolicyRollback",
+    `environment ${judged.path}: version ${judged.version} is older than ${seen}, which this machine has seen`,
+  );
 }
 
 /** The workspace and one of its environments. Throws as acceptWorkspace, UnknownEnvironment and as judgeEnvironment. */
@@ -52,10 +67,15 @@ export async function acceptPolicy(session: Session, path: EnvironmentPath): Pro
 }
 
 /** One environment of an accepted workspace. Throws UnknownEnvironment and as judgeEnvironment. */
-export async function acceptEnvironment(session: Session, workspace: AcceptedWorkspace, path: EnvironmentPath): Promise<AcceptedEnvironment> {
+export async function acceptEnvironment(
+  session: Session,
+  workspace: AcceptedWorkspace,
+  path: EnvironmentPath,
+): Promise<AcceptedEnvironment> {
   const store = await session.store();
   const candidate = await store.read("ZoppEnvironment", { name: environmentName(path) });
-  if (candidate === undefined) throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
+  if (candidate === undefined)
+    throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
   const judged = judgeSeen(session.context, candidate, workspace);
   const pin = { workspace: workspace.name, owners: workspace.ownersDigest, minVersion: workspace.version };
   advance(session.context, pin, { scope: judged.scope, version: judged.version });
@@ -68,7 +88,10 @@ export function environmentName({ workspace, project, environment }: Environment
 }
 
 /** The principal and device that an identity is in a policy. Throws UnknownSigner. */
-export function signerOf(workspace: AcceptedWorkspace, identity: { readonly signing: { readonly verifyKey: VerifyKey } }): Signer {
+export function signerOf(
+  workspace: AcceptedWorkspace,
+  identity: { readonly signing: { readonly verifyKey: VerifyKey } },
+): Signer {
   const { kid, text } = identity.signing.verifyKey;
   const signer = workspace.roster.signers.get(kid);
   if (signer !== undefined && signer.key.text === text) return signer;

@@ -5,7 +5,7 @@ import { ZoppError } from "../crds/errors.js";
 import { VERSION } from "../crds/version.js";
 import type { Context } from "./context.js";
 import { FORMATS, type Format, printable, printError, printResult } from "./output.js";
-import { type CommandModule, COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "./table.js";
+import { COMMANDS, type CommandModule, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "./table.js";
 
 /** What asking for help, or for the version, comes as. */
 const HELP: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version"]);
@@ -57,7 +57,10 @@ function newProgram(context: Context, hear: (text: string) => void, action: Acti
   const groups = new Map<string, Command>();
   for (const spec of COMMANDS) {
     const [verb = "", sub] = spec.name.split(" ");
-    const parent = sub === undefined ? program : (groups.get(verb) ?? prepared(program.command(verb).description(`commands for ${verb}s`)));
+    const parent =
+      sub === undefined
+        ? program
+        : (groups.get(verb) ?? prepared(program.command(verb).description(`commands for ${verb}s`)));
     if (sub !== undefined) groups.set(verb, parent);
     const command = prepared(parent.command(`${sub ?? verb} ${spec.args}`.trim()).description(spec.summary));
     for (const each of spec.options) command.addOption(option(each));
@@ -104,5 +107,7 @@ function statedFormat(argv: readonly string[]): Format {
 
 /** Commander's words without what stands behind an option's `=`: it may be a value. */
 function usageText({ message }: CommanderError): string {
-  return printable(message.replace(/^error: /, "").replaceAll(/'(-[^=']*)=[^']*'/g, "'$1'")).split("\n", 1).join("");
+  return printable(message.replace(/^error: /, "").replaceAll(/'(-[^=']*)=[^']*'/g, "'$1'"))
+    .split("\n", 1)
+    .join("");
 }

@@ -53,7 +53,10 @@ export async function startSession(context: Context, options: GlobalOptions): Pr
 
 function namedStore(settings: Settings): StorePlace {
   if (settings.store !== undefined) return settings.store;
-  throw new ZoppError("Usage", "no store is named: use --store DIR or --store cluster, ZOPP_STORE, or zopp.yaml (`zopp init` writes one)");
+  throw new ZoppError(
+    "Usage",
+    "no store is named: use --store DIR or --store cluster, ZOPP_STORE, or zopp.yaml (`zopp init` writes one)",
+  );
 }
 
 async function open(context: Context, options: GlobalOptions, place: StorePlace): Promise<Store> {

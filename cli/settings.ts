@@ -70,7 +70,10 @@ function storeOf(store: string | undefined, file: string | undefined): StorePlac
   if (store === undefined || file === undefined) return undefined;
   const place = storePlace(store, dirname(file));
   if (place.kind === "directory" && leaves(dirname(file), place.root)) {
-    throw new ZoppError("Malformed", `${file}: store must lie below the folder of ${SETTINGS_FILE}; name others by --store`);
+    throw new ZoppError(
+      "Malformed",
+      `${file}: store must lie below the folder of ${SETTINGS_FILE}; name others by --store`,
+    );
   }
   return place;
 }
@@ -92,7 +95,8 @@ async function readSettingsFile(file: string): Promise<SettingsFile> {
   const { readManifests } = await import("./store/yaml.read.js");
   const value = readManifests(readFileSync(file, "utf8"), file)[0]?.value ?? {};
   for (const [field, text] of Object.entries(value)) {
-    if (!(FIELDS as readonly string[]).includes(field)) throw new ZoppError("Malformed", `${file}: ${field} is not a field of ${SETTINGS_FILE}`);
+    if (!(FIELDS as readonly string[]).includes(field))
+      throw new ZoppError("Malformed", `${file}: ${field} is not a field of ${SETTINGS_FILE}`);
     if (typeof text !== "string") throw new ZoppError("Malformed", `${file}: ${field} is not a string`);
   }
   return value as SettingsFile;
@@ -115,13 +119,22 @@ export function environmentPath(text: string | undefined, settings: Settings): E
   const environment = parts.at(-1) ?? settings.environment;
   const project = parts.at(-2) ?? settings.project;
   const workspace = parts.at(-3) ?? settings.workspace;
-  return { workspace: label("workspace", workspace), project: label("project", project), environment: label("environment", environment) };
+  return {
+    workspace: label("workspace", workspace),
+    project: label("project", project),
+    environment: label("environment", environment),
+  };
 }
 
 /** A label, or Usage saying which part is missing or malformed. */
 export function label(part: string, text: string | undefined): string {
-  if (text === undefined) throw new ZoppError("Usage", `no ${part} is named: give it in the command, as ZOPP_${part.toUpperCase()} or in ${SETTINGS_FILE}`);
-  if (!LABEL.test(text)) throw new ZoppError("Usage", `the ${part} must be of a-z, 0-9 and -, at most 63, without dots`);
+  if (text === undefined)
+    throw new ZoppError(
+      "Usage",
+      `no ${part} is named: give it in the command, as ZOPP_${part.toUpperCase()} or in ${SETTINGS_FILE}`,
+    );
+  if (!LABEL.test(text))
+    throw new ZoppError("Usage", `the ${part} must be of a-z, 0-9 and -, at most 63, without dots`);
   return text;
 }
 

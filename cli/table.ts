@@ -34,7 +34,11 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: "--context <name>", description: "work on the cluster of this kubeconfig context" },
   { flags: "--kubeconfig <file>", description: "the kubeconfig of the cluster (default: KUBECONFIG)" },
   { flags: "--workspace <name>", description: "the workspace (ZOPP_WORKSPACE, zopp.yaml)" },
-  { flags: "-o, --output <format>", description: "how results are printed", choices: ["human", "json", "yaml", "name"] },
+  {
+    flags: "-o, --output <format>",
+    description: "how results are printed",
+    choices: ["human", "json", "yaml", "name"],
+  },
 ];
 
 const ENVIRONMENT = {
@@ -47,8 +51,11 @@ const KEM = {
   description: "xwing (post-quantum hybrid, the default) or x25519 (compact)",
   choices: ["xwing", "x25519"],
 };
-const YES = { flags: "-y, --yes", description: "do not ask" };
-const RECOVERY = { flags: "--recovery-file <file>", description: "a file with the recovery key, to open environment keys with" };
+const YES = { flags: "-y, --yes", description: "do not ask: you have compared the fingerprint already" };
+const RECOVERY = {
+  flags: "--recovery-file <file>",
+  description: "a file with the recovery key, to open environment keys with",
+};
 
 /** Every command, in the order in which help shows them. */
 export const COMMANDS: readonly CommandSpec[] = [
@@ -71,21 +78,33 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: "[pin]",
     summary: "pin a workspace that you were told of out of band, or show the pins",
     examples: ["zopp trust acme@7:<digest>", "zopp trust", "zopp trust --remove acme"],
-    options: [{ flags: "--remove <workspace>", description: "forget a workspace's pin" }],
+    options: [
+      { flags: "--remove", description: "forget the pin of the named workspace" },
+      { flags: "--replace", description: "put this pin in the place of one with other owners" },
+    ],
     load: () => import("./commands/trust.js"),
   },
   {
     name: "cluster add",
     args: "<name>",
     summary: "let a cluster's keyring serve environments: name it in policy and wrap their keys to it",
-    examples: ["zopp cluster add eu-1 --context eu-1", "zopp cluster add eu-1 --from zopp-cluster.yaml -e shop/dev --yes"],
+    examples: [
+      "zopp cluster add eu-1 --context eu-1",
+      "zopp cluster add eu-1 --from zopp-cluster.yaml -e shop/dev --yes",
+    ],
     options: [
       { flags: "--from <file>", description: "the ConfigMap zopp-cluster as YAML or JSON; - is stdin" },
       { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
-      { flags: "-e, --environment <path...>", description: "only these environments (default: all of the project or workspace)" },
+      { flags: "-e, --environment <path...>", description: "only these environments (default: all of the workspace)" },
       { flags: "--endpoint <host:port>", description: "where people reach the keyring" },
-      { flags: "--fingerprint <groups>", description: "the fingerprint that the keyring's own log shows, instead of a question" },
-      { flags: "--replace", description: "put these keys in the place of other ones that the policy has for that name" },
+      {
+        flags: "--fingerprint <groups>",
+        description: "the fingerprint that the keyring's own log shows, instead of a question",
+      },
+      {
+        flags: "--replace",
+        description: "put these keys in the place of other ones that the policy has for that name",
+      },
       RECOVERY,
       YES,
     ],
@@ -117,7 +136,10 @@ export const COMMANDS: readonly CommandSpec[] = [
       'zopp grant github-actions submit --scope shop/production --keys "IMAGE_*" --expires 2027-01-01T00:00:00Z',
     ],
     options: [
-      { flags: "--scope <scope>", description: "*, PROJECT or PROJECT/ENVIRONMENT (default: the environment of zopp.yaml)" },
+      {
+        flags: "--scope <scope>",
+        description: "*, PROJECT or PROJECT/ENVIRONMENT (default: the environment of zopp.yaml)",
+      },
       { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
       { flags: "--expires <time>", description: "90d, 2027-02-18 or a full UTC time" },
     ],
@@ -131,20 +153,27 @@ export const COMMANDS: readonly CommandSpec[] = [
       "zopp set api DB_PASSWORD",
       "openssl rand -hex 32 | zopp set shop-dev/api SESSION_KEY",
       "zopp set api tls.crt --from-file tls.crt",
-      "zopp set api --env-file .env",
+      "zopp set api --dotenv .env",
     ],
     options: [
       { flags: "--from-file <file>", description: "the value's bytes, as they are; - is stdin" },
-      { flags: "--env-file <file>", description: "several values: lines of KEY=VALUE; - is stdin" },
+      { flags: "--dotenv <file>", description: "several values: lines of KEY=VALUE; - is stdin" },
       { flags: "--exact", description: "keep a final newline of stdin" },
-      { flags: "--expires <time>", description: "when the value should be rotated: 90d, 2027-02-18 or a full UTC time" },
+      {
+        flags: "--expires <time>",
+        description: "when the value should be rotated: 90d, 2027-02-18 or a full UTC time",
+      },
       ENVIRONMENT,
       NAMESPACE,
       { flags: "--target <name>", description: "new bundle: the Secret's name (default: the bundle's)" },
       { flags: "--type <type>", description: "new bundle: the Secret's type (default: Opaque)" },
       { flags: "--label <name=value...>", description: "new bundle: labels of the Secret" },
       { flags: "--annotation <name=value...>", description: "new bundle: annotations of the Secret" },
-      { flags: "--deletion <policy>", description: "new bundle: Delete or Retain the Secret with it", choices: ["Delete", "Retain"] },
+      {
+        flags: "--deletion <policy>",
+        description: "new bundle: Delete or Retain the Secret with it",
+        choices: ["Delete", "Retain"],
+      },
       { flags: "--restart <kind>", description: "new bundle: auto or none", choices: ["auto", "none"] },
       { flags: "--sign-header", description: "sign the header of a bundle that is there again" },
     ],

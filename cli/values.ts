@@ -2,14 +2,14 @@
 // Bytes are kept as they come, but for the newline that a shell's `echo` adds.
 import { parseEnv } from "node:util";
 import { ZoppError } from "../crds/errors.js";
-import { isKey } from "../crds/validate.rules.js";
+import { isKey } from "../crds/validate.checks.js";
 import type { Context } from "./context.js";
 import { readInput, readStdin, terminalOf } from "./input.js";
 
 /** Where values come from. */
 export interface ValueSource {
   readonly fromFile?: string | undefined;
-  readonly envFile?: string | undefined;
+  readonly dotenv?: string | undefined;
   /** Keep a final newline of stdin. */
   readonly exact?: boolean | undefined;
 }
@@ -26,24 +26,31 @@ export interface Values {
  */
 export function refuseKeys(keys: readonly string[], source: ValueSource): void {
   if (keys.some((key) => key.includes("="))) {
-    throw new ZoppError("Usage", "a value on the command line is seen by others and kept in the shell's history: give the key alone");
+    throw new ZoppError(
+      "Usage",
+      "a value on the command line is seen by others and kept in the shell's history: give the key alone",
+    );
   }
   const wrong = keys.findIndex((key) => !isKey(key));
-  if (wrong >= 0) throw new ZoppError("Usage", `key ${wrong + 1} cannot be a key of a Secret: use letters, digits, -, _ and .`);
+  if (wrong >= 0)
+    throw new ZoppError("Usage", `key ${wrong + 1} cannot be a key of a Secret: use letters, digits, -, _ and .`);
   if (new Set(keys).size < keys.length) throw new ZoppError("Usage", "a key is named twice");
-  if (source.envFile !== undefined && source.fromFile !== undefined) throw new ZoppError("Usage", "--env-file and --from-file exclude each other");
-  if (keys.length === 0 && source.envFile === undefined) throw new ZoppError("Usage", "no key is named");
-  if (keys.length > 1 && source.fromFile !== undefined) throw new ZoppError("Usage", "--from-file gives one key; use --env-file for several");
+  if (source.dotenv !== undefined && source.fromFile !== undefined)
+    throw new ZoppError("Usage", "--dotenv and --from-file exclude each other");
+  if (keys.length === 0 && source.dotenv === undefined) throw new ZoppError("Usage", "no key is named");
+  if (keys.length > 1 && source.fromFile !== undefined)
+    throw new ZoppError("Usage", "--from-file gives one key; use --dotenv for several");
 }
 
 /** Gets the values; asks for each where a person sits at stdin. Throws Usage, NotFound, Malformed, Interrupted. */
 export async function readValues(context: Context, keys: readonly string[], source: ValueSource): Promise<Values> {
   const [first = ""] = keys;
-  if (source.envFile !== undefined) return fromEnvFile(context, keys, source.envFile);
+  if (source.dotenv !== undefined) return fromEnvFile(context, keys, source.dotenv);
   if (source.fromFile === "-") return { values: new Map([[first, await readStdin(context)]]), notes: [] };
-  if (source.fromFile !== undefined) return { values: new Map([[first, await readInput(context, source.fromFile)]]), notes: [] };
+  if (source.fromFile !== undefined)
+    return { values: new Map([[first, await readInput(context, source.fromFile)]]), notes: [] };
   if (context.stdin.isTTY === true) return { values: await asked(context, keys), notes: [] };
-  if (keys.length > 1) throw new ZoppError("Usage", "stdin gives one value; use --env-file for several");
+  if (keys.length > 1) throw new ZoppError("Usage", "stdin gives one value; use --dotenv for several");
   return fromStdin(context, first, source.exact === true);
 }
 

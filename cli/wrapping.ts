@@ -4,10 +4,17 @@ import { wrapToAge } from "../crds/crypto/age.js";
 import { type EncryptionKey, parseEncryptionKey } from "../crds/crypto/keys.js";
 import { wrapEnvironmentKey } from "../crds/crypto/wrap.js";
 import { ZoppError } from "../crds/errors.js";
-import { environmentContent, type EnvironmentContent } from "../crds/policy/edit.js";
+import { type EnvironmentContent, environmentContent } from "../crds/policy/edit.js";
 import type { AcceptedEnvironment } from "../crds/policy/environment.js";
 import { may } from "../crds/policy/rights.js";
-import type { Cluster, EnvironmentGrant, EnvironmentKey, Principal, SealedKey, WorkspaceSpec } from "../crds/types.gen.js";
+import type {
+  Cluster,
+  EnvironmentGrant,
+  EnvironmentKey,
+  Principal,
+  SealedKey,
+  WorkspaceSpec,
+} from "../crds/types.gen.js";
 import { type Opener, openPrivateKey } from "./epoch-keys.js";
 import type { EnvironmentPath } from "./settings.js";
 
@@ -20,7 +27,12 @@ export function clusterKeys(clusters: readonly Cluster[]): readonly EncryptionKe
 }
 
 /** The devices of everybody who may read an environment: its recipients where access is direct. */
-export function readerKeys(spec: Pick<WorkspaceSpec, "principals" | "groups" | "grants">, scope: string, grants: readonly EnvironmentGrant[], now: Date): readonly EncryptionKey[] {
+export function readerKeys(
+  spec: Pick<WorkspaceSpec, "principals" | "groups" | "grants">,
+  scope: string,
+  grants: readonly EnvironmentGrant[],
+  now: Date,
+): readonly EncryptionKey[] {
   const context = { workspace: spec as WorkspaceSpec, environment: scope, grants, now };
   return spec.principals.filter(({ name }) => may(context, name, "read")).flatMap(deviceKeys);
 }
@@ -36,10 +48,15 @@ function usable(text: string, what: string): EncryptionKey {
 }
 
 /** Wraps private bytes to each recipient once. */
-export async function wrapToAll(recipients: readonly Recipient[], path: EnvironmentPath & { readonly epoch: number }, privateKey: Uint8Array): Promise<readonly SealedKey[]> {
+export async function wrapToAll(
+  recipients: readonly Recipient[],
+  path: EnvironmentPath & { readonly epoch: number },
+  privateKey: Uint8Array,
+): Promise<readonly SealedKey[]> {
   const sealed = new Map<string, SealedKey>();
   for (const recipient of recipients) {
-    if (typeof recipient === "string") sealed.set(recipient, { to: recipient, age: await wrapToAge(recipient, privateKey) });
+    if (typeof recipient === "string")
+      sealed.set(recipient, { to: recipient, age: await wrapToAge(recipient, privateKey) });
     else sealed.set(recipient.kid, wrapEnvironmentKey(recipient, path, privateKey));
   }
   return [...sealed.values()];
@@ -49,7 +66,11 @@ export async function wrapToAll(recipients: readonly Recipient[], path: Environm
  * The environment's content with its keys wrapped to further recipients: the newest epoch must open, older ones are
  * wrapped where they do. Undefined when all have it already. Throws NotRecipient or CannotOpen for the newest.
  */
-export async function wrapFurther(environment: AcceptedEnvironment, recipients: readonly EncryptionKey[], opener: Opener): Promise<EnvironmentContent | undefined> {
+export async function wrapFurther(
+  environment: AcceptedEnvironment,
+  recipients: readonly EncryptionKey[],
+  opener: Opener,
+): Promise<EnvironmentContent | undefined> {
   const content = environmentContent(environment.object);
   const { workspace, project, environment: name } = content;
   const keys: EnvironmentKey[] = [];
@@ -70,7 +91,11 @@ export async function wrapFurther(environment: AcceptedEnvironment, recipients: 
   return changed ? { ...content, keys } : undefined;
 }
 
-async function opened(environment: AcceptedEnvironment, epoch: Parameters<typeof openPrivateKey>[1], opener: Opener): Promise<Uint8Array | undefined> {
+async function opened(
+  environment: AcceptedEnvironment,
+  epoch: Parameters<typeof openPrivateKey>[1],
+  opener: Opener,
+): Promise<Uint8Array | undefined> {
   try {
     return await openPrivateKey(environment, epoch, opener);
   } catch (error) {

@@ -1,9 +1,11 @@
 // `zopp cluster add`: signs a cluster's keyring and its log into the policy, and wraps environment keys to it.
 // A person compares the fingerprint with the keyring's own log first: what the API says of it is hearsay.
-import { clusterFingerprint } from "../../crds/fingerprint.js";
+import { isDeepStrictEqual } from "node:util";
 import { parseEncryptionKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
+import { clusterFingerprint } from "../../crds/fingerprint.js";
 import { type WorkspaceContent, workspaceContent } from "../../crds/policy/edit.js";
+import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ClusterFacts } from "../../crds/statement.js";
 import type { Cluster, WorkspaceEnvironment } from "../../crds/types.gen.js";
 import { type EnvironmentAmendment, storeAmendment } from "../amend.js";
@@ -16,12 +18,12 @@ import type { Session } from "../session.js";
 import { label } from "../settings.js";
 import { clusterClient } from "../store/cluster.js";
 import { wrapFurther } from "../wrapping.js";
-import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 
 /** The flags of `zopp cluster add`. */
 export interface ClusterAddOptions {
   readonly from?: string;
   readonly context?: string;
+  readonly kubeconfig?: string;
   readonly keyringNamespace?: string;
   readonly fingerprint?: string;
   readonly yes?: boolean;
@@ -43,12 +45,25 @@ export async function run(session: Session, [text]: readonly string[], options: 
   await confirm(session, name, fingerprint, options);
   const identity = await session.identity();
   signerOf(workspace, identity);
-  const opener = { identity, recovery: options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile) };
+  const opener = {
+    identity,
+    recovery:
+      options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile),
+  };
   const environments = await wrapAll(session, workspace, facts, chosen, opener);
   const rules = (content.environments ?? []).map((rule) => (chosen.includes(rule) ? named(rule, name) : rule));
   const next = { ...content, clusters, environments: rules };
-  const same = JSON.stringify(next) === JSON.stringify({ ...content, clusters: content.clusters, environments: content.environments });
-  const amended = await storeAmendment(session, { workspace, identity, content: same ? undefined : next, environments });
+  const same = isDeepStrictEqual(next, {
+    ...content,
+    clusters: content.clusters ?? [],
+    environments: content.environments ?? [],
+  });
+  const amended = await storeAmendment(session, {
+    workspace,
+    identity,
+    content: same ? undefined : next,
+    environments,
+  });
   const scopes = chosen.map((rule) => `${workspace.name}/${rule.name}`);
   return {
     data: { cluster: name, log: facts.log, fingerprint, environments: scopes, where: amended.where },
@@ -67,36 +82,54 @@ async function factsOf(session: Session, options: ClusterAddOptions): Promise<Cl
   if (options.from !== undefined) return factsFromFile(context, options.from);
   const { store } = session.settings;
   const named = options.context ?? (store?.kind === "cluster" ? store.context : undefined);
-  const client = await clusterClient({ context: named, kubeconfig: session.options.kubeconfig, env: context.env });
+  const client = await clusterClient({ context: named, kubeconfig: options.kubeconfig, env: context.env });
   try {
-    return await withProgress(context, "asking the cluster", factsFromCluster(client, options.keyringNamespace ?? "zopp-system"));
+    return await withProgress(
+      context,
+      "asking the cluster",
+      factsFromCluster(client, options.keyringNamespace ?? "zopp-system"),
+    );
   } finally {
     await client.close();
   }
 }
 
 /** The clusters with this one; the same keyring with a new log takes the place of its old line. Throws AlreadyExists. */
-function withCluster(content: WorkspaceContent, name: string, facts: ClusterFacts, options: ClusterAddOptions): readonly Cluster[] {
+function withCluster(
+  content: WorkspaceContent,
+  name: string,
+  facts: ClusterFacts,
+  options: ClusterAddOptions,
+): readonly Cluster[] {
   const { signingKey, encryptionKey, log } = facts;
   const clusters = content.clusters ?? [];
   const known = clusters.find((cluster) => cluster.name === name);
   const twin = clusters.find((cluster) => cluster.name !== name && cluster.signingKey === signingKey);
   if (twin !== undefined) throw new ZoppError("AlreadyExists", `that keyring is in the policy as cluster ${twin.name}`);
   if (known !== undefined && known.signingKey !== signingKey && options.replace !== true) {
-    throw new ZoppError("AlreadyExists", `cluster ${name} is in the policy with other keys; --replace puts these in their place`);
+    throw new ZoppError(
+      "AlreadyExists",
+      `cluster ${name} is in the policy with other keys; --replace puts these in their place`,
+    );
   }
   const endpoint = options.endpoint ?? known?.endpoint;
   const line = { name, signingKey, encryptionKey, log, ...(endpoint === undefined ? {} : { endpoint }) };
-  return known === undefined ? [...clusters, line] : clusters.map((cluster) => (cluster.name === name ? line : cluster));
+  return known === undefined
+    ? [...clusters, line]
+    : clusters.map((cluster) => (cluster.name === name ? line : cluster));
 }
 
 /** The rules of the environments that the cluster shall serve: all, or those of --environment. Throws UnknownEnvironment. */
-function chosenEnvironments(workspace: AcceptedWorkspace, names: readonly string[] | undefined): readonly WorkspaceEnvironment[] {
+function chosenEnvironments(
+  workspace: AcceptedWorkspace,
+  names: readonly string[] | undefined,
+): readonly WorkspaceEnvironment[] {
   const rules = workspace.object.spec.environments ?? [];
   if (names === undefined) return rules;
   return names.map((name) => {
     const found = rules.find((rule) => rule.name === name || `${workspace.name}/${rule.name}` === name);
-    if (found === undefined) throw new ZoppError("UnknownEnvironment", `workspace ${workspace.name} names no environment ${name}`);
+    if (found === undefined)
+      throw new ZoppError("UnknownEnvironment", `workspace ${workspace.name} names no environment ${name}`);
     return found;
   });
 }
@@ -111,7 +144,10 @@ async function confirm(session: Session, name: string, fingerprint: string, opti
   const { context } = session;
   if (options.fingerprint !== undefined) {
     if (options.fingerprint.replaceAll(/[\s-]/g, "").toLowerCase() === fingerprint.replaceAll(/[\s-]/g, "")) return;
-    throw new ZoppError("KeyringMismatch", `cluster ${name} has the fingerprint ${fingerprint}, not the one that was given`);
+    throw new ZoppError(
+      "KeyringMismatch",
+      `cluster ${name} has the fingerprint ${fingerprint}, not the one that was given`,
+    );
   }
   context.stderr.write(`cluster ${name}: fingerprint ${fingerprint}\n`);
   if (options.yes === true) return;
@@ -121,7 +157,13 @@ async function confirm(session: Session, name: string, fingerprint: string, opti
 }
 
 /** Environments with their keys wrapped to the cluster; the recovery key is asked for when the identity is no recipient. */
-async function wrapAll(session: Session, workspace: AcceptedWorkspace, facts: ClusterFacts, rules: readonly WorkspaceEnvironment[], given: Opener): Promise<readonly EnvironmentAmendment[]> {
+async function wrapAll(
+  session: Session,
+  workspace: AcceptedWorkspace,
+  facts: ClusterFacts,
+  rules: readonly WorkspaceEnvironment[],
+  given: Opener,
+): Promise<readonly EnvironmentAmendment[]> {
   const to = parseEncryptionKey(facts.encryptionKey);
   if (to === null) throw new ZoppError("Malformed", "the cluster's encryption key is not usable");
   const amendments: EnvironmentAmendment[] = [];

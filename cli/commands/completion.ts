@@ -77,9 +77,11 @@ function fish(): string {
   });
   for (const { name, summary, options } of COMMANDS) {
     const [verb = "", sub] = name.split(" ");
-    if (sub !== undefined) lines.push(`complete -c zopp -n '__fish_seen_subcommand_from ${verb}' -f -a ${sub} -d ${quoted(summary)}`);
+    if (sub !== undefined)
+      lines.push(`complete -c zopp -n '__fish_seen_subcommand_from ${verb}' -f -a ${sub} -d ${quoted(summary)}`);
     const condition = sub === undefined ? verb : sub;
-    for (const option of options) lines.push(`complete -c zopp -n '__fish_seen_subcommand_from ${condition}' ${fishOption(option, quoted)}`);
+    for (const option of options)
+      lines.push(`complete -c zopp -n '__fish_seen_subcommand_from ${condition}' ${fishOption(option, quoted)}`);
   }
   for (const option of GLOBAL_OPTIONS) lines.push(`complete -c zopp ${fishOption(option, quoted)}`);
   const shells = Object.keys(SHELLS).join(" ");

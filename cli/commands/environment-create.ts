@@ -22,25 +22,38 @@ export interface EnvironmentCreateOptions {
 }
 
 /** Runs `zopp environment create PATH`. */
-export async function run(session: Session, [text]: readonly string[], options: EnvironmentCreateOptions): Promise<Result> {
+export async function run(
+  session: Session,
+  [text]: readonly string[],
+  options: EnvironmentCreateOptions,
+): Promise<Result> {
   const path = environmentPath(text, session.settings);
   const scope = `${path.project}/${path.environment}`;
   const access = oneOf("--access", options.access, ["brokered", "direct"]) ?? "brokered";
   const kem = kemOf(options.kem);
   const namespaces = options.namespace ?? [];
-  if (namespaces.length === 0) throw new ZoppError("Usage", "name at least one namespace: --namespace NAME, or a prefix and one final *");
+  if (namespaces.length === 0)
+    throw new ZoppError("Usage", "name at least one namespace: --namespace NAME, or a prefix and one final *");
   const workspace = await acceptWorkspace(session, path.workspace);
   const { spec } = workspace.object;
-  if (spec.environments?.some(({ name }) => name === scope)) throw new ZoppError("AlreadyExists", `the policy names the environment ${pathText(path)} already`);
+  if (spec.environments?.some(({ name }) => name === scope))
+    throw new ZoppError("AlreadyExists", `the policy names the environment ${pathText(path)} already`);
   const clusters = chosenClusters(workspace, options.cluster);
   if (access === "brokered" && clusters.length === 0) {
-    throw new ZoppError("NoRecipient", `environment ${pathText(path)} would be brokered, but there is no cluster whose keyring could open it`);
+    throw new ZoppError(
+      "NoRecipient",
+      `environment ${pathText(path)} would be brokered, but there is no cluster whose keyring could open it`,
+    );
   }
   const identity = await session.identity();
   signerOf(workspace, identity);
   const now = session.context.now();
   const readers = access === "direct" ? readerKeys(spec, scope, [], now) : [];
-  const recipients: Recipient[] = [...clusterKeys(clusters), ...readers, ...(spec.recovery ?? []).map(({ recipient }) => recipient)];
+  const recipients: Recipient[] = [
+    ...clusterKeys(clusters),
+    ...readers,
+    ...(spec.recovery ?? []).map(({ recipient }) => recipient),
+  ];
   const { privateKey, public: publicKey } = newEnvironmentKey(kem);
   const sealed = await wrapToAll(recipients, { ...path, epoch: 1 }, privateKey);
   privateKey.fill(0);
@@ -55,9 +68,20 @@ export async function run(session: Session, [text]: readonly string[], options: 
   });
   const reach = access === "direct" ? "read with people's own keys" : "read through keyrings";
   return {
-    data: { environment: pathText(path), access, kem, namespaces, clusters: names, recipients: sealed.map(({ to }) => to), where: amended.where },
+    data: {
+      environment: pathText(path),
+      access,
+      kem,
+      namespaces,
+      clusters: names,
+      recipients: sealed.map(({ to }) => to),
+      where: amended.where,
+    },
     names: [`zoppenvironment/${environmentName(path)}`],
-    human: [`created ${pathText(path)} (${access}: ${reach}) for ${namespaces.join(", ")}${names.length === 0 ? "" : `, on ${names.join(", ")}`}`, `written: ${amended.where.join(", ")}`],
+    human: [
+      `created ${pathText(path)} (${access}: ${reach}) for ${namespaces.join(", ")}${names.length === 0 ? "" : `, on ${names.join(", ")}`}`,
+      `written: ${amended.where.join(", ")}`,
+    ],
     notes: amended.notes,
   };
 }
@@ -66,6 +90,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
 function chosenClusters(workspace: AcceptedWorkspace, names: readonly string[] | undefined): readonly Cluster[] {
   const { clusters = [] } = workspace.object.spec;
   const missing = names?.find((name) => !clusters.some((cluster) => cluster.name === name));
-  if (missing !== undefined) throw new ZoppError("NotFound", `the policy names no cluster ${missing}: \`zopp cluster add\` adds one`);
+  if (missing !== undefined)
+    throw new ZoppError("NotFound", `the policy names no cluster ${missing}: \`zopp cluster add\` adds one`);
   return names === undefined ? clusters : clusters.filter(({ name }) => names.includes(name));
 }

@@ -1,7 +1,7 @@
 // `zopp get`: opens values of a direct environment with the reader's own key, offline, after verifying them.
 // A brokered environment is read through its keyring only.
 import { ZoppError } from "../../crds/errors.js";
-import { bundleName, environmentOf, needBundle, verifyForReading } from "../bundles.js";
+import { bundleName, environmentOf, needBundle, refuseOther, verifyForReading } from "../bundles.js";
 import { openValue } from "../epoch-keys.js";
 import type { Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
@@ -10,19 +10,28 @@ import type { Session } from "../session.js";
 /** The flags of `zopp get`. */
 export interface GetOptions {
   readonly namespace?: string;
+  readonly environment?: string;
 }
 
 /** A value as text, or in base64 where it is none. */
 type Shown = { readonly value: string } | { readonly base64: string };
 
 /** Runs `zopp get BUNDLE [KEY]`. */
-export async function run(session: Session, [bundle = "", key]: readonly string[], options: GetOptions): Promise<Result> {
+export async function run(
+  session: Session,
+  [bundle = "", key]: readonly string[],
+  options: GetOptions,
+): Promise<Result> {
   const { context } = session;
   const { secret } = await needBundle(session, bundleName(bundle, options.namespace));
+  refuseOther(session, secret, options.environment);
   const policy = await acceptPolicy(session, environmentOf(secret));
   const { path, object } = policy.environment;
   if (object.spec.access !== "direct") {
-    throw new ZoppError("BrokeredOnly", `environment ${path} is brokered: its values are read through a keyring, which records it`);
+    throw new ZoppError(
+      "BrokeredOnly",
+      `environment ${path} is brokered: its values are read through a keyring, which records it`,
+    );
   }
   const place = `${secret.metadata.namespace}/${secret.metadata.name}`;
   const live = Object.entries(secret.spec.data ?? {}).filter(([, entry]) => entry.retired !== true);

@@ -25,15 +25,23 @@ export interface GrantOptions {
 const ROLES = ["read", "submit", "write", "admin", "audit"] as const;
 
 /** Runs `zopp grant SUBJECT ROLE`. */
-export async function run(session: Session, [subject = "", roleText]: readonly string[], options: GrantOptions): Promise<Result> {
+export async function run(
+  session: Session,
+  [subject = "", roleText]: readonly string[],
+  options: GrantOptions,
+): Promise<Result> {
   const role = oneOf("the role", roleText, ROLES) ?? "read";
   const { settings } = session;
   const scope = options.scope ?? `${label("project", settings.project)}/${label("environment", settings.environment)}`;
-  if (!/^(?:\*|[-a-z0-9]+(?:\/[-a-z0-9]+)?)$/.test(scope)) throw new ZoppError("Usage", "--scope is *, PROJECT or PROJECT/ENVIRONMENT");
+  if (!/^(?:\*|[-a-z0-9]+(?:\/[-a-z0-9]+)?)$/.test(scope))
+    throw new ZoppError("Usage", "--scope is *, PROJECT or PROJECT/ENVIRONMENT");
   const workspace = await acceptWorkspace(session, label("workspace", settings.workspace));
   refuseUnknown(workspace, subject);
   const expires = expiryOf(options.expires, session.context.now());
-  const limits = { ...(options.keys === undefined ? {} : { keys: options.keys }), ...(expires === undefined ? {} : { expires }) };
+  const limits = {
+    ...(options.keys === undefined ? {} : { keys: options.keys }),
+    ...(expires === undefined ? {} : { expires }),
+  };
   const grant = { subject, role, ...limits };
   const identity = await session.identity();
   signerOf(workspace, identity);
@@ -45,25 +53,41 @@ export async function run(session: Session, [subject = "", roleText]: readonly s
   return {
     data: { grant: { ...grant, scope }, where: amended.where },
     names: [subject],
-    human: [`${subject} may ${role} ${scope === "*" ? "everywhere" : scope}${options.keys === undefined ? "" : ` (${options.keys.join(", ")})`} (${amended.where.join(", ")})`],
+    human: [
+      `${subject} may ${role} ${scope === "*" ? "everywhere" : scope}${options.keys === undefined ? "" : ` (${options.keys.join(", ")})`} (${amended.where.join(", ")})`,
+    ],
     notes: [...amended.notes, ...unopened],
   };
 }
 
 function refuseUnknown(workspace: AcceptedWorkspace, subject: string): void {
   const { principals, groups = [] } = workspace.object.spec;
-  const known = subject.startsWith("group:") ? groups.some(({ name }) => `group:${name}` === subject) : principals.some(({ name }) => name === subject);
+  const known = subject.startsWith("group:")
+    ? groups.some(({ name }) => `group:${name}` === subject)
+    : principals.some(({ name }) => name === subject);
   if (!known) throw new ZoppError("NotFound", `workspace ${workspace.name} names no ${subject}`);
 }
 
 /** The same subject, role and scope have one grant: a new one replaces the old one. Throws AlreadyExists for an equal one. */
 function added<T extends EnvironmentGrant | Grant>(grants: readonly T[], grant: T): readonly T[] {
   const scopeOf = (one: T): string => ("scope" in one ? one.scope : "");
-  if (grants.some((other) => JSON.stringify(other) === JSON.stringify(grant))) throw new ZoppError("AlreadyExists", `${grant.subject} has that grant already`);
-  return [...grants.filter((other) => other.subject !== grant.subject || other.role !== grant.role || scopeOf(other) !== scopeOf(grant)), grant];
+  if (grants.some((other) => JSON.stringify(other) === JSON.stringify(grant)))
+    throw new ZoppError("AlreadyExists", `${grant.subject} has that grant already`);
+  return [
+    ...grants.filter(
+      (other) => other.subject !== grant.subject || other.role !== grant.role || scopeOf(other) !== scopeOf(grant),
+    ),
+    grant,
+  ];
 }
 
-async function inEnvironment(session: Session, workspace: AcceptedWorkspace, scope: string, grant: EnvironmentGrant, opener: Opener): Promise<EnvironmentAmendment> {
+async function inEnvironment(
+  session: Session,
+  workspace: AcceptedWorkspace,
+  scope: string,
+  grant: EnvironmentGrant,
+  opener: Opener,
+): Promise<EnvironmentAmendment> {
   const accepted = await acceptEnvironment(session, workspace, pathOf(workspace, scope));
   const content = environmentContent(accepted.object);
   const grants = added(content.grants ?? [], grant);
@@ -82,7 +106,9 @@ async function inWorkspace(session: Session, workspace: AcceptedWorkspace, grant
   const grants = added(content.grants ?? [], grant);
   const environments: EnvironmentAmendment[] = [];
   const notes: string[] = [];
-  const covered = (content.environments ?? []).filter(({ name }) => includesRead(grant.role) && scopeCovers(grant.scope, name));
+  const covered = (content.environments ?? []).filter(
+    ({ name }) => includesRead(grant.role) && scopeCovers(grant.scope, name),
+  );
   for (const { name } of covered) {
     try {
       const accepted = await acceptEnvironment(session, workspace, pathOf(workspace, name));
@@ -97,10 +123,20 @@ async function inWorkspace(session: Session, workspace: AcceptedWorkspace, grant
   return { content: { ...content, grants }, environments, notes };
 }
 
-async function wrappedToReaders(session: Session, spec: WorkspaceSpec, accepted: AcceptedEnvironment, grants: readonly EnvironmentGrant[], grant: EnvironmentGrant, opener: Opener): Promise<EnvironmentAmendment | undefined> {
+async function wrappedToReaders(
+  session: Session,
+  spec: WorkspaceSpec,
+  accepted: AcceptedEnvironment,
+  grants: readonly EnvironmentGrant[],
+  grant: EnvironmentGrant,
+  opener: Opener,
+): Promise<EnvironmentAmendment | undefined> {
   if (accepted.object.spec.access !== "direct" || !includesRead(grant.role)) return undefined;
   if (grant.keys !== undefined) {
-    throw new ZoppError("GrantNotEnforceable", `environment ${accepted.path}: access is direct, so a ${grant.role} grant cannot be limited to keys`);
+    throw new ZoppError(
+      "GrantNotEnforceable",
+      `environment ${accepted.path}: access is direct, so a ${grant.role} grant cannot be limited to keys`,
+    );
   }
   const content = await wrapFurther(accepted, readerKeys(spec, accepted.scope, grants, session.context.now()), opener);
   return content === undefined ? undefined : { accepted, content };

@@ -20,7 +20,7 @@ import { pinsFor, writeKnown } from "../pins.js";
 import { environmentName } from "../policy.js";
 import type { Session } from "../session.js";
 import { type EnvironmentPath, label, pathText, SETTINGS_FILE, type StorePlace } from "../settings.js";
-import { replaceFiles, type FileChange } from "../store/files.js";
+import { type FileChange, replaceFiles } from "../store/files.js";
 import { change, type Store } from "../store/store.js";
 import { kemOf } from "./options.js";
 
@@ -74,9 +74,14 @@ export async function run(session: Session, [target = ""]: readonly string[], op
 function planOf(context: Context, target: string, options: InitOptions): Plan {
   const parts = target.split("/");
   const [workspace, project = workspace, environment = "dev"] = parts;
-  if (parts.length > 3 || parts.length === 2) throw new ZoppError("Usage", "init takes WORKSPACE or WORKSPACE/PROJECT/ENVIRONMENT");
+  if (parts.length > 3 || parts.length === 2)
+    throw new ZoppError("Usage", "init takes WORKSPACE or WORKSPACE/PROJECT/ENVIRONMENT");
   if (context.env["ZOPP_TOKEN"]) throw new ZoppError("Usage", "a token cannot own a workspace: unset ZOPP_TOKEN");
-  const path = { workspace: label("workspace", workspace), project: label("project", project), environment: label("environment", environment) };
+  const path = {
+    workspace: label("workspace", workspace),
+    project: label("project", project),
+    environment: label("environment", environment),
+  };
   const person = label("name", options.name ?? labelFrom(context.env["USER"] ?? userInfo().username, "owner"));
   const device = label("device", options.device ?? labelFrom(hostname().split(".")[0] ?? "", "device"));
   const namespaces = options.namespace ?? [label("namespace", `${path.project}-${path.environment}`)];
@@ -85,20 +90,38 @@ function planOf(context: Context, target: string, options: InitOptions): Plan {
 
 /** The nearest label to a name that the machine gave; `otherwise` when nothing is left of it. */
 function labelFrom(text: string, otherwise: string): string {
-  const found = text.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "").slice(0, 63).replace(/-+$/, "");
+  const found = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 63)
+    .replace(/-+$/, "");
   return found === "" ? otherwise : found;
 }
 
 async function refuseTaken(context: Context, store: Store, { path }: Plan): Promise<void> {
   const { workspace } = path;
-  const taken = await Promise.all([store.read("ZoppWorkspace", { name: workspace }), store.read("ZoppEnvironment", { name: environmentName(path) })]);
-  if (taken[0] !== undefined) throw new ZoppError("AlreadyExists", `workspace ${workspace} is already in ${store.title}`);
-  if (taken[1] !== undefined) throw new ZoppError("AlreadyExists", `environment ${pathText(path)} is already in ${store.title}`);
+  const taken = await Promise.all([
+    store.read("ZoppWorkspace", { name: workspace }),
+    store.read("ZoppEnvironment", { name: environmentName(path) }),
+  ]);
+  if (taken[0] !== undefined)
+    throw new ZoppError("AlreadyExists", `workspace ${workspace} is already in ${store.title}`);
+  if (taken[1] !== undefined)
+    throw new ZoppError("AlreadyExists", `environment ${pathText(path)} is already in ${store.title}`);
   if (pinsFor(context, workspace).length === 0) return;
-  throw new ZoppError("AlreadyExists", `this machine knows a workspace ${workspace}; \`zopp trust --remove ${workspace}\` forgets it`);
+  throw new ZoppError(
+    "AlreadyExists",
+    `this machine knows a workspace ${workspace}; \`zopp trust --remove ${workspace}\` forgets it`,
+  );
 }
 
-async function signPolicy(context: Context, plan: Plan, identity: Identity, recovery: string): Promise<{ workspace: AcceptedWorkspace; environment: ZoppEnvironment }> {
+async function signPolicy(
+  context: Context,
+  plan: Plan,
+  identity: Identity,
+  recovery: string,
+): Promise<{ workspace: AcceptedWorkspace; environment: ZoppEnvironment }> {
   const now = context.now();
   const { path, person } = plan;
   const signing = { signingKeys: [identity.signing], now };
@@ -127,13 +150,20 @@ function plain(object: unknown): unknown {
   return JSON.parse(JSON.stringify(object));
 }
 
-function saveRecovery(context: Context, file: string, recovery: { identity: string; recipient: string }, workspace: string): void {
+function saveRecovery(
+  context: Context,
+  file: string,
+  recovery: { identity: string; recipient: string },
+  workspace: string,
+): void {
   const after = `# recovery key of the zopp workspace ${workspace}: opens every environment; keep it offline\n# recipient: ${recovery.recipient}\n${recovery.identity}\n`;
   replaceFiles([{ file: resolve(context.cwd, file), before: undefined, after, mode: 0o600 }]);
 }
 
 function showRecovery(context: Context, key: string): void {
-  context.stderr.write(`\nRecovery key, shown this once. It opens every environment: write it down and keep it offline.\n\n  ${key}\n\n`);
+  context.stderr.write(
+    `\nRecovery key, shown this once. It opens every environment: write it down and keep it offline.\n\n  ${key}\n\n`,
+  );
 }
 
 /** Writes zopp.yaml beside a directory store, unless one is there already. */
@@ -141,13 +171,25 @@ function saveSettings(context: Context, session: Session, { path }: Plan, place:
   if (session.settings.file !== undefined || place.kind !== "directory") return [];
   const way = relative(context.cwd, place.root) || ".";
   if (way.startsWith("..")) return [];
-  const lines = ["# defaults of zopp in this folder; no pin, and nothing secret", ...Object.entries(path).map(([field, text]) => `${field}: "${text}"`), `store: ${JSON.stringify(way)}`];
-  const files: FileChange[] = [{ file: join(context.cwd, SETTINGS_FILE), before: undefined, after: `${lines.join("\n")}\n` }];
+  const lines = [
+    "# defaults of zopp in this folder; no pin, and nothing secret",
+    ...Object.entries(path).map(([field, text]) => `${field}: "${text}"`),
+    `store: ${JSON.stringify(way)}`,
+  ];
+  const files: FileChange[] = [
+    { file: join(context.cwd, SETTINGS_FILE), before: undefined, after: `${lines.join("\n")}\n` },
+  ];
   replaceFiles(files);
   return [SETTINGS_FILE];
 }
 
-function report(session: Session, { path, namespaces, person }: Plan, workspace: AcceptedWorkspace, files: readonly string[], fresh: boolean): Result {
+function report(
+  session: Session,
+  { path, namespaces, person }: Plan,
+  workspace: AcceptedWorkspace,
+  files: readonly string[],
+  fresh: boolean,
+): Result {
   const pin = formatPin({ workspace: workspace.name, owners: workspace.ownersDigest, minVersion: workspace.version });
   const environment = pathText(path);
   return {

@@ -32,17 +32,27 @@ export async function run(session: Session, [bundle]: readonly string[], options
   }
   const chosen = bundles
     .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace)
-    .filter(({ spec }) => options.environment === undefined || `/${spec.environment}`.endsWith(`/${options.environment}`));
+    .filter(
+      ({ spec }) => options.environment === undefined || `/${spec.environment}`.endsWith(`/${options.environment}`),
+    );
   const rows = chosen.map((secret) => {
     const { namespace, name } = secret.metadata;
     const keys = Object.values(secret.spec.data ?? {}).filter(({ retired }) => retired !== true).length;
-    return { bundle: `${namespace}/${name}`, environment: secret.spec.environment, keys, target: secret.spec.target?.name ?? name };
+    return {
+      bundle: `${namespace}/${name}`,
+      environment: secret.spec.environment,
+      keys,
+      target: secret.spec.target?.name ?? name,
+    };
   });
   const cells = rows.map((row) => [row.bundle, row.environment, String(row.keys), row.target]);
   return {
     data: { bundles: rows },
     names: rows.map((row) => `zoppsecret/${row.bundle}`),
-    human: rows.length === 0 ? ["no bundles; `zopp set BUNDLE KEY` makes one"] : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET"], cells),
+    human:
+      rows.length === 0
+        ? ["no bundles; `zopp set BUNDLE KEY` makes one"]
+        : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET"], cells),
     notes,
   };
 }
@@ -58,7 +68,13 @@ async function entries(session: Session, bundle: string, options: ListOptions): 
     ...(entry.retired === true ? { retired: true } : {}),
     approvals: Object.keys(entry.approvals ?? {}).map((kid) => authorOf(workspace, kid)),
   }));
-  const cells = rows.map((row) => [row.key, String(row.version), row.author, row.expires ?? "", row.retired === true ? "retired" : "sealed"]);
+  const cells = rows.map((row) => [
+    row.key,
+    String(row.version),
+    row.author,
+    row.expires ?? "",
+    row.retired === true ? "retired" : "sealed",
+  ]);
   const { namespace, name } = secret.metadata;
   return {
     data: { bundle: `${namespace}/${name}`, environment: secret.spec.environment, entries: rows },

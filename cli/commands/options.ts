@@ -17,14 +17,22 @@ export function expiryOf(text: string | undefined, now: Date): string | undefine
   if (text === undefined) return undefined;
   const span = /^(\d{1,5})([hdw])$/.exec(text);
   const day = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(text);
-  const time = span === null ? (day ? Date.parse(text) : Number.NaN) : now.getTime() + Number(span[1]) * (UNITS_MS[span[2] ?? ""] ?? 0);
+  const time =
+    span === null
+      ? day
+        ? Date.parse(text)
+        : Number.NaN
+      : now.getTime() + Number(span[1]) * (UNITS_MS[span[2] ?? ""] ?? 0);
   if (Number.isNaN(time)) throw new ZoppError("Usage", "--expires is 90d, 12h, 2w, 2027-02-18 or 2027-02-18T00:00:00Z");
   if (time <= now.getTime()) throw new ZoppError("Usage", "--expires lies in the past");
   return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }
 
 /** `NAME=VALUE` pairs of labels and annotations. Throws Usage. */
-export function pairsOf(flag: string, texts: readonly string[] | undefined): Readonly<Record<string, string>> | undefined {
+export function pairsOf(
+  flag: string,
+  texts: readonly string[] | undefined,
+): Readonly<Record<string, string>> | undefined {
   if (texts === undefined || texts.length === 0) return undefined;
   return Object.fromEntries(
     texts.map((text) => {

@@ -1,7 +1,8 @@
 // `zopp set`: seals values, signs their entries and writes them to a bundle, which it creates when it is not there.
 // Needs no right to read: sealing uses public keys of a policy that chains from a pin.
-import { newBundle, setEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
+
 import type { Policy } from "../../crds/bundle/case.js";
+import { newBundle, setEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
 import { ZoppError } from "../../crds/errors.js";
 import { ruleFor } from "../../crds/policy/environment.js";
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
@@ -29,18 +30,26 @@ export interface SetOptions extends ValueSource {
 }
 
 /** Runs `zopp set BUNDLE KEY...`. */
-export async function run(session: Session, [bundle = "", ...keys]: readonly string[], options: SetOptions): Promise<Result> {
+export async function run(
+  session: Session,
+  [bundle = "", ...keys]: readonly string[],
+  options: SetOptions,
+): Promise<Result> {
   refuseKeys(keys, options);
   const { context } = session;
   const wanted = bundleName(bundle, options.namespace);
   const found = await findBundle(session, wanted);
   const named = options.environment === undefined ? undefined : environmentPath(options.environment, session.settings);
-  const path = found === undefined ? (named ?? environmentPath(undefined, session.settings)) : environmentOf(found.secret);
+  const path =
+    found === undefined ? (named ?? environmentPath(undefined, session.settings)) : environmentOf(found.secret);
   if (named !== undefined && pathText(named) !== pathText(path)) {
     throw new ZoppError("Usage", `bundle ${bundle} belongs to ${pathText(path)}, not to ${pathText(named)}`);
   }
   const policy = await acceptPolicy(session, path);
-  const place = found === undefined ? { name: wanted.name, namespace: wanted.namespace ?? onlyNamespace(policy) } : found.secret.metadata;
+  const place =
+    found === undefined
+      ? { name: wanted.name, namespace: wanted.namespace ?? onlyNamespace(policy) }
+      : found.secret.metadata;
   const identity = await session.identity();
   const now = context.now();
   const { principal } = signerOf(policy.workspace, identity);
@@ -58,7 +67,10 @@ export async function run(session: Session, [bundle = "", ...keys]: readonly str
     return refuseMisshapen(written);
   };
   const where = await (await session.store()).write([change("ZoppSecret", nameOnly(place), make)]);
-  return report(written, [...values.keys()], policy, where, [...notes, ...(written === undefined ? [] : notesOn(written, policy, now))]);
+  return report(written, [...values.keys()], policy, where, [
+    ...notes,
+    ...(written === undefined ? [] : notesOn(written, policy, now)),
+  ]);
 }
 
 function nameOnly({ namespace, name }: ObjectName): ObjectName {
@@ -76,13 +88,18 @@ interface Start {
 /** The bundle that values go into: its header is verified before anything is sealed for the environment that it names. */
 function startOf(present: ZoppSecret | undefined, { place, header, policy, writing, sign }: Start): ZoppSecret {
   if (present === undefined) return newBundle({ ...place, ...header }, writing);
-  if (present.spec.environment !== policy.environment.path) throw new ZoppError("ApiConflict", "the bundle changed its environment meanwhile");
+  if (present.spec.environment !== policy.environment.path)
+    throw new ZoppError("ApiConflict", "the bundle changed its environment meanwhile");
   if (sign) return { ...present, spec: { ...present.spec, header: signHeader(present, writing) } };
   refuseUnsound(present, policy, [], writing.now);
   return present;
 }
 
-function sealAll(start: ZoppSecret, values: ReadonlyMap<string, Uint8Array>, writing: Parameters<typeof setEntry>[3]): ZoppSecret {
+function sealAll(
+  start: ZoppSecret,
+  values: ReadonlyMap<string, Uint8Array>,
+  writing: Parameters<typeof setEntry>[3],
+): ZoppSecret {
   const data: Record<string, Entry> = { ...start.spec.data };
   for (const [key, value] of values) data[key] = setEntry(start, key, value, writing);
   const sorted = Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -93,7 +110,10 @@ function onlyNamespace(policy: Policy): string {
   const { namespaces } = ruleFor(policy.workspace, policy.environment.scope);
   const [only, another] = namespaces;
   if (only !== undefined && another === undefined && !only.endsWith("*")) return only;
-  throw new ZoppError("Usage", `name the bundle's namespace: environment ${policy.environment.path} serves ${namespaces.join(", ")}`);
+  throw new ZoppError(
+    "Usage",
+    `name the bundle's namespace: environment ${policy.environment.path} serves ${namespaces.join(", ")}`,
+  );
 }
 
 const HEADER_FLAGS = ["target", "type", "label", "annotation", "deletion", "restart"] as const;
@@ -119,7 +139,13 @@ function headerOf(options: SetOptions): Pick<ZoppSecret["spec"], "target" | "res
   return { ...(Object.keys(target).length === 0 ? {} : { target }), ...(restart === undefined ? {} : { restart }) };
 }
 
-function report(written: ZoppSecret | undefined, keys: readonly string[], policy: Policy, where: readonly string[], notes: readonly string[]): Result {
+function report(
+  written: ZoppSecret | undefined,
+  keys: readonly string[],
+  policy: Policy,
+  where: readonly string[],
+  notes: readonly string[],
+): Result {
   const { namespace, name } = written?.metadata ?? { namespace: "", name: "" };
   const entries = keys.map((key) => ({ key, version: written?.spec.data?.[key]?.version }));
   return {

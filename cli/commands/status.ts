@@ -1,8 +1,9 @@
 // `zopp status`: is every bundle sound by what this machine trusts, and what does the cluster say of it.
 // Changes nothing; `zopp verify` gives exit codes for CI.
-import { type CheckedBundle, checkStore } from "../check.js";
-import { bundleName } from "../bundles.js";
+
 import { ZoppError } from "../../crds/errors.js";
+import { bundleName } from "../bundles.js";
+import { type CheckedBundle, checkStore } from "../check.js";
 import { problemLine, type Result, table } from "../output.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
@@ -19,7 +20,12 @@ const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON"];
 export async function run(session: Session, [bundle]: readonly string[], options: StatusOptions): Promise<Result> {
   const store = await session.store();
   const contents = await store.contents();
-  const checked = checkStore({ context: session.context, contents, workspace: session.options.workspace, strict: false });
+  const checked = checkStore({
+    context: session.context,
+    contents,
+    workspace: session.options.workspace,
+    strict: false,
+  });
   const wanted = filterOf(session, bundle, options);
   const found = checked.bundles.filter(wanted);
   if (bundle !== undefined && found.length === 0) {
@@ -27,18 +33,29 @@ export async function run(session: Session, [bundle]: readonly string[], options
     throw unread?.error ?? new ZoppError("NotFound", `there is no bundle ${bundle} in ${store.title}`);
   }
   const about = new Set(found.flatMap(({ problems }) => problems));
-  const notes = checked.problems.filter(({ error }) => !about.has(error)).map(({ error }) => `${error.code}: ${error.message}`);
+  const notes = checked.problems
+    .filter(({ error }) => !about.has(error))
+    .map(({ error }) => `${error.code}: ${error.message}`);
   return {
-    data: { bundles: found.map(plain), problems: checked.problems.map(({ where, error: { code, message } }) => ({ where, code, message })) },
+    data: {
+      bundles: found.map(plain),
+      problems: checked.problems.map(({ where, error: { code, message } }) => ({ where, code, message })),
+    },
     names: found.map((each) => `zoppsecret/${placeOf(each)}`),
     human: bundle === undefined ? overview(found) : found.flatMap(details),
     notes: bundle === undefined ? notes : [],
   };
 }
 
-function filterOf(session: Session, bundle: string | undefined, options: StatusOptions): (checked: CheckedBundle) => boolean {
-  const name = bundle === undefined ? { namespace: options.namespace, name: undefined } : bundleName(bundle, options.namespace);
-  const path = options.environment === undefined ? undefined : pathText(environmentPath(options.environment, session.settings));
+function filterOf(
+  session: Session,
+  bundle: string | undefined,
+  options: StatusOptions,
+): (checked: CheckedBundle) => boolean {
+  const name =
+    bundle === undefined ? { namespace: options.namespace, name: undefined } : bundleName(bundle, options.namespace);
+  const path =
+    options.environment === undefined ? undefined : pathText(environmentPath(options.environment, session.settings));
   return ({ secret: { metadata, spec } }) =>
     (name.name === undefined || name.name === metadata.name) &&
     (name.namespace === undefined || name.namespace === metadata.namespace) &&
@@ -49,7 +66,11 @@ function placeOf({ secret: { metadata } }: CheckedBundle): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-function readyOf({ secret }: CheckedBundle): { readonly status: string; readonly reason: string; readonly message: string } {
+function readyOf({ secret }: CheckedBundle): {
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+} {
   const ready = secret.status?.conditions?.find(({ type }) => type === "Ready");
   return ready ?? { status: "-", reason: "-", message: "" };
 }

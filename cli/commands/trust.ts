@@ -16,7 +16,9 @@ export interface TrustOptions {
 export async function run({ context }: Session, [text]: readonly string[], options: TrustOptions): Promise<Result> {
   const known = readKnown(context);
   if (text === undefined) {
-    const pins = Object.entries(known).map(([workspace, { owners, minVersion }]) => formatPin({ workspace, owners, minVersion }));
+    const pins = Object.entries(known).map(([workspace, { owners, minVersion }]) =>
+      formatPin({ workspace, owners, minVersion }),
+    );
     const human = pins.length === 0 ? ["no workspace is pinned; an owner's `zopp trust` shows the pin to add"] : pins;
     return { data: { pins }, names: Object.keys(known), human };
   }
@@ -31,7 +33,10 @@ export async function run({ context }: Session, [text]: readonly string[], optio
   if (before !== undefined && options.replace !== true) {
     if (before.owners !== owners) {
       const other = formatPin({ workspace: pin.workspace, ...before });
-      throw new ZoppError("PinMismatch", `${pin.workspace} is pinned to other owners: ${other}; --replace puts the new pin in its place`);
+      throw new ZoppError(
+        "PinMismatch",
+        `${pin.workspace} is pinned to other owners: ${other}; --replace puts the new pin in its place`,
+      );
     }
     writeKnown(context, pin.workspace, { ...before, minVersion: Math.max(before.minVersion, minVersion) });
   } else {

@@ -1,9 +1,10 @@
 // `zopp verify`: checks every object of a store offline and lists every problem; for CI.
 // Says "verified" only of what chains from a pin.
-import { readBase } from "../check.base.js";
-import { type Checked, checkStore, type Finding } from "../check.js";
+
 import { ZoppError } from "../../crds/errors.js";
 import { formatPin } from "../../crds/policy/pin.js";
+import { readBase } from "../check.base.js";
+import { type Checked, checkStore, type Finding } from "../check.js";
 import { problemLine, type Result } from "../output.js";
 import type { Session } from "../session.js";
 import type { DirectoryStore } from "../store/directory.js";
@@ -42,7 +43,9 @@ function directory(store: Store): DirectoryStore {
 function report(checked: Checked): Result {
   const { problems, warnings, bundles, environments, workspaces } = checked;
   const counts = { workspaces: workspaces.length, environments: environments.length, bundles: bundles.length };
-  const from = workspaces.map(({ name, ownersDigest, version }) => formatPin({ workspace: name, owners: ownersDigest, minVersion: version }));
+  const from = workspaces.map(({ name, ownersDigest, version }) =>
+    formatPin({ workspace: name, owners: ownersDigest, minVersion: version }),
+  );
   const ok = problems.length === 0;
   const summary = ok
     ? `verified ${amount(bundles.length, "bundle")} in ${amount(environments.length, "environment")}, from ${from.join(", ")}`

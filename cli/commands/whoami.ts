@@ -2,8 +2,8 @@
 // Needs no passphrase.
 import { parseEncryptionKey, parseVerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
-import type { Signer } from "../../crds/policy/roster.js";
 import { subjectIncludes } from "../../crds/policy/rights.js";
+import type { Signer } from "../../crds/policy/roster.js";
 import { hasEnded } from "../../crds/policy/versions.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import { loadPublicIdentity } from "../identity.js";
@@ -18,24 +18,48 @@ export async function run(session: Session): Promise<Result> {
   const sealing = parseEncryptionKey(encryptionKey);
   if (key === null || sealing === null) throw new ZoppError("Malformed", "the identity's public keys are damaged");
   const keys = { signing: key.kid, encryption: sealing.kid, signingKey, encryptionKey };
-  const human = [`identity   ${key.kid} (signs), ${sealing.kid} (is wrapped to), from ${source === "token" ? "ZOPP_TOKEN" : "the identity file"}`];
+  const human = [
+    `identity   ${key.kid} (signs), ${sealing.kid} (is wrapped to), from ${source === "token" ? "ZOPP_TOKEN" : "the identity file"}`,
+  ];
   const { workspace: name, store } = session.settings;
   if (name === undefined || store === undefined) return { data: { keys, source }, names: [key.kid], human };
   const workspace = await acceptWorkspace(session, name);
   const signer = workspace.roster.signers.get(key.kid);
   if (signer === undefined || signer.key.text !== signingKey) {
-    return { data: { keys, source, workspace: name }, names: [key.kid], human: [...human, `workspace  ${name} does not name this identity`] };
+    return {
+      data: { keys, source, workspace: name },
+      names: [key.kid],
+      human: [...human, `workspace  ${name} does not name this identity`],
+    };
   }
   return describe(workspace, signer, { keys, source }, human, session.context.now());
 }
 
-function describe(workspace: AcceptedWorkspace, { principal, device }: Signer, facts: object, human: readonly string[], now: Date): Result {
+function describe(
+  workspace: AcceptedWorkspace,
+  { principal, device }: Signer,
+  facts: object,
+  human: readonly string[],
+  now: Date,
+): Result {
   const { spec } = workspace.object;
   const owner = spec.owners.principals.includes(principal.name);
-  const grants = (spec.grants ?? []).filter(({ subject, expires }) => subjectIncludes(spec, subject, principal.name) && !hasEnded(expires, now));
-  const roles = grants.map(({ role, scope, keys }) => `${role} on ${scope}${keys === undefined ? "" : ` (${keys.join(", ")})`}`);
+  const grants = (spec.grants ?? []).filter(
+    ({ subject, expires }) => subjectIncludes(spec, subject, principal.name) && !hasEnded(expires, now),
+  );
+  const roles = grants.map(
+    ({ role, scope, keys }) => `${role} on ${scope}${keys === undefined ? "" : ` (${keys.join(", ")})`}`,
+  );
   return {
-    data: { ...facts, workspace: workspace.name, principal: principal.name, kind: principal.kind, device: device.name, owner, grants },
+    data: {
+      ...facts,
+      workspace: workspace.name,
+      principal: principal.name,
+      kind: principal.kind,
+      device: device.name,
+      owner,
+      grants,
+    },
     names: [principal.name],
     human: [
       ...human,

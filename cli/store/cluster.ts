@@ -1,8 +1,15 @@
 // A store in a cluster: the same objects through the Kubernetes API, each updated only as it was read.
 // How the API server is reached is operator/kube's business.
-import { hasStatus } from "../../operator/kube/errors.js";
+
 import { type ApiClient, connect } from "../../operator/kube/client.js";
-import { type KubeObject, type Resource, ZOPP_ENVIRONMENTS, ZOPP_SECRETS, ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
+import { hasStatus } from "../../operator/kube/errors.js";
+import {
+  type KubeObject,
+  type Resource,
+  ZOPP_ENVIRONMENTS,
+  ZOPP_SECRETS,
+  ZOPP_WORKSPACES,
+} from "../../operator/kube/resources.js";
 import { type Change, type Found, type Kind, type Kinds, type ObjectName, parseFound, type Store } from "./store.js";
 
 const RESOURCES: Readonly<Record<Kind, Resource>> = {
@@ -62,7 +69,12 @@ async function listAll(client: ApiClient, kind: Kind, where: string): Promise<Fo
   return found;
 }
 
-async function read<K extends Kind>(client: ApiClient, kind: K, name: ObjectName, where: string): Promise<Kinds[K] | undefined> {
+async function read<K extends Kind>(
+  client: ApiClient,
+  kind: K,
+  name: ObjectName,
+  where: string,
+): Promise<Kinds[K] | undefined> {
   try {
     return parseFound(kind, await client.get(RESOURCES[kind], name), where);
   } catch (error) {

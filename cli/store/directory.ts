@@ -5,7 +5,17 @@ import { join, relative } from "node:path";
 import { ZoppError } from "../../crds/errors.js";
 import { type Disk, type FileChange, replaceFiles, unwritable } from "./files.js";
 import { filesAt, textAtHead } from "./git.js";
-import { type Change, type Contents, type Found, type Kind, type Kinds, nameOf, type ObjectName, parseFound, type Store } from "./store.js";
+import {
+  type Change,
+  type Contents,
+  type Found,
+  type Kind,
+  type Kinds,
+  nameOf,
+  type ObjectName,
+  parseFound,
+  type Store,
+} from "./store.js";
 import { editDocument } from "./yaml.edit.js";
 import { readManifests } from "./yaml.read.js";
 import { renderManifest } from "./yaml.render.js";
@@ -115,7 +125,11 @@ function collect(found: Scan, path: string, where: string, text: string): void {
   found.texts.set(path, text);
   try {
     for (const { index, value } of readManifests(text, where)) {
-      const { apiVersion, kind, metadata } = value as { apiVersion?: unknown; kind?: unknown; metadata?: Partial<ObjectName> };
+      const { apiVersion, kind, metadata } = value as {
+        apiVersion?: unknown;
+        kind?: unknown;
+        metadata?: Partial<ObjectName>;
+      };
       if (apiVersion !== API_VERSION || typeof kind !== "string" || !OURS.has(kind)) continue;
       const name = typeof metadata?.name === "string" ? metadata.name : "";
       const namespace = typeof metadata?.namespace === "string" ? metadata.namespace : undefined;
@@ -134,7 +148,8 @@ function locate(scanned: Scan, kind: Kind, name: ObjectName): Located | undefine
   // a bundle that does not say its namespace could be any of that name
   const [first, second] = named.filter(({ namespace }) => namespace === undefined || namespace === name.namespace);
   if (second !== undefined && first !== undefined) {
-    const places = first.where === second.where ? `twice in ${first.where}` : `in two files: ${first.where} and ${second.where}`;
+    const places =
+      first.where === second.where ? `twice in ${first.where}` : `in two files: ${first.where} and ${second.where}`;
     throw new ZoppError("Malformed", `${kind} ${nameOf(name)} stands ${places}`);
   }
   const [unread] = scanned.problems;
@@ -180,12 +195,19 @@ function textIfThere(file: string): string | undefined {
   }
 }
 
-async function committed<K extends Kind>(root: string, scanned: Scan, kind: K, name: ObjectName): Promise<Kinds[K] | undefined> {
+async function committed<K extends Kind>(
+  root: string,
+  scanned: Scan,
+  kind: K,
+  name: ObjectName,
+): Promise<Kinds[K] | undefined> {
   const found = locate(scanned, kind, name);
   const text = found === undefined ? undefined : await textAtHead(root, found.path);
   if (text === undefined || found === undefined) return undefined;
   const before = emptyScan();
   collect(before, found.path, `HEAD:${found.path}`, text);
-  const old = before.objects.find((object) => object.kind === kind && object.name === name.name && object.namespace === name.namespace);
+  const old = before.objects.find(
+    (object) => object.kind === kind && object.name === name.name && object.namespace === name.namespace,
+  );
   return old === undefined ? undefined : parseFound(kind, old.value, old.where);
 }

@@ -8,7 +8,17 @@ import { ZoppError } from "../../crds/errors.js";
 /** The part of node:fs that writing needs; tests bring disks that fail. */
 export type Disk = Pick<
   typeof fs,
-  "openSync" | "writeSync" | "fsyncSync" | "fchmodSync" | "closeSync" | "renameSync" | "unlinkSync" | "mkdirSync" | "readFileSync" | "statSync" | "linkSync"
+  | "openSync"
+  | "writeSync"
+  | "fsyncSync"
+  | "fchmodSync"
+  | "closeSync"
+  | "renameSync"
+  | "unlinkSync"
+  | "mkdirSync"
+  | "readFileSync"
+  | "statSync"
+  | "linkSync"
 >;
 
 /** A file that shall have this text; `before` is what it had when the text was made (undefined = no such file). */
@@ -122,5 +132,7 @@ export function unwritable(file: string, error: unknown): ZoppError {
   if (error instanceof ZoppError) return error;
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EEXIST") return new ZoppError("AlreadyExists", `${file} is already there`);
-  return new ZoppError("FileUnwritable", `cannot write ${file}${code === undefined ? "" : ` (${code})`}`, { cause: error });
+  return new ZoppError("FileUnwritable", `cannot write ${file}${code === undefined ? "" : ` (${code})`}`, {
+    cause: error,
+  });
 }

@@ -14,7 +14,11 @@ export interface CommittedFile {
 }
 
 function git(folder: string, args: readonly string[]): Promise<{ ok: boolean; stdout: string }> {
-  const options = { cwd: folder, maxBuffer: MAX_OUTPUT_BYTES, env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" } };
+  const options = {
+    cwd: folder,
+    maxBuffer: MAX_OUTPUT_BYTES,
+    env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" },
+  };
   return new Promise((resolve) => {
     execFile("git", ["--no-replace-objects", "--literal-pathspecs", ...args], options, (error, stdout) =>
       resolve({ ok: error === null, stdout }),
@@ -32,7 +36,8 @@ export async function textAtHead(folder: string, path: string): Promise<string |
 export async function filesAt(folder: string, revision: string): Promise<readonly CommittedFile[]> {
   const found = await git(folder, ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`]);
   const commit = found.stdout.trim();
-  if (!found.ok || !/^[0-9a-f]{40,64}$/.test(commit)) throw new ZoppError("NotFound", `git has no revision ${revision} here`);
+  if (!found.ok || !/^[0-9a-f]{40,64}$/.test(commit))
+    throw new ZoppError("NotFound", `git has no revision ${revision} here`);
   const prefix = (await git(folder, ["rev-parse", "--show-prefix"])).stdout.trim();
   const tree = await git(folder, ["ls-tree", "-r", "-z", "--name-only", commit, "."]);
   const paths = tree.stdout.split("\0").filter((path) => /\.ya?ml$/.test(path));

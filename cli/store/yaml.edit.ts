@@ -203,7 +203,7 @@ function keepsSome(map: YAMLMap, next: Fields): boolean {
 function refuseAnchors(node: Node | null): void {
   const { anchor, tag, srcToken } = (node ?? {}) as { anchor?: string; tag?: string; srcToken?: { type: string } };
   if (anchor !== undefined || srcToken?.type === "alias") throw new GaveUp();
-  if (isScalar(node) && tag !== undefined && tag.startsWith("!")) throw new GaveUp();
+  if (isScalar(node) && tag?.startsWith("!")) throw new GaveUp();
 }
 
 function isSubsequence(short: readonly unknown[], long: readonly unknown[]): boolean {

@@ -26,7 +26,7 @@ export function readManifests(text: string, file: string): readonly Manifest[] {
   const documents = parseDocuments(text, lines);
   return documents.flatMap((document, index) => {
     refuseErrors(document, file, lines);
-    const value: unknown = valueOf(document, file);
+    const value: unknown = plainData(document, file);
     return value === null || value === undefined ? [] : [{ index, document, value }];
   });
 }
@@ -68,7 +68,7 @@ function refuseErrors(document: Document.Parsed, file: string, lines: LineCounte
   });
 }
 
-function valueOf(document: Document.Parsed, file: string): unknown {
+function plainData(document: Document.Parsed, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
