@@ -9,22 +9,13 @@ import { newTally, type Tally } from "./test.tally.js";
 
 const SOURCES = ["crds", "operator", "cli", "hack", "examples"];
 
-/**
- * Test files by their sources, since dist/ may still hold output of sources that are gone. Those that start a control
- * plane come first: they take longest, and the two jobs end about together.
- */
+/** Test files by their sources, since dist/ may still hold output of sources that are gone. */
 function testFiles(root: string, wanted: readonly string[]): string[] {
-  const patterns = SOURCES.map((folder) => `${folder}/**/*.test.ts`);
-  const sources =
-    wanted.length > 0 ? wanted.map((file) => relative(root, resolve(file))) : globSync(patterns, { cwd: root });
-  return sources.toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-}
-
-const SLOW_FIRST = [/^hack\/e2e\//, /^hack\//, /^cli\//, /^operator\//, /^crds\/manifests/];
-
-function rank(file: string): number {
-  const found = SLOW_FIRST.findIndex((pattern) => pattern.test(file));
-  return found < 0 ? SLOW_FIRST.length : found;
+  if (wanted.length > 0) return wanted.map((file) => relative(root, resolve(file)));
+  return globSync(
+    SOURCES.map((folder) => `${folder}/**/*.test.{ts,tsx}`),
+    { cwd: root },
+  ).toSorted();
 }
 
 /** Runs tap over compiled files and tells the tally each line; gives tap's exit code, non-zero after a signal. */
@@ -46,7 +37,7 @@ async function main(): Promise<number> {
   const root = packageRoot();
   const output = relative(root, resolve(import.meta.dirname, ".."));
   const sources = testFiles(root, process.argv.slice(2));
-  const compiled = (source: string) => join(output, source.replace(/\.ts$/, ".js"));
+  const compiled = (source: string) => join(output, source.replace(/\.tsx?$/, ".js"));
   const missing = sources.filter((source) => !existsSync(join(root, compiled(source))));
   const files = sources.filter((source) => !missing.includes(source)).map(compiled);
   const tally = newTally({
