@@ -28,7 +28,7 @@ t.test("values come by prompt, dotenv file and stdin; echo's newline is dropped 
   await bench.init();
   await bench.must(["set", "api", "A", "B"], { answers: ["one", "two"] });
   writeFileSync(bench.path(".env"), "# comment\nC=three\nexport D='fo ur'\n");
-  await bench.must(["set", "api", "--env-file", ".env"]);
+  await bench.must(["set", "api", "--dotenv", ".env"]);
   const dropped = await bench.must(["set", "api", "E"], { stdin: "five\n" });
   t.match(dropped.err, "newline");
   await bench.must(["set", "api", "F", "--exact"], { stdin: "six\n" });
