@@ -1,0 +1,77 @@
+// A keyring's memory and policy without an API server: what was accepted, stored and recorded outlives each start.
+// For tests only; the cryptography is real, the log is a list.
+import { ZoppError } from "../crds/errors.js";
+import type { Pin } from "../crds/policy/pin.js";
+import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
+import { Ledger } from "../operator/keyring/ledger.js";
+import { PolicyBook, type Trust } from "../operator/keyring/policy.js";
+import type { Fact } from "../operator/keyring/records.js";
+import type { KubeObject } from "../operator/kube/resources.js";
+import { acme, digestOfOwners, identityOf } from "./fixtures.js";
+
+/** When these keyrings live: two hours after the fixtures were written. */
+export const LATER = new Date("2026-11-23T12:00:00Z");
+
+/** The pin of a workspace's owners. */
+export function pinOf(workspace: ZoppWorkspace, changes: Partial<Pin> = {}): Pin {
+  return { workspace: workspace.metadata.name, owners: digestOfOwners(workspace), minVersion: 0, ...changes };
+}
+
+/** Trust in the fixture workspace's owners. */
+export function pinned(workspace: ZoppWorkspace = acme()): Trust {
+  return { pins: [pinOf(workspace)], firstUse: false };
+}
+
+/** A keyring's policy with a memory that outlives it. */
+export class KeyringWorld {
+  readonly ledger = new Ledger();
+  readonly stored = new Map<string, object>();
+  readonly facts: Fact[] = [];
+  readonly refusals: Fact[] = [];
+  log = "log-1";
+  /** Fails the next acceptances, as an audit log that cannot be written does. */
+  broken = false;
+
+  /** A keyring that starts now, with what was accepted before. */
+  start(trust: Trust = pinned()): PolicyBook {
+    const remembered = new Map(
+      [...this.stored].map(([digest, object]) => [digest, JSON.parse(JSON.stringify(object))]),
+    );
+    return new PolicyBook({
+      identity: identityOf("cluster eu-1"),
+      trust,
+      ledger: this.ledger,
+      remembered,
+      reservedNamespaces: ["kube-system", "zopp-system"],
+      log: this.log,
+      now: () => LATER,
+      accept: async (object, fact) => {
+        if (this.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
+        if (fact.digest !== undefined) this.stored.set(fact.digest, object);
+        this.facts.push(fact);
+        this.ledger.apply({ index: this.facts.length, time: "", ...fact });
+      },
+      refuse: (fact) => this.refusals.push(fact),
+    });
+  }
+}
+
+function seen(object: ZoppWorkspace | ZoppEnvironment, generation = 1): KubeObject {
+  const { metadata } = object;
+  return {
+    ...object,
+    metadata: { ...metadata, uid: `uid-${metadata.name}`, generation, resourceVersion: "5", labels: { app: "x" } },
+  } as KubeObject;
+}
+
+/** Judges these objects as all that is in the API. */
+export async function review(book: PolicyBook, ...objects: (ZoppWorkspace | ZoppEnvironment)[]): Promise<void> {
+  const of = (kind: string) => objects.filter((object) => object.kind === kind).map((object) => seen(object));
+  await book.review(of("ZoppWorkspace"), of("ZoppEnvironment"));
+}
+
+/** Why the object of this name, as it was seen last, is not in force. */
+export function refusedOf(book: PolicyBook, name: string): string | undefined {
+  return [...book.verdicts("workspaces"), ...book.verdicts("environments")].find((verdict) => verdict.name === name)
+    ?.refused?.code;
+}
