@@ -30,14 +30,23 @@ export function bundleName(text: string, namespace: string | undefined): ObjectN
   return { namespace: second === undefined ? namespace : first, name };
 }
 
-/** Finds a bundle; undefined when there is none. Throws Usage when several namespaces have one, Malformed as the store. */
-export async function findBundle(session: Session, wanted: ObjectName): Promise<StoredBundle | undefined> {
+/**
+ * Finds a bundle; undefined when there is none. `environment` (as a person names it) narrows a name without a namespace.
+ * Throws Usage when several namespaces have one, Malformed as the store.
+ */
+export async function findBundle(
+  session: Session,
+  wanted: ObjectName,
+  environment?: string,
+): Promise<StoredBundle | undefined> {
   const store = await session.store();
   const { objects, problems } = await store.contents();
   const named = objects.filter(({ kind, name }) => kind === "ZoppSecret" && name === wanted.name);
-  const found = named.filter(
-    ({ namespace }) => wanted.namespace === undefined || namespace === undefined || namespace === wanted.namespace,
-  );
+  const path = environment === undefined ? undefined : pathText(environmentPath(environment, session.settings));
+  const found = named.filter(({ namespace, value }) => {
+    if (wanted.namespace !== undefined) return namespace === undefined || namespace === wanted.namespace;
+    return path === undefined || (value as { spec?: { environment?: unknown } }).spec?.environment === path;
+  });
   const places = new Set(found.map(({ namespace }) => namespace));
   if (places.size > 1) {
     const list = [...places].map((namespace) => `${namespace ?? "(none)"}/${wanted.name}`).join(", ");
@@ -55,8 +64,8 @@ export async function findBundle(session: Session, wanted: ObjectName): Promise<
 }
 
 /** Finds a bundle that must be there. Throws NotFound, and as findBundle. */
-export async function needBundle(session: Session, wanted: ObjectName): Promise<StoredBundle> {
-  const found = await findBundle(session, wanted);
+export async function needBundle(session: Session, wanted: ObjectName, environment?: string): Promise<StoredBundle> {
+  const found = await findBundle(session, wanted, environment);
   if (found !== undefined) return found;
   const { title } = await session.store();
   throw new ZoppError(

@@ -1,11 +1,12 @@
 // Values that people and pipes hand over: hidden prompts, stdin, files. Never the command line, which others can see.
 // What becomes of a value is the commands' business.
-import { openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { ReadStream, WriteStream } from "node:tty";
 import { ZoppError } from "../crds/errors.js";
 import type { Context, Terminal } from "./context.js";
 
+const TERMINAL = "/dev/tty";
 const CTRL_C = "\u0003";
 const CTRL_D = "\u0004";
 const BACKSPACE: ReadonlySet<string> = new Set(["\u007f", "\b"]);
@@ -37,48 +38,55 @@ export function terminalOf(context: Context, otherwise: string): Terminal {
 /** The process' controlling terminal, also where stdin is a pipe; undefined where there is none. */
 export function controllingTerminal(): Terminal | undefined {
   try {
-    const input = new ReadStream(openSync("/dev/tty", "r"));
-    const output = new WriteStream(openSync("/dev/tty", "w"));
-    return {
-      ask: (question) => answer(input, output, question, true),
-      askHidden: (question) => answer(input, output, question, false),
-    };
+    closeSync(openSync(TERMINAL, "r+"));
   } catch {
     return undefined;
   }
+  return { ask: (question) => answer(question, true), askHidden: (question) => answer(question, false) };
 }
 
 /** Reads one line in raw mode, so that nothing is echoed that should not be. */
-function answer(input: ReadStream, output: WriteStream, question: string, echo: boolean): Promise<string> {
+function answer(question: string, echo: boolean): Promise<string> {
+  // opened for one question: a stream that is only paused would go on taking what is typed for the next
+  const input = new ReadStream(openSync(TERMINAL, "r"));
+  const output = new WriteStream(openSync(TERMINAL, "w"));
   output.write(question);
   input.setRawMode(true);
   input.setEncoding("utf8");
-  input.resume();
-  return new Promise((done, fail) => {
-    let line = "";
-    const finish = (): void => {
-      input.setRawMode(false);
-      input.pause();
-      input.off("data", onData);
-      output.write("\n");
-    };
-    const onData = (chunk: string): void => {
+  return new Promise<string>((done, fail) => {
+    const line = new TypedLine(echo ? (text) => void output.write(text) : () => {});
+    input.on("error", fail);
+    input.on("data", (chunk: string) => {
       for (const char of chunk) {
-        if (char === CTRL_C || (char === CTRL_D && line === "")) {
-          finish();
-          fail(new ZoppError("Interrupted", "no answer was given"));
-          return;
-        }
-        if (char === "\r" || char === "\n" || char === CTRL_D) {
-          finish();
-          done(line);
-          return;
-        }
-        if (BACKSPACE.has(char)) line = [...line].slice(0, -1).join("");
-        else line += char;
-        if (echo) output.write(BACKSPACE.has(char) ? "\b \b" : char);
+        const end = line.take(char);
+        if (end === "done") done(line.text);
+        if (end === "given up") fail(new ZoppError("Interrupted", "no answer was given"));
+        if (end !== undefined) return;
       }
-    };
-    input.on("data", onData);
+    });
+  }).finally(() => {
+    input.setRawMode(false);
+    output.write("\n");
+    input.destroy();
+    output.destroy();
   });
+}
+
+/** A line as it is typed, with backspace. */
+class TypedLine {
+  text = "";
+  readonly #echo: (text: string) => void;
+
+  constructor(echo: (text: string) => void) {
+    this.#echo = echo;
+  }
+
+  take(char: string): "done" | "given up" | undefined {
+    if (char === CTRL_C || (char === CTRL_D && this.text === "")) return "given up";
+    if (char === "\r" || char === "\n" || char === CTRL_D) return "done";
+    const back = BACKSPACE.has(char);
+    this.text = back ? [...this.text].slice(0, -1).join("") : this.text + char;
+    this.#echo(back ? "\b \b" : char);
+    return undefined;
+  }
 }

@@ -59,7 +59,7 @@ async function asked(context: Context, keys: readonly string[]): Promise<Readonl
   const values = new Map<string, Uint8Array>();
   for (const key of keys) {
     const text = await terminal.askHidden(`value of ${key}: `);
-    if (text === "") throw new ZoppError("Usage", "the value is empty; an empty one can be given on stdin");
+    if (text === "") throw new ZoppError("Usage", "the value is empty; `--exact </dev/null` gives an empty one");
     values.set(key, Buffer.from(text, "utf8"));
   }
   return values;
@@ -68,6 +68,9 @@ async function asked(context: Context, keys: readonly string[]): Promise<Readonl
 /** One line of text with one newline at its end is what `echo` and editors make of a value without one. */
 async function fromStdin(context: Context, key: string, exact: boolean): Promise<Values> {
   const bytes = await readStdin(context);
+  if (bytes.length === 0 && !exact) {
+    throw new ZoppError("Usage", "stdin is empty, as after a command that failed; --exact takes an empty value");
+  }
   const text = Buffer.from(bytes).toString("utf8");
   const echoed = !exact && /^[^\r\n]+\r?\n$/.test(text) && Buffer.from(text, "utf8").equals(bytes);
   if (!echoed) return { values: new Map([[key, bytes]]), notes: [] };

@@ -173,8 +173,10 @@ async function wrapAll(
     const accepted = await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment });
     const wrap = () => wrapFurther(accepted, [to], opener);
     const content = await wrap().catch(async (error: unknown) => {
-      const askable = error instanceof ZoppError && error.code === "NotRecipient" && opener.recovery === undefined;
-      if (!askable || session.context.terminal() === undefined) throw error;
+      if (!(error instanceof ZoppError) || error.code !== "NotRecipient" || opener.recovery !== undefined) throw error;
+      if (session.context.terminal() === undefined) {
+        throw new ZoppError("NotRecipient", `${error.message}; --recovery-file names the recovery key, which opens it`);
+      }
       opener = { ...opener, recovery: await askRecovery(session.context) };
       return wrap();
     });

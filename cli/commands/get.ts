@@ -23,7 +23,7 @@ export async function run(
   options: GetOptions,
 ): Promise<Result> {
   const { context } = session;
-  const { secret } = await needBundle(session, bundleName(bundle, options.namespace));
+  const { secret } = await needBundle(session, bundleName(bundle, options.namespace), options.environment);
   refuseOther(session, secret, options.environment);
   const policy = await acceptPolicy(session, environmentOf(secret));
   const { path, object } = policy.environment;

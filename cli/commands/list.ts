@@ -58,7 +58,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
 }
 
 async function entries(session: Session, bundle: string, options: ListOptions): Promise<Result> {
-  const { secret } = await needBundle(session, bundleName(bundle, options.namespace));
+  const { secret } = await needBundle(session, bundleName(bundle, options.namespace), options.environment);
   const workspace = await acceptWorkspace(session, environmentOf(secret).workspace).catch(() => undefined);
   const rows = Object.entries(secret.spec.data ?? {}).map(([key, entry]) => ({
     key,

@@ -38,7 +38,7 @@ export async function run(
   refuseKeys(keys, options);
   const { context } = session;
   const wanted = bundleName(bundle, options.namespace);
-  const found = await findBundle(session, wanted);
+  const found = await findBundle(session, wanted, options.environment);
   const named = options.environment === undefined ? undefined : environmentPath(options.environment, session.settings);
   const path =
     found === undefined ? (named ?? environmentPath(undefined, session.settings)) : environmentOf(found.secret);

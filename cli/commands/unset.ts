@@ -29,7 +29,7 @@ export async function run(
   [bundle = "", ...keys]: readonly string[],
   options: UnsetOptions,
 ): Promise<Result> {
-  const found = await needBundle(session, bundleName(bundle, options.namespace));
+  const found = await needBundle(session, bundleName(bundle, options.namespace), options.environment);
   refuseOther(session, found.secret, options.environment);
   const policy = await acceptPolicy(session, environmentOf(found.secret));
   const identity = await session.identity();

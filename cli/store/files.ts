@@ -31,6 +31,7 @@ export interface FileChange {
 }
 
 const NEW_FILE_MODE = 0o644;
+const ANY_WRITE = 0o222;
 
 /**
  * Writes each text to a temporary file beside its target, flushes all, and renames all. Throws FileUnwritable when a
@@ -38,6 +39,7 @@ const NEW_FILE_MODE = 0o644;
  */
 export function replaceFiles(changes: readonly FileChange[], disk: Disk = fs): void {
   const staged: string[] = [];
+  const moved: FileChange[] = [];
   let file = "";
   try {
     for (const change of changes) {
@@ -48,10 +50,12 @@ export function replaceFiles(changes: readonly FileChange[], disk: Disk = fs): v
     for (const [at, change] of changes.entries()) {
       file = change.file;
       move(staged[at] ?? "", change, disk);
+      moved.push(change);
     }
     for (const folder of new Set(changes.map((change) => dirname(change.file)))) flushFolder(folder, disk);
   } catch (error) {
     for (const temporary of staged) quietly(() => disk.unlinkSync(temporary));
+    for (const change of moved) quietly(() => putBack(change, disk));
     throw unwritable(file, error);
   }
 }
@@ -59,6 +63,8 @@ export function replaceFiles(changes: readonly FileChange[], disk: Disk = fs): v
 function stage({ file, after, before, mode }: FileChange, disk: Disk): string {
   disk.mkdirSync(dirname(file), { recursive: true });
   const bits = before === undefined ? (mode ?? NEW_FILE_MODE) : disk.statSync(file).mode & 0o7777;
+  // a rename would replace it all the same: whoever made it read-only meant its content
+  if ((bits & ANY_WRITE) === 0) throw new ZoppError("FileUnwritable", `${file} is read-only`);
   const temporary = join(dirname(file), `.${basename(file)}.${randomBytes(6).toString("hex")}.tmp`);
   const handle = disk.openSync(temporary, "wx", bits);
   try {
@@ -91,6 +97,13 @@ function move(temporary: string, { file, before }: FileChange, disk: Disk): void
     return;
   }
   disk.unlinkSync(temporary);
+}
+
+/** Undoes a move that was made before another one failed: objects that refer to each other change together. */
+function putBack(change: FileChange, disk: Disk): void {
+  const { file, before } = change;
+  if (before === undefined) disk.unlinkSync(file);
+  else disk.renameSync(stage({ ...change, after: before }, disk), file);
 }
 
 function refuseChanged({ file, before }: FileChange, disk: Disk): void {
