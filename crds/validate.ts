@@ -1,8 +1,10 @@
-// Strict parsing: unknown in, a frozen typed object out, or one error that lists every bad field with its path.
-// Shape comes from the CRDs (validators.gen.ts); what a schema cannot say is in validate.rules.ts. Signatures are not looked at.
-import { malformed, type FieldProblem, ZoppError } from "./errors.js";
+// Owns strict parsing: unknown in, a frozen typed object out, or one error that lists every bad field with its path.
+// Does not own shape (the CRDs do, by validators.gen.ts) nor what a schema cannot say (validate.rules.ts); signatures are not looked at.
+import { type FieldProblem, malformed, ZoppError } from "./errors.js";
 import type { ZoppAuditSegment, ZoppEnvironment, ZoppLedger, ZoppSecret, ZoppWorkspace } from "./types.gen.js";
-import { environmentProblems, secretProblems, workspaceProblems } from "./validate.rules.js";
+import { frozenCopy, MAX_OBJECT_BYTES, pathText } from "./validate.copy.js";
+import { environmentProblems, ledgerProblems, secretProblems, segmentProblems } from "./validate.rules.js";
+import { workspaceProblems } from "./validate.workspace.js";
 import {
   validateZoppAuditSegment,
   validateZoppEnvironment,
@@ -11,9 +13,6 @@ import {
   validateZoppWorkspace,
 } from "./validators.gen.js";
 
-/** The largest object that zopp reads or writes, in bytes of JSON. */
-export const MAX_OBJECT_BYTES = 1024 * 1024;
-
 /** One of the objects of zopp.dev/v1alpha1. */
 export type ZoppObject = ZoppWorkspace | ZoppEnvironment | ZoppSecret | ZoppLedger | ZoppAuditSegment;
 
@@ -21,48 +20,65 @@ export type ZoppObject = ZoppWorkspace | ZoppEnvironment | ZoppSecret | ZoppLedg
 interface SchemaError {
   readonly instancePath: string;
   readonly keyword: string;
-  readonly message?: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
 
 type Validator = { (value: unknown): boolean; errors?: readonly SchemaError[] | null };
 
-interface Parser {
+interface Parser<T> {
+  readonly kind: ZoppObject["kind"];
   readonly validate: Validator;
-  rules(object: never): readonly FieldProblem[];
+  rules(object: T): readonly FieldProblem[];
+  /** What keyrings write is bounded by the schema alone. */
+  readonly isBounded: boolean;
 }
 
-const PARSERS: Readonly<Record<ZoppObject["kind"], Parser>> = {
-  ZoppWorkspace: { validate: validateZoppWorkspace as unknown as Validator, rules: workspaceProblems },
-  ZoppEnvironment: { validate: validateZoppEnvironment as unknown as Validator, rules: environmentProblems },
-  ZoppSecret: { validate: validateZoppSecret as unknown as Validator, rules: secretProblems },
-  ZoppLedger: { validate: validateZoppLedger as unknown as Validator, rules: () => [] },
-  ZoppAuditSegment: { validate: validateZoppAuditSegment as unknown as Validator, rules: () => [] },
-};
+function parser<T>(
+  kind: ZoppObject["kind"],
+  validate: unknown,
+  rules: Parser<T>["rules"],
+  isBounded: boolean,
+): Parser<T> {
+  return { kind, validate: validate as Validator, rules, isBounded };
+}
 
-/** Parses a ZoppWorkspace. Throws Malformed or TooLarge. */
+const PARSERS = {
+  ZoppWorkspace: parser<ZoppWorkspace>("ZoppWorkspace", validateZoppWorkspace, workspaceProblems, true),
+  ZoppEnvironment: parser<ZoppEnvironment>("ZoppEnvironment", validateZoppEnvironment, environmentProblems, true),
+  ZoppSecret: parser<ZoppSecret>("ZoppSecret", validateZoppSecret, secretProblems, true),
+  ZoppLedger: parser<ZoppLedger>("ZoppLedger", validateZoppLedger, ledgerProblems, false),
+  ZoppAuditSegment: parser<ZoppAuditSegment>("ZoppAuditSegment", validateZoppAuditSegment, segmentProblems, false),
+} as const;
+
+/**
+ * Parses a ZoppWorkspace into a frozen copy. Throws Malformed with every bad field, or TooLarge for a limit. As all
+ * functions here it takes plain data, as JSON or YAML gives it, and changes nothing in it.
+ */
 export function parseWorkspace(value: unknown): ZoppWorkspace {
-  return parseKind("ZoppWorkspace", value) as ZoppWorkspace;
+  return parseWith(PARSERS.ZoppWorkspace, value);
 }
 
-/** Parses a ZoppEnvironment. Throws Malformed or TooLarge. */
+/** Parses a ZoppEnvironment into a frozen copy. Throws Malformed or TooLarge. */
 export function parseEnvironment(value: unknown): ZoppEnvironment {
-  return parseKind("ZoppEnvironment", value) as ZoppEnvironment;
+  return parseWith(PARSERS.ZoppEnvironment, value);
 }
 
-/** Parses a ZoppSecret, which must say its namespace. Throws Malformed or TooLarge. */
+/**
+ * Parses a ZoppSecret, which must say its namespace, into a frozen copy. Its maps have no prototype. Throws Malformed or
+ * TooLarge.
+ */
 export function parseSecret(value: unknown): ZoppSecret {
-  return parseKind("ZoppSecret", value) as ZoppSecret;
+  return parseWith(PARSERS.ZoppSecret, value);
 }
 
-/** Parses a ZoppLedger. Throws Malformed. */
+/** Parses a ZoppLedger into a frozen copy. Throws Malformed or TooLarge. */
 export function parseLedger(value: unknown): ZoppLedger {
-  return parseKind("ZoppLedger", value) as ZoppLedger;
+  return parseWith(PARSERS.ZoppLedger, value);
 }
 
-/** Parses a ZoppAuditSegment. Throws Malformed. */
+/** Parses a ZoppAuditSegment into a frozen copy. Throws Malformed or TooLarge. */
 export function parseAuditSegment(value: unknown): ZoppAuditSegment {
-  return parseKind("ZoppAuditSegment", value) as ZoppAuditSegment;
+  return parseWith(PARSERS.ZoppAuditSegment, value);
 }
 
 /** Parses an object of any zopp kind, by its apiVersion and kind. Throws UnknownVersion, Malformed or TooLarge. */
@@ -71,34 +87,52 @@ export function parseObject(value: unknown): ZoppObject {
   if (apiVersion !== "zopp.dev/v1alpha1" || typeof kind !== "string" || !Object.hasOwn(PARSERS, kind)) {
     throw new ZoppError("UnknownVersion", "the object is not of a kind of zopp.dev/v1alpha1");
   }
-  return parseKind(kind as ZoppObject["kind"], value);
+  return parseWith(PARSERS[kind as ZoppObject["kind"]] as Parser<ZoppObject>, value);
 }
 
-function parseKind(kind: ZoppObject["kind"], value: unknown): ZoppObject {
-  const parser = PARSERS[kind];
-  const what = describe(kind, value);
-  if (!parser.validate(value)) throw malformed(what, schemaProblems(parser.validate.errors ?? []));
-  const object = value as ZoppObject;
-  const problems = parser.rules(object as never);
+function parseWith<T extends ZoppObject>({ kind, validate, rules, isBounded }: Parser<T>, given: unknown): T {
+  const what = nameOf(kind, given);
+  const { value, problems, specBytes } = frozenCopy(what, given);
   if (problems.length > 0) throw malformed(what, problems);
-  refuseLarge(what, object);
-  return deepFrozen(object);
+  if (isBounded && specBytes > MAX_OBJECT_BYTES) {
+    throw new ZoppError("TooLarge", `${what} has ${specBytes} bytes, the limit is ${MAX_OBJECT_BYTES}`);
+  }
+  if (!validate(value)) throw refusal(what, validate.errors ?? []);
+  const broken = rules(value as T);
+  if (broken.length > 0) throw malformed(what, broken);
+  return value as T;
 }
 
 /** Kind and name, as far as the value has them in a form that is safe to print. */
-function describe(kind: string, value: unknown): string {
-  const { metadata } = (typeof value === "object" && value !== null ? value : {}) as { metadata?: Record<string, unknown> };
-  const parts = [metadata?.namespace, metadata?.name].filter((part) => typeof part === "string" && /^[-.a-z0-9]{1,253}$/.test(part));
+function nameOf(kind: string, value: unknown): string {
+  const { metadata } = (value ?? {}) as { metadata?: { namespace?: unknown; name?: unknown } | null };
+  const parts = [metadata?.namespace, metadata?.name].filter(
+    (part) => typeof part === "string" && /^[-.a-z0-9]{1,253}$/.test(part),
+  );
   return [kind, parts.join("/")].join(" ").trim();
 }
 
-function schemaProblems(errors: readonly SchemaError[]): FieldProblem[] {
-  const problems = errors.map((error) => {
-    const extra = error.params.additionalProperty ?? error.params.missingProperty;
-    const path = [...error.instancePath.split("/").slice(1), ...(typeof extra === "string" ? [extra] : [])];
-    return { path: path.map(unescaped).join(".") || "the object", problem: inWords(error) };
-  });
-  return problems.filter(({ path }, at) => problems.findIndex((other) => other.path === path) === at);
+const LIMITS: ReadonlySet<string> = new Set(["maxLength", "maxItems", "maxProperties"]);
+
+/** What only goes over limits is too large; whatever else is wrong is malformed. */
+function refusal(what: string, errors: readonly SchemaError[]): ZoppError {
+  const byPath = new Map<string, string>();
+  for (const error of errors) {
+    const path = pathOf(error);
+    if (!byPath.has(path)) byPath.set(path, inWords(error));
+  }
+  const { message, fields } = malformed(
+    what,
+    [...byPath].map(([path, problem]) => ({ path, problem })),
+  );
+  const code = errors.every(({ keyword }) => LIMITS.has(keyword)) ? "TooLarge" : "Malformed";
+  return new ZoppError(code, message, { fields });
+}
+
+function pathOf({ instancePath, params }: SchemaError): string {
+  const last = params["additionalProperty"] ?? params["missingProperty"];
+  const parts = instancePath.split("/").slice(1).map(unescaped);
+  return pathText(typeof last === "string" ? [...parts, last] : parts);
 }
 
 /** JSON pointer escapes (RFC 6901). */
@@ -106,25 +140,35 @@ function unescaped(part: string): string {
   return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-function inWords({ keyword, message }: SchemaError): string {
-  if (keyword === "additionalProperties") return "is not a field that zopp knows";
-  if (keyword === "required") return "is missing";
-  if (keyword === "pattern") return "does not have the form of this field";
-  return message ?? "is not valid";
+/** What is wrong, in words that hold nothing of the value. */
+function inWords({ keyword, params }: SchemaError): string {
+  switch (keyword) {
+    case "additionalProperties":
+      return "is not a field that zopp knows";
+    case "required":
+      return "is missing";
+    case "type":
+      return `is not of the type ${[params["type"]].flat().join(" or ")}`;
+    case "enum":
+      return `is not one of ${[params["allowedValues"]].flat().join(", ")}`;
+    case "const":
+      return `is not ${params["allowedValue"]}`;
+    case "pattern":
+      return "does not have the form of this field";
+    case "minimum":
+    case "minLength":
+    case "minItems":
+      return `is below the limit of ${params["limit"]}${UNITS[keyword]}`;
+    default:
+      return `is above the limit of ${params["limit"]}${UNITS[keyword] ?? ""}`;
+  }
 }
 
-/**
- * The size that counts is that of the JSON. Its text is only made for objects that could come near the limit: every
- * long field has a limit of its own, so the number of entries and keys tells.
- */
-function refuseLarge(what: string, object: ZoppObject): void {
-  if (object.kind === "ZoppSecret" && Object.keys(object.spec.data ?? {}).length <= 8) return;
-  const bytes = JSON.stringify(object.spec).length;
-  if (bytes > MAX_OBJECT_BYTES) throw new ZoppError("TooLarge", `${what} has ${bytes} bytes, the limit is ${MAX_OBJECT_BYTES}`);
-}
-
-function deepFrozen<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const member of Object.values(value)) deepFrozen(member);
-  return Object.freeze(value);
-}
+const UNITS: Readonly<Record<string, string>> = {
+  minimum: "",
+  minLength: " characters",
+  minItems: " items",
+  maxLength: " characters",
+  maxItems: " items",
+  maxProperties: " keys",
+};
