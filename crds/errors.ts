@@ -70,7 +70,11 @@ export const ERRORS = {
   NotPinned: denied("pin the workspace outside the store: `zopp trust`, ZOPP_TRUST, or the keyring's trust list"),
   AmbiguousFirstUse: denied("leave one workspace in the cluster, or replace firstUse by a trust list"),
   PinMismatch: denied("compare the owners' digest with an owner, then correct the pin or the workspace"),
-  PartlySigned: transient("failed_precondition", EXIT.conflict, "collect the signatures that the message says are missing"),
+  PartlySigned: transient(
+    "failed_precondition",
+    EXIT.conflict,
+    "collect the signatures that the message says are missing",
+  ),
   Forked: refused("two policies have one version: an owner signs a newer one that follows the accepted one"),
   PolicyGap: refused("offer a policy version between the accepted one and this one"),
   PolicyRollback: refused("apply the newest policy from git: this one is older than the accepted one"),
@@ -86,7 +90,11 @@ export const ERRORS = {
   EnvironmentRefused: denied("sign the environment again within what the workspace allows, as the message says"),
   EnvironmentOutdated: refused("apply the newest environment from git: this one is below what the policy demands"),
   UnknownRecipient: denied("wrap the environment key only to named clusters, recovery keys and (direct) readers"),
-  NoRecipient: terminal("failed_precondition", EXIT.cannotOpen, "name at least one cluster in the environment: `zopp cluster add`"),
+  NoRecipient: terminal(
+    "failed_precondition",
+    EXIT.cannotOpen,
+    "name at least one cluster in the environment: `zopp cluster add`",
+  ),
   ClusterNotNamed: denied("name this cluster in the policy's environment and wrap its key: `zopp cluster add`"),
   NamespaceConflict: denied("let each namespace belong to one environment only"),
   NamespaceNotAllowed: denied("move the bundle to a namespace that the policy names for its environment"),
@@ -100,7 +108,11 @@ export const ERRORS = {
     "put the bundle back to the place that the message names; kustomize's namespace and namePrefix move bundles",
   ),
   NotAuthorised: denied("ask an owner or admin for a grant that covers this key, or have somebody with one sign it"),
-  PendingApproval: transient("failed_precondition", EXIT.denied, "collect the approvals that the message says are missing"),
+  PendingApproval: transient(
+    "failed_precondition",
+    EXIT.denied,
+    "collect the approvals that the message says are missing",
+  ),
   RollbackRefused: refused("write the value again with `zopp set`: going back is a new version"),
   VersionTooFar: refused("write it again with a correct clock: the version is more than a day ahead"),
   EntryMissing: refused("remove keys with `zopp unset`, which leaves a signed tombstone, or put the entry back"),
@@ -112,26 +124,58 @@ export const ERRORS = {
   ),
 
   // opening
-  CannotOpen: terminal("failed_precondition", EXIT.cannotOpen, "seal the value again with `zopp set`; if all fail, wrap the environment key again"),
+  CannotOpen: terminal(
+    "failed_precondition",
+    EXIT.cannotOpen,
+    "seal the value again with `zopp set`; if all fail, wrap the environment key again",
+  ),
   BrokeredOnly: terminal(
     "permission_denied",
     EXIT.cannotOpen,
     "this environment is read through its keyring only; nothing on this machine can open it",
   ),
-  NotRecipient: terminal("permission_denied", EXIT.cannotOpen, "ask an admin for a read grant and to wrap the environment key to this device"),
+  NotRecipient: terminal(
+    "permission_denied",
+    EXIT.cannotOpen,
+    "ask an admin for a read grant and to wrap the environment key to this device",
+  ),
 
   // keyring
   Unauthenticated: transient("unauthenticated", EXIT.denied, "enrol again; the operator does so by itself"),
-  EnrolmentRefused: terminal("permission_denied", EXIT.denied, "use a pod-bound token of the operator's own account and pod"),
+  EnrolmentRefused: terminal(
+    "permission_denied",
+    EXIT.denied,
+    "use a pod-bound token of the operator's own account and pod",
+  ),
   MethodDenied: denied("use a key that may call this method"),
-  KeyringUnavailable: transient("unavailable", EXIT.unreachable, "look at the keyring container: its log says why it does not answer"),
+  KeyringUnavailable: transient(
+    "unavailable",
+    EXIT.unreachable,
+    "look at the keyring container: its log says why it does not answer",
+  ),
   KeyringMismatch: denied("compare the keyring's public key with the pinned one; do not go on if they differ"),
-  AuditUnavailable: transient("unavailable", EXIT.unreachable, "nothing is released unrecorded: restore write access to ZoppAuditSegment objects"),
-  LogForked: terminal("aborted", EXIT.conflict, "another keyring writes this log: run one keyring per seed, then restart this one"),
-  LogBroken: terminal("failed_precondition", EXIT.conflict, "restore the missing or changed ZoppAuditSegment objects from the export, then restart"),
+  AuditUnavailable: transient(
+    "unavailable",
+    EXIT.unreachable,
+    "nothing is released unrecorded: restore write access to ZoppAuditSegment objects",
+  ),
+  LogForked: terminal(
+    "aborted",
+    EXIT.conflict,
+    "another keyring writes this log: run one keyring per seed, then restart this one",
+  ),
+  LogBroken: terminal(
+    "failed_precondition",
+    EXIT.conflict,
+    "restore the missing or changed ZoppAuditSegment objects from the export, then restart",
+  ),
   Overloaded: transient("resource_exhausted", EXIT.unreachable, "send fewer or smaller requests; it is tried again"),
   SeedExists: terminal("failed_precondition", EXIT.conflict, "keep the seed that is there, or name another file"),
-  SeedMissing: terminal("failed_precondition", EXIT.notFound, "make a seed with `keyring keygen --seed FILE --public FILE`"),
+  SeedMissing: terminal(
+    "failed_precondition",
+    EXIT.notFound,
+    "make a seed with `keyring keygen --seed FILE --public FILE`",
+  ),
 
   // targets
   TargetForbidden: denied("choose a target type, labels and annotations that zopp allows"),
@@ -140,14 +184,22 @@ export const ERRORS = {
     "choose another target name, or annotate that Secret with zopp.dev/adopt: <bundle> if zopp should take it over",
   ),
   TargetImmutable: refused("delete the immutable Secret yourself, or choose another target name"),
-  TargetDenied: transient("permission_denied", EXIT.denied, "give the operator the right on Secrets in this namespace, or change what refused the write"),
+  TargetDenied: transient(
+    "permission_denied",
+    EXIT.denied,
+    "give the operator the right on Secrets in this namespace, or change what refused the write",
+  ),
   RenderInvalid: invalid("correct the template: only keys of this bundle and the documented filters"),
 
   // API server
   ApiUnreachable: transient("unavailable", EXIT.unreachable, "check the address and that the API server answers"),
   ApiRefused: transient("permission_denied", EXIT.denied, "check the account's rights on the resource in the message"),
   ApiConflict: transient("aborted", EXIT.conflict, "run it again: somebody else changed the object meanwhile"),
-  ApiInvalid: terminal("invalid_argument", EXIT.invalid, "the API server refuses the object: correct the field that the message names"),
+  ApiInvalid: terminal(
+    "invalid_argument",
+    EXIT.invalid,
+    "the API server refuses the object: correct the field that the message names",
+  ),
 
   // command line
   Usage: terminal("invalid_argument", EXIT.usage, "see --help of the command"),
@@ -155,7 +207,11 @@ export const ERRORS = {
   AlreadyExists: refused("choose another name, or change the one that is there"),
   NoIdentity: terminal("unauthenticated", EXIT.notFound, "run `zopp init`, or set ZOPP_TOKEN"),
   WrongPassphrase: terminal("permission_denied", EXIT.cannotOpen, "type the passphrase of the identity file again"),
-  FileUnwritable: terminal("failed_precondition", EXIT.generic, "make the file writable, or free space on its disk; it is unchanged"),
+  FileUnwritable: terminal(
+    "failed_precondition",
+    EXIT.generic,
+    "make the file writable, or free space on its disk; it is unchanged",
+  ),
   AuthorLeft: denied("have somebody whom the policy names write the value again"),
   Interrupted: terminal("aborted", EXIT.generic, "nothing was changed; run it again"),
   Internal: transient("internal", EXIT.generic, "please report this with the message and the version"),

@@ -40,7 +40,12 @@ export function cluster(name: string, log = "log-1"): NonNullable<ZoppWorkspace[
 export function acmeContent(changes: Partial<WorkspaceContent> = {}): WorkspaceContent {
   return {
     owners: { threshold: 1, principals: ["alice"] },
-    principals: [person("alice"), person("bob"), { ...person("ci"), kind: "service" }, person("carol", ["laptop", "phone"])],
+    principals: [
+      person("alice"),
+      person("bob"),
+      { ...person("ci"), kind: "service" },
+      person("carol", ["laptop", "phone"]),
+    ],
     groups: [{ name: "sre", members: ["bob", "carol"] }],
     grants: [
       { subject: "alice", role: "admin", scope: "*" },
@@ -54,8 +59,15 @@ export function acmeContent(changes: Partial<WorkspaceContent> = {}): WorkspaceC
 }
 
 /** The workspace `acme`, version 1, signed by alice (or by those named). */
-export function acme(changes: Partial<WorkspaceContent> = {}, signers: readonly string[] = ["alice"], now = NOW): ZoppWorkspace {
-  return newWorkspace("acme", acmeContent(changes), { signingKeys: signers.map((name) => identityOf(name).signing), now });
+export function acme(
+  changes: Partial<WorkspaceContent> = {},
+  signers: readonly string[] = ["alice"],
+  now = NOW,
+): ZoppWorkspace {
+  return newWorkspace("acme", acmeContent(changes), {
+    signingKeys: signers.map((name) => identityOf(name).signing),
+    now,
+  });
 }
 
 /** The owners' digest of a workspace object. */

@@ -41,7 +41,11 @@ export function newBundle(bundle: NewBundle, writing: Writing): ZoppSecret {
 /** Signs a bundle's header as it stands, at the next version after the one it has. Approvals do not carry over. */
 export function signHeader(secret: ZoppSecret, writing: Writing): SecretSpec["header"] {
   const { environment, signingKey, now } = writing;
-  const unsigned = { version: nextVersion(secret.spec.header.version, now), by: signingKey.verifyKey.kid, signature: "" };
+  const unsigned = {
+    version: nextVersion(secret.spec.header.version, now),
+    by: signingKey.verifyKey.kid,
+    signature: "",
+  };
   const place = signedPlace(secret, environment.newest.facts.binding);
   const statement = headerStatement(place, { ...secret.spec, header: unsigned });
   return { ...unsigned, signature: signStatement(signingKey, statement) };

@@ -2,14 +2,19 @@
 // Only ever makes a refusal clearer: nothing is accepted here.
 import type { Signer } from "../policy/roster.js";
 import { entryStatement, headerStatement, type SignedPlace, type Statement, verifyStatement } from "../statement.js";
-import { entryFacts } from "./statements.js";
 import type { BundleCase } from "./case.js";
+import { entryFacts } from "./statements.js";
 
 /** A try costs about 0.1 ms; more than this would make refusals a way to keep a keyring busy. */
 const MAX_TRIES = 64;
 
 /** Where a signature holds, in words ("shop-prod/api", "key DB_USER of this bundle"); undefined when nowhere near. */
-export function signedFor(given: BundleCase, key: string | undefined, signer: Signer, signature: string): string | undefined {
+export function signedFor(
+  given: BundleCase,
+  key: string | undefined,
+  signer: Signer,
+  signature: string,
+): string | undefined {
   let tries = 0;
   for (const { words, statement } of candidates(given, key)) {
     tries += 1;
@@ -30,7 +35,8 @@ function* candidates(given: BundleCase, key: string | undefined): Generator<Cand
   if (key !== undefined) {
     const keys = new Set([...Object.keys(spec.data ?? {}), ...(given.ledger?.entries.keys() ?? [])]);
     for (const other of keys) {
-      if (other !== key) yield { words: `key ${other} of this bundle`, statement: statementAt(given, here, key, other) };
+      if (other !== key)
+        yield { words: `key ${other} of this bundle`, statement: statementAt(given, here, key, other) };
     }
   }
   for (const place of otherPlaces(given, here)) {
@@ -52,8 +58,14 @@ function* otherPlaces(given: BundleCase, here: SignedPlace): Generator<SignedPla
   }
 }
 
-function statementAt(given: BundleCase, place: SignedPlace, key: string | undefined, signedKey: string | undefined): Statement {
+function statementAt(
+  given: BundleCase,
+  place: SignedPlace,
+  key: string | undefined,
+  signedKey: string | undefined,
+): Statement {
   const entry = key === undefined ? undefined : given.secret.spec.data?.[key];
-  if (key === undefined || signedKey === undefined || entry === undefined) return headerStatement(place, given.secret.spec);
+  if (key === undefined || signedKey === undefined || entry === undefined)
+    return headerStatement(place, given.secret.spec);
   return entryStatement(place, entryFacts(signedKey, entry));
 }

@@ -8,9 +8,9 @@ import type { Signer } from "../policy/roster.js";
 import { refuseFarVersion } from "../policy/versions.js";
 import { entryStatement, headerStatement, type Statement, verifyStatement } from "../statement.js";
 import type { WorkspaceEnvironment } from "../types.gen.js";
+import { type Accepted, type BundleCase, bindingsOf, type PartVerdict, placeOf } from "./case.js";
 import { signedFor } from "./explain.js";
 import { entryFacts, signedPlace } from "./statements.js";
-import { type Accepted, type BundleCase, bindingsOf, type PartVerdict, placeOf } from "./case.js";
 
 /** A header or an entry, in the same words. */
 interface SignedPart {
@@ -42,7 +42,12 @@ export function checkHeader(given: BundleCase, statement: Statement, rule: Works
 }
 
 /** Checks one entry. Gives what is new to the ledger; throws the problem (see verifyBundle). */
-export function checkEntry(given: BundleCase, key: string, statement: Statement, rule: WorkspaceEnvironment): PartVerdict {
+export function checkEntry(
+  given: BundleCase,
+  key: string,
+  statement: Statement,
+  rule: WorkspaceEnvironment,
+): PartVerdict {
   const { secret, ledger, environment } = given;
   const entry = secret.spec.data?.[key];
   if (entry === undefined) throw new TypeError(`a statement for ${key}, which the bundle lacks`);
@@ -83,7 +88,8 @@ function refuseUnknown(given: BundleCase, part: SignedPart): PartVerdict {
 /** A signature that does not hold here: made for another place if that can be found out, else plainly invalid. */
 function explain(given: BundleCase, part: SignedPart, signer: Signer): ZoppError {
   const place = signedFor(given, part.key, signer, part.signature);
-  if (place === undefined) return new ZoppError("SignatureInvalid", `${part.what}.signature by ${part.by} does not hold`);
+  if (place === undefined)
+    return new ZoppError("SignatureInvalid", `${part.what}.signature by ${part.by} does not hold`);
   return new ZoppError("PlaceMismatch", `${part.what} was signed for ${place}`);
 }
 
@@ -100,7 +106,10 @@ function epochWarnings(given: BundleCase, to: string | undefined, what: string):
   if (to === undefined) return [];
   const epoch = given.environment.epochs.get(to);
   if (epoch?.newest) return [];
-  const known = epoch === undefined ? "an environment key that the policy does not have" : `epoch ${epoch.facts.epoch}, not the newest`;
+  const known =
+    epoch === undefined
+      ? "an environment key that the policy does not have"
+      : `epoch ${epoch.facts.epoch}, not the newest`;
   const error = new ZoppError("UnknownEpoch", `${what}.to is ${known}`);
   if (given.lenient === true && epoch !== undefined) return [error];
   throw error;
@@ -110,7 +119,10 @@ function epochWarnings(given: BundleCase, to: string | undefined, what: string):
 function refuseOlder(given: BundleCase, part: SignedPart): readonly ZoppError[] {
   const { before } = part;
   if (before === undefined || part.version > before.version) return [];
-  const relation = part.version === before.version ? "is the accepted one with other content" : `is below the accepted ${before.version}`;
+  const relation =
+    part.version === before.version
+      ? "is the accepted one with other content"
+      : `is below the accepted ${before.version}`;
   const error = new ZoppError("RollbackRefused", `${part.what}: version ${part.version} ${relation}`);
   const allowed = given.environment.object.spec.rollback === "allow";
   if (allowed && part.key !== undefined && given.ledger?.environment === given.environment.path) return [error];
@@ -123,7 +135,14 @@ function refuseUnapproved(given: BundleCase, rule: WorkspaceEnvironment, part: S
   const signatures = Object.entries(part.approvals ?? {}).map(([by, value]) => ({ by, value }));
   const author = signer.principal.name;
   const statement = part.approvalStatement();
-  const { missing, approvers } = approvalsOf({ workspace: given.workspace, rule, author, statement, signatures, now: given.now });
+  const { missing, approvers } = approvalsOf({
+    workspace: given.workspace,
+    rule,
+    author,
+    statement,
+    signatures,
+    now: given.now,
+  });
   if (missing === 0) return;
   const text = `${part.what} lacks ${missing} of ${required} approvals (by ${approvers.join(", ")})`;
   throw new ZoppError("PendingApproval", text);

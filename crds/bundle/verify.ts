@@ -81,14 +81,18 @@ function collect(given: BundleCase, statements: BundleStatements, rule: Workspac
 function refusePlace(given: BundleCase, rule: WorkspaceEnvironment): undefined {
   const { secret, environment, cluster } = given;
   const place = placeOf(secret);
-  if (secret.spec.environment !== environment.path) throw new TypeError("a bundle is verified with another environment's policy");
+  if (secret.spec.environment !== environment.path)
+    throw new TypeError("a bundle is verified with another environment's policy");
   if (!rule.namespaces.some((pattern) => matchesNamespace(pattern, secret.metadata.namespace))) {
     const allowed = rule.namespaces.join(", ");
     const text = `bundle ${place}: environment ${environment.path} serves ${allowed}, not ${secret.metadata.namespace}`;
     throw new ZoppError("NamespaceNotAllowed", text);
   }
   if (cluster !== undefined && !(rule.clusters ?? []).includes(cluster)) {
-    throw new ZoppError("ClusterNotNamed", `bundle ${place}: environment ${environment.path} does not name the cluster ${cluster}`);
+    throw new ZoppError(
+      "ClusterNotNamed",
+      `bundle ${place}: environment ${environment.path} does not name the cluster ${cluster}`,
+    );
   }
   return undefined;
 }
@@ -99,7 +103,8 @@ function refuseEnvironmentChange(given: BundleCase): undefined {
   if (ledger === undefined || ledger.environment === secret.spec.environment) return undefined;
   const signer = previous?.workspace.roster.signers.get(secret.spec.header.by);
   const both = previous !== undefined && signer !== undefined;
-  if (both && may(rightsIn(previous.workspace, previous.environment, now), signer.principal.name, "header")) return undefined;
+  if (both && may(rightsIn(previous.workspace, previous.environment, now), signer.principal.name, "header"))
+    return undefined;
   const text = `bundle ${placeOf(secret)} belongs to ${ledger.environment}; ${secret.spec.header.by} may not write there`;
   throw new ZoppError("EnvironmentChanged", text);
 }
@@ -109,7 +114,10 @@ function refuseVanished(given: BundleCase): PartVerdict | undefined {
   const { secret, ledger, environment } = given;
   const gone = [...(ledger?.entries.keys() ?? [])].filter((key) => !Object.hasOwn(secret.spec.data ?? {}, key));
   if (gone.length === 0) return undefined;
-  const error = new ZoppError("EntryMissing", `bundle ${placeOf(secret)}: ${gone.join(", ")} vanished without a signed tombstone`);
+  const error = new ZoppError(
+    "EntryMissing",
+    `bundle ${placeOf(secret)}: ${gone.join(", ")} vanished without a signed tombstone`,
+  );
   if (environment.object.spec.rollback === "allow") return { warnings: [error] };
   throw error;
 }

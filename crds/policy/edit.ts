@@ -1,8 +1,21 @@
 // Writes policy: new and amended workspaces and environments, signed. Data in, data out.
 // Whether the signers suffice is judged by workspace.ts and environment.ts before anything is stored.
 import type { SigningKey } from "../crypto/identity.js";
-import { environmentStatement, rotationStatement, type Statement, signStatement, workspaceStatement } from "../statement.js";
-import type { EnvironmentSpec, Rotation, Signature, WorkspaceSpec, ZoppEnvironment, ZoppWorkspace } from "../types.gen.js";
+import {
+  environmentStatement,
+  rotationStatement,
+  type Statement,
+  signStatement,
+  workspaceStatement,
+} from "../statement.js";
+import type {
+  EnvironmentSpec,
+  Rotation,
+  Signature,
+  WorkspaceSpec,
+  ZoppEnvironment,
+  ZoppWorkspace,
+} from "../types.gen.js";
 import { ownersDigest, ownersSet } from "./roster.js";
 import { nextVersion } from "./versions.js";
 import { MAX_ANCESTORS } from "./workspace.js";
@@ -73,7 +86,11 @@ export function newEnvironment(content: EnvironmentContent, signing: Signing): Z
 }
 
 /** The next version of an environment. */
-export function amendEnvironment(present: ZoppEnvironment, content: EnvironmentContent, signing: Signing): ZoppEnvironment {
+export function amendEnvironment(
+  present: ZoppEnvironment,
+  content: EnvironmentContent,
+  signing: Signing,
+): ZoppEnvironment {
   const version = nextVersion(present.spec.version, signing.now);
   return signEnvironment({ ...present, spec: { ...content, version, signatures: [] } }, signing);
 }
@@ -94,7 +111,10 @@ function signWorkspace(object: ZoppWorkspace, signing: Signing): ZoppWorkspace {
 }
 
 /** The first signer signs as the admin; the others as approvers, who sign a statement of their own type. */
-function signEnvironment(object: ZoppEnvironment, { signingKeys: [author, ...approvers], now }: Signing): ZoppEnvironment {
+function signEnvironment(
+  object: ZoppEnvironment,
+  { signingKeys: [author, ...approvers], now }: Signing,
+): ZoppEnvironment {
   if (author === undefined) throw new TypeError("an environment needs a signer");
   const signatures = [
     ...signAll(environmentStatement(object.spec), { signingKeys: [author], now }),
@@ -108,7 +128,12 @@ function signAll(statement: Statement, { signingKeys }: Signing): Signature[] {
 }
 
 /** The base's rotations, and one more when the owners or their devices change. */
-function rotationsTo(name: string, base: ZoppWorkspace, content: WorkspaceContent, signing: Signing): readonly Rotation[] {
+function rotationsTo(
+  name: string,
+  base: ZoppWorkspace,
+  content: WorkspaceContent,
+  signing: Signing,
+): readonly Rotation[] {
   const kept = base.spec.rotations ?? [];
   const from = ownersSet(base.spec);
   const to = ownersDigest(name, ownersSet({ ...base.spec, ...content }));

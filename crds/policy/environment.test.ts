@@ -24,14 +24,19 @@ function refuses(t: Test, code: ErrorCode, input: ReturnType<typeof given>, titl
 
 const first = production();
 const amend = (from: ZoppEnvironment, changes: Partial<EnvironmentSpec>, signers = ["alice"]): ZoppEnvironment =>
-  amendEnvironment(from, { ...environmentContent(from), ...changes }, {
-    signingKeys: signers.map((name) => identityOf(name).signing),
-    now: new Date(NOW.getTime() + 30_000),
-  });
+  amendEnvironment(
+    from,
+    { ...environmentContent(from), ...changes },
+    {
+      signingKeys: signers.map((name) => identityOf(name).signing),
+      now: new Date(NOW.getTime() + 30_000),
+    },
+  );
 const [epoch] = first.spec.keys;
 if (epoch === undefined) throw new TypeError("the fixture environment has no key");
 const context = { workspace: "acme", project: "shop", environment: "production", epoch: 1 };
-const wrapTo = (name: string) => wrapEnvironmentKey(identityOf(name).encryption.publicKey, context, environmentKey.xwing.privateKey);
+const wrapTo = (name: string) =>
+  wrapEnvironmentKey(identityOf(name).encryption.publicKey, context, environmentKey.xwing.privateKey);
 
 t.test("an environment signed by an admin, within the owners' rule, is accepted", async (t) => {
   t.equal(judgeEnvironment(given(first)).path, "acme/shop/production");
@@ -84,7 +89,12 @@ t.test("approvals that the owners ask for are needed from version 1 on, from per
   refuses(t, "PartlySigned", given(production({}, ["alice", "ci"]), demanding), "of somebody who is no approver");
   t.ok(judgeEnvironment(given(production({}, ["alice", "bob"]), demanding)));
   const two = withRule({ approvals: { required: 2, approvers: ["group:sre", "alice"] } });
-  refuses(t, "PartlySigned", given(production({}, ["alice", "carol", "carol/phone"]), two), "two devices of one person");
+  refuses(
+    t,
+    "PartlySigned",
+    given(production({}, ["alice", "carol", "carol/phone"]), two),
+    "two devices of one person",
+  );
   refuses(t, "PartlySigned", given(production({}, ["alice", "alice", "bob"]), two), "the author's own");
   t.ok(judgeEnvironment(given(production({}, ["alice", "carol", "bob"]), two)));
   const approved = production({}, ["alice", "bob"]);
@@ -97,17 +107,39 @@ t.test("an environment key is wrapped only to whom policy names", async (t) => {
   const sealedTo = (...names: string[]) => [{ ...epoch, sealed: names.map(wrapTo) }];
   refuses(t, "UnknownRecipient", given(production({ keys: sealedTo("mallory") })), "a stranger");
   refuses(t, "UnknownRecipient", given(production({ keys: sealedTo("cluster eu-2") })), "a cluster that is not named");
-  refuses(t, "UnknownRecipient", given(first, withRule({ clusters: [] })), "a cluster of the workspace, not of the environment");
+  refuses(
+    t,
+    "UnknownRecipient",
+    given(first, withRule({ clusters: [] })),
+    "a cluster of the workspace, not of the environment",
+  );
   refuses(t, "UnknownRecipient", given(production({ keys: sealedTo("bob") })), "a reader, where access is brokered");
-  t.ok(judgeEnvironment(given(production({ access: "direct", keys: sealedTo("bob") }))), "a reader, where access is direct");
-  refuses(t, "UnknownRecipient", given(production({ access: "direct", keys: sealedTo("carol") })), "a person who may not read");
+  t.ok(
+    judgeEnvironment(given(production({ access: "direct", keys: sealedTo("bob") }))),
+    "a reader, where access is direct",
+  );
+  refuses(
+    t,
+    "UnknownRecipient",
+    given(production({ access: "direct", keys: sealedTo("carol") })),
+    "a person who may not read",
+  );
   const age = [{ ...epoch, sealed: [{ to: "age1pqstranger", age: "AAAA" }] }];
-  refuses(t, "UnknownRecipient", given(production({ keys: age as EnvironmentSpec["keys"] })), "a recovery key nobody named");
+  refuses(
+    t,
+    "UnknownRecipient",
+    given(production({ keys: age as EnvironmentSpec["keys"] })),
+    "a recovery key nobody named",
+  );
 });
 
 t.test("a read that is limited to keys cannot be enforced where access is direct", async (t) => {
   const grants = [{ subject: "bob", role: "read" as const, keys: ["DB_*"] }];
-  refuses(t, "GrantNotEnforceable", given(production({ access: "direct", grants, keys: [{ ...epoch, sealed: [wrapTo("alice")] }] })));
+  refuses(
+    t,
+    "GrantNotEnforceable",
+    given(production({ access: "direct", grants, keys: [{ ...epoch, sealed: [wrapTo("alice")] }] })),
+  );
   t.ok(judgeEnvironment(given(production({ grants }))));
 });
 
@@ -117,7 +149,12 @@ t.test("an epoch keeps its key and binding, and approvals exclude the wide bindi
   const wide = [{ ...epoch, binding: "environment" as const }];
   refuses(t, "EnvironmentRefused", given(amend(first, { keys: wide }), acme(), first), "another binding");
   const approvals = { required: 1, approvers: ["bob"] };
-  refuses(t, "EnvironmentRefused", given(production({ keys: wide }, ["alice", "bob"]), withRule({ approvals })), "with approvals");
+  refuses(
+    t,
+    "EnvironmentRefused",
+    given(production({ keys: wide }, ["alice", "bob"]), withRule({ approvals })),
+    "with approvals",
+  );
 });
 
 t.test("a version more than a day ahead is refused", async (t) => {
@@ -127,6 +164,8 @@ t.test("a version more than a day ahead is refused", async (t) => {
 });
 
 t.test("an ended principal signs and receives nothing", async (t) => {
-  const principals = acmeContent().principals.map((p) => (p.name === "alice" ? { ...person("alice"), expires: "2026-11-23T10:11:12Z" } : p));
+  const principals = acmeContent().principals.map((p) =>
+    p.name === "alice" ? { ...person("alice"), expires: "2026-11-23T10:11:12Z" } : p,
+  );
   refuses(t, "NotAuthorised", given(first, acme({ principals })));
 });

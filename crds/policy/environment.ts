@@ -45,8 +45,13 @@ export function readEnvironment(object: ZoppEnvironment): AcceptedEnvironment {
   const epochs = new Map<string, Epoch>();
   for (const [at, facts] of keys.entries()) {
     const key = parseEncryptionKey(facts.public);
-    if (key === null) throw new ZoppError("Malformed", `environment ${object.metadata.name}: spec.keys[${at}].public is not a usable key`);
-    if (epochs.has(key.kid)) throw new ZoppError("KeyAmbiguous", `environment ${object.metadata.name}: two epochs have one key`);
+    if (key === null)
+      throw new ZoppError(
+        "Malformed",
+        `environment ${object.metadata.name}: spec.keys[${at}].public is not a usable key`,
+      );
+    if (epochs.has(key.kid))
+      throw new ZoppError("KeyAmbiguous", `environment ${object.metadata.name}: two epochs have one key`);
     epochs.set(key.kid, { key, facts, newest: at === keys.length - 1 });
   }
   const newest = [...epochs.values()].at(-1);
@@ -104,7 +109,10 @@ export function refuseOutdated(judged: AcceptedEnvironment, rule: WorkspaceEnvir
     throw new ZoppError("EnvironmentOutdated", text);
   }
   if (epoch < minEpoch) {
-    throw new ZoppError("EnvironmentOutdated", `environment ${judged.path}: epoch ${epoch} is below the policy's ${minEpoch}`);
+    throw new ZoppError(
+      "EnvironmentOutdated",
+      `environment ${judged.path}: epoch ${epoch} is below the policy's ${minEpoch}`,
+    );
   }
 }
 
@@ -115,7 +123,11 @@ function refuseOrder(judged: AcceptedEnvironment, accepted: AcceptedEnvironment 
   throw new ZoppError("PolicyRollback", `${what} is older than the accepted version ${accepted.version}`);
 }
 
-function refuseShape(judged: AcceptedEnvironment, accepted: AcceptedEnvironment | undefined, rule: WorkspaceEnvironment): void {
+function refuseShape(
+  judged: AcceptedEnvironment,
+  accepted: AcceptedEnvironment | undefined,
+  rule: WorkspaceEnvironment,
+): void {
   for (const { facts } of judged.epochs.values()) {
     const before = accepted?.object.spec.keys.find(({ epoch }) => epoch === facts.epoch);
     const what = `environment ${judged.path}: epoch ${facts.epoch}`;
@@ -134,7 +146,8 @@ function refuseUnsigned(given: EnvironmentCase, judged: AcceptedEnvironment): st
   const [first] = judged.object.spec.signatures;
   if (first === undefined) throw new ZoppError("PartlySigned", `${what} carries no signature of an admin`);
   const signer = given.workspace.roster.signers.get(first.by);
-  if (signer === undefined) throw new ZoppError("UnknownSigner", `${what} is signed by ${first.by}, whom the policy does not name`);
+  if (signer === undefined)
+    throw new ZoppError("UnknownSigner", `${what} is signed by ${first.by}, whom the policy does not name`);
   if (!verifyStatement(signer.key, environmentStatement(judged.object.spec), first.value)) {
     throw new ZoppError("SignatureInvalid", `${what}: spec.signatures[0] by ${first.by} does not hold`);
   }
@@ -151,12 +164,24 @@ function rightsBefore({ workspace, accepted, now }: EnvironmentCase, judged: Acc
   return { workspace: workspace.object.spec, environment: judged.scope, grants, now };
 }
 
-function refuseUnapproved(given: EnvironmentCase, judged: AcceptedEnvironment, rule: WorkspaceEnvironment, author: string): void {
+function refuseUnapproved(
+  given: EnvironmentCase,
+  judged: AcceptedEnvironment,
+  rule: WorkspaceEnvironment,
+  author: string,
+): void {
   const required = rule.approvals?.required ?? 0;
   if (required === 0) return;
   const signatures = judged.object.spec.signatures.slice(1);
   const statement = environmentStatement(judged.object.spec, true);
-  const { missing, approvers } = approvalsOf({ workspace: given.workspace, rule, author, statement, signatures, now: given.now });
+  const { missing, approvers } = approvalsOf({
+    workspace: given.workspace,
+    rule,
+    author,
+    statement,
+    signatures,
+    now: given.now,
+  });
   if (missing === 0) return;
   const text = `environment ${judged.path}: version ${judged.version} lacks ${missing} of ${required} approvals (by ${approvers.join(", ")})`;
   throw new ZoppError("PartlySigned", text);
@@ -170,7 +195,10 @@ function refuseGrants(given: EnvironmentCase, judged: AcceptedEnvironment, autho
   const mayAudit = may(rightsBefore(given, judged), author, "audit");
   const tooHigh = own.find((grant) => grant.role === "audit" && !mayAudit && !before.has(JSON.stringify(grant)));
   if (tooHigh !== undefined) {
-    throw new ZoppError("NotAuthorised", `environment ${judged.path}: ${author} may not grant audit to ${tooHigh.subject}`);
+    throw new ZoppError(
+      "NotAuthorised",
+      `environment ${judged.path}: ${author} may not grant audit to ${tooHigh.subject}`,
+    );
   }
   if (spec.access !== "direct") return;
   const wide = (given.workspace.object.spec.grants ?? []).filter(({ scope }) => scopeCovers(scope, judged.scope));
@@ -202,7 +230,12 @@ function refuseRecipients(given: EnvironmentCase, judged: AcceptedEnvironment, r
   }
 }
 
-function isRecipient(given: EnvironmentCase, judged: AcceptedEnvironment, rule: WorkspaceEnvironment, to: string): boolean {
+function isRecipient(
+  given: EnvironmentCase,
+  judged: AcceptedEnvironment,
+  rule: WorkspaceEnvironment,
+  to: string,
+): boolean {
   const { workspace, now } = given;
   if (!to.startsWith("zk1")) return workspace.object.spec.recovery?.some(({ recipient }) => recipient === to) ?? false;
   const found = workspace.roster.recipients.get(to);

@@ -26,7 +26,10 @@ export function patternsOverlap(one: string, other: string): boolean {
  * Throws NamespaceConflict naming both environments and patterns.
  */
 export function refuseSharedNamespaces(environments: readonly NamedPatterns[], reserved: readonly string[]): void {
-  const seen: { owner: string; pattern: string }[] = reserved.map((pattern) => ({ owner: "the cluster itself", pattern }));
+  const seen: { owner: string; pattern: string }[] = reserved.map((pattern) => ({
+    owner: "the cluster itself",
+    pattern,
+  }));
   for (const { name, namespaces } of environments) {
     for (const pattern of namespaces) {
       const clash = seen.find((other) => patternsOverlap(other.pattern, pattern));

@@ -30,8 +30,14 @@ t.test("a grant gives exactly what its role allows", async (t) => {
 t.test("nothing found is denied", async (t) => {
   t.notOk(may(context([]), "bob", "read", "KEY"), "no grants");
   t.notOk(may(context([{ subject: "bob", role: "admin", scope: "*" }]), "mallory", "read", "KEY"), "unknown person");
-  t.notOk(may(context([{ subject: "alice", role: "admin", scope: "*" }]), "bob", "read", "KEY"), "somebody else's grant");
-  t.notOk(may(context([{ subject: "bob", role: "admin", scope: "shop/dev" }]), "bob", "read", "KEY"), "another environment");
+  t.notOk(
+    may(context([{ subject: "alice", role: "admin", scope: "*" }]), "bob", "read", "KEY"),
+    "somebody else's grant",
+  );
+  t.notOk(
+    may(context([{ subject: "bob", role: "admin", scope: "shop/dev" }]), "bob", "read", "KEY"),
+    "another environment",
+  );
   t.notOk(may(context([{ subject: "group:ops", role: "admin", scope: "*" }]), "bob", "read", "KEY"), "unknown group");
 });
 

@@ -10,7 +10,12 @@ const LATER = new Date(NOW.getTime() + 60_000);
 const first = acme();
 const pin: Pin = { workspace: "acme", owners: digestOfOwners(first), minVersion: 1 };
 
-function amend(from: ZoppWorkspace, changes: Partial<WorkspaceContent>, signers = ["alice"], base = from): ZoppWorkspace {
+function amend(
+  from: ZoppWorkspace,
+  changes: Partial<WorkspaceContent>,
+  signers = ["alice"],
+  base = from,
+): ZoppWorkspace {
   const signingKeys = signers.map((name) => identityOf(name).signing);
   return amendWorkspace(from, { ...workspaceContent(from), ...changes }, { signingKeys, now: LATER }, base);
 }
@@ -35,7 +40,12 @@ t.test("a workspace is served only from a pin", async (t) => {
   refuses(t, "NotPinned", { candidate: first, now: LATER }, "without a pin");
   refuses(t, "NotPinned", fresh(first, { ...pin, workspace: "other" }), "with another workspace's pin");
   refuses(t, "PinMismatch", fresh(first, { ...pin, owners: "0".repeat(64) }), "with another owners' digest");
-  refuses(t, "PolicyRollback", fresh(first, { ...pin, minVersion: first.spec.version + 1 }), "below the lowest version");
+  refuses(
+    t,
+    "PolicyRollback",
+    fresh(first, { ...pin, minVersion: first.spec.version + 1 }),
+    "below the lowest version",
+  );
 });
 
 t.test("a token's shortened pin names the owners too", async (t) => {
@@ -54,11 +64,18 @@ t.test("what does not follow the accepted version is refused", async (t) => {
   const second = amend(first, { clusters: [] });
   const third = amend(second, { clusters: [cluster("eu-2")] });
   refuses(t, "PolicyRollback", after(second, first), "an older version");
-  refuses(t, "Forked", after(second, resigned(amend(first, { groups: [] }), {})), "the same version with another digest");
+  refuses(
+    t,
+    "Forked",
+    after(second, resigned(amend(first, { groups: [] }), {})),
+    "the same version with another digest",
+  );
   t.ok(judgeWorkspace(after(first, third)), "a skipped version is no obstacle");
   const stranger = amend(amend(first, { groups: [] }), { clusters: [] });
   refuses(t, "Forked", after(second, stranger), "a higher version of another branch");
-  const far = resigned(third, { ancestors: Array.from({ length: MAX_ANCESTORS }, (_, at) => String(at).padStart(64, "0")) });
+  const far = resigned(third, {
+    ancestors: Array.from({ length: MAX_ANCESTORS }, (_, at) => String(at).padStart(64, "0")),
+  });
   refuses(t, "PolicyGap", after(second, far), "a version whose list of ancestors is full without the accepted one");
 });
 
@@ -74,7 +91,12 @@ t.test("a policy that owners did not sign is refused, however it is dressed up",
   refuses(t, "PartlySigned", fresh(resigned(first, { signatures: [] })), "no signature");
   refuses(t, "PartlySigned", fresh(acme({}, ["bob"])), "a signature of somebody who is no owner");
   const other = acme({ groups: [] });
-  refuses(t, "PartlySigned", fresh(resigned(first, { signatures: other.spec.signatures })), "a signature of another policy");
+  refuses(
+    t,
+    "PartlySigned",
+    fresh(resigned(first, { signatures: other.spec.signatures })),
+    "a signature of another policy",
+  );
   const [mine] = first.spec.signatures;
   const renamed = [{ by: identityOf("bob").signing.verifyKey.kid, value: mine?.value ?? "" }];
   refuses(t, "PartlySigned", fresh(resigned(first, { signatures: renamed })), "a signature under another kid");
@@ -115,7 +137,9 @@ t.test("a keyring that was away follows rotations over several versions, a pin t
 });
 
 t.test("adding a device of an owner is a change of owners", async (t) => {
-  const principals = acmeContent().principals.map((p) => (p.name === "alice" ? person("alice", ["laptop", "phone"]) : p));
+  const principals = acmeContent().principals.map((p) =>
+    p.name === "alice" ? person("alice", ["laptop", "phone"]) : p,
+  );
   const second = amend(first, { principals });
   t.ok(judgeWorkspace(after(first, second)));
   refuses(t, "PolicyGap", after(first, resigned(second, { rotations: [] })));

@@ -1,8 +1,9 @@
 // Judges a workspace's policy: does it chain from a pin, or from the accepted policy, and do enough owners sign it.
 // Storing what was accepted, and serving by it, is the caller's business.
+
+import { parseVerifyKey } from "../crypto/keys.js";
 import { ZoppError } from "../errors.js";
 import { rotationStatement, type Statement, verifyStatement, workspaceStatement } from "../statement.js";
-import { parseVerifyKey } from "../crypto/keys.js";
 import type { OwnersSet, Rotation, Signature, ZoppWorkspace } from "../types.gen.js";
 import { refuseSharedNamespaces } from "./namespaces.js";
 import { formatPin, type Pin, pinNames } from "./pin.js";
@@ -90,7 +91,10 @@ function refuseUnpinned(judged: AcceptedWorkspace, pin: Pin | undefined): void {
 function refuseStranger(judged: AcceptedWorkspace, accepted: AcceptedWorkspace): void {
   const what = `workspace ${judged.name}: version ${judged.version}`;
   if (judged.version === accepted.version) {
-    throw new ZoppError("Forked", `${what} was accepted with the digest ${accepted.digest}, this one has ${judged.digest}`);
+    throw new ZoppError(
+      "Forked",
+      `${what} was accepted with the digest ${accepted.digest}, this one has ${judged.digest}`,
+    );
   }
   if (judged.version < accepted.version) {
     throw new ZoppError("PolicyRollback", `${what} is older than the accepted version ${accepted.version}`);

@@ -24,14 +24,21 @@ export async function changes(world: World, namespace: string, edits: number): P
   return { p50Ms: percentile(latencies, 50), p99Ms: percentile(latencies, 99) };
 }
 
-async function change({ testbed, environments }: World, watching: SecretWatch, namespace: string, name: string): Promise<number> {
+async function change(
+  { testbed, environments }: World,
+  watching: SecretWatch,
+  namespace: string,
+  name: string,
+): Promise<number> {
   const present = await testbed.client.get<ZoppSecret>(ZOPP_SECRETS, { namespace, name });
   const plain = { ...present, metadata: { name, namespace } };
   const writing = { environment: environments.xwing, signingKey: identityOf("alice").signing, now: new Date() };
   const entry = setEntry(plain, "KEY_0", utf8(`changed ${Math.random()}`), writing);
   const data = { ...present.spec.data, KEY_0: entry };
   const written = watching.next(name);
-  await testbed.client.replace(ZOPP_SECRETS, { ...present, spec: { ...present.spec, data } } as ZoppSecret, { metadataOnly: true });
+  await testbed.client.replace(ZOPP_SECRETS, { ...present, spec: { ...present.spec, data } } as ZoppSecret, {
+    metadataOnly: true,
+  });
   const answered = performance.now();
   return Math.max(0, (await written) - answered);
 }
@@ -65,9 +72,18 @@ class SecretWatch {
 
   async #follow(resourceVersion: string): Promise<void> {
     const { client } = this.#world.testbed;
-    const options = { namespace: this.#namespace, resourceVersion, timeoutSeconds: 600, quietMs: 600_000, metadataOnly: true };
+    const options = {
+      namespace: this.#namespace,
+      resourceVersion,
+      timeoutSeconds: 600,
+      quietMs: 600_000,
+      metadataOnly: true,
+    };
     try {
-      for await (const { type, object } of client.watch<KubeObject>(SECRETS, { ...options, signal: this.#stopped.signal })) {
+      for await (const { type, object } of client.watch<KubeObject>(SECRETS, {
+        ...options,
+        signal: this.#stopped.signal,
+      })) {
         if (type !== "MODIFIED") continue;
         this.#waiting.get(object.metadata.name)?.(performance.now());
         this.#waiting.delete(object.metadata.name);

@@ -25,7 +25,9 @@ async function raw(world: World, round: number, inFlight: number, count = BUNDLE
   await layOut(world, "xwing", namespace, count);
   const { controlPlane } = world.testbed;
   const names = Array.from({ length: count }, (_, at) => nameOf(at));
-  const data = Object.fromEntries(Object.entries(valuesOf("raw")).map(([key, value]) => [key, Buffer.from(value).toString("base64")]));
+  const data = Object.fromEntries(
+    Object.entries(valuesOf("raw")).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
+  );
   const { url: origin, ca, token } = controlPlane;
   return writeRaw({ origin, ca, token, namespace, names, data, status: statusOf }, inFlight);
 }
@@ -33,7 +35,14 @@ async function raw(world: World, round: number, inFlight: number, count = BUNDLE
 /** As large as the operator's. */
 function statusOf(name: string): object {
   const at = "2026-11-23T10:11:12Z";
-  const condition = (type: string) => ({ type, status: "True", observedGeneration: 1, lastTransitionTime: at, reason: "Synced", message: `the Secret ${name} holds 5 keys` });
+  const condition = (type: string) => ({
+    type,
+    status: "True",
+    observedGeneration: 1,
+    lastTransitionTime: at,
+    reason: "Synced",
+    message: `the Secret ${name} holds 5 keys`,
+  });
   const digest = "0".repeat(64);
   return {
     observedGeneration: 1,
@@ -61,7 +70,9 @@ async function rounds(world: World) {
       synced[sealing].push(await firstSync(world, namespace, BUNDLES));
       if (round < ROUNDS || sealing === "xwing") await world.testbed.operator.stop();
     }
-    const rates = (["xwing", "x25519"] as const).map((sealing) => `${sealing} ${synced[sealing].at(-1)?.bundlesPerSecond.toFixed(0)}/s`);
+    const rates = (["xwing", "x25519"] as const).map(
+      (sealing) => `${sealing} ${synced[sealing].at(-1)?.bundlesPerSecond.toFixed(0)}/s`,
+    );
     say(`round ${round} of ${ROUNDS}: raw ${raws.at(-1)?.toFixed(0)}/s, first sync ${rates.join(", ")}`);
   }
   return { raw: median(raws), synced };
@@ -70,7 +81,12 @@ async function rounds(world: World) {
 async function foreignSecrets({ testbed }: World): Promise<void> {
   await testbed.apply(NAMESPACES, { metadata: { name: "foreign" } });
   await inParallel(FOREIGN, (at) => {
-    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: nameOf(at), namespace: "foreign" }, data: { VALUE: Buffer.alloc(512, 7).toString("base64") } };
+    const secret = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: nameOf(at), namespace: "foreign" },
+      data: { VALUE: Buffer.alloc(512, 7).toString("base64") },
+    };
     return testbed.client.create(SECRETS, secret, { metadataOnly: true });
   });
 }
@@ -79,17 +95,23 @@ async function run(world: World): Promise<Figures> {
   say(`${BUNDLES} bundles of five values, ${ROUNDS} rounds`);
   const { raw: limit, synced } = await rounds(world);
   const restarted = await restart(world, `x25519-${ROUNDS}`);
-  say(`restart with nothing changed: ready in ${restarted.readyMs.toFixed(0)} ms, ${restarted.writes} writes, ${restarted.opens} opens`);
+  say(
+    `restart with nothing changed: ready in ${restarted.readyMs.toFixed(0)} ms, ${restarted.writes} writes, ${restarted.opens} opens`,
+  );
   await world.testbed.operator.stop();
   const small = await memory(world, ["--namespaces", "xwing-1"]);
-  say(`memory with ${BUNDLES} bundles: operator ${small.operatorMiB.toFixed(0)} MiB, keyring ${small.keyringMiB.toFixed(0)} MiB`);
+  say(
+    `memory with ${BUNDLES} bundles: operator ${small.operatorMiB.toFixed(0)} MiB, keyring ${small.keyringMiB.toFixed(0)} MiB`,
+  );
   const idle = await changes(world, "xwing-1", EDITS);
   say(`one changed value, idle: p50 ${idle.p50Ms.toFixed(0)} ms, p99 ${idle.p99Ms.toFixed(0)} ms`);
   await world.testbed.operator.stop();
   await layOut(world, "xwing", "xwing-backlog", BACKLOG);
   await world.testbed.startOperator(["--namespaces", "xwing-1,xwing-backlog"]);
   const backlog = await changes(world, "xwing-1", EDITS);
-  say(`one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`);
+  say(
+    `one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`,
+  );
   await quiet(world.testbed);
   await world.testbed.operator.stop();
   await foreignSecrets(world);
@@ -130,7 +152,12 @@ function figuresOf({ limit, synced, restarted, idle, backlog, small, large }: Me
       keyringMiB: rounded(small.keyringMiB, 1),
       withForeignMiB: rounded(large.operatorMiB + large.keyringMiB, 1),
     },
-    keyring: { entriesPerCpuSecond: rounded(median(synced.xwing.map(({ entriesPerKeyringSecond }) => entriesPerKeyringSecond)), 0) },
+    keyring: {
+      entriesPerCpuSecond: rounded(
+        median(synced.xwing.map(({ entriesPerKeyringSecond }) => entriesPerKeyringSecond)),
+        0,
+      ),
+    },
     date: new Date().toISOString(),
     versions: { zopp: VERSION, node: process.versions.node, kubernetes: "1.37.2" },
     bundles: BUNDLES,

@@ -10,7 +10,10 @@ import type { World } from "./world.js";
 const SETTLE_MS = 3_000;
 
 /** Starts the operator with these flags, waits until it is quiet, and gives what both processes keep. */
-export async function memory({ testbed }: World, flags: readonly string[]): Promise<{ operatorMiB: number; keyringMiB: number }> {
+export async function memory(
+  { testbed }: World,
+  flags: readonly string[],
+): Promise<{ operatorMiB: number; keyringMiB: number }> {
   await testbed.startOperator(flags, { NODE_OPTIONS: gcOptions() });
   await quiet(testbed);
   for (const { pid } of [testbed.operator, testbed.keyring]) process.kill(pid, "SIGUSR2");

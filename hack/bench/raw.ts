@@ -36,10 +36,21 @@ export async function writeRaw(target: RawTarget, inFlight: number): Promise<num
 async function writeOne(pool: Pool, target: RawTarget, name: string): Promise<void> {
   const metadata = { name, namespace: target.namespace };
   const labels = { "app.kubernetes.io/managed-by": "zopp" };
-  const secret = { apiVersion: "v1", kind: "Secret", metadata: { ...metadata, labels }, type: "Opaque", data: target.data };
+  const secret = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { ...metadata, labels },
+    type: "Opaque",
+    data: target.data,
+  };
   await apply(pool, target, `/api/v1/namespaces/${target.namespace}/secrets/${name}`, secret);
   const status = { apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", metadata, status: target.status(name) };
-  await apply(pool, target, `/apis/zopp.dev/v1alpha1/namespaces/${target.namespace}/zoppsecrets/${name}/status`, status);
+  await apply(
+    pool,
+    target,
+    `/apis/zopp.dev/v1alpha1/namespaces/${target.namespace}/zoppsecrets/${name}/status`,
+    status,
+  );
 }
 
 async function apply(pool: Pool, target: RawTarget, path: string, body: object): Promise<void> {
@@ -50,5 +61,6 @@ async function apply(pool: Pool, target: RawTarget, path: string, body: object):
     body: JSON.stringify(body),
   });
   await answer.body.dump();
-  if (answer.statusCode >= 300) throw new Error(`the bare client's write of ${path} was answered with ${answer.statusCode}`);
+  if (answer.statusCode >= 300)
+    throw new Error(`the bare client's write of ${path} was answered with ${answer.statusCode}`);
 }

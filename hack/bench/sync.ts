@@ -44,7 +44,8 @@ async function cpuAtStart(testbed: Testbed): Promise<number> {
   for (;;) {
     await sleep(2);
     const pid = currentPid(testbed);
-    if (pid !== undefined && pid !== before && testbed.operator.lines.some((line) => line.includes(STARTED))) return cpuMs(pid);
+    if (pid !== undefined && pid !== before && testbed.operator.lines.some((line) => line.includes(STARTED)))
+      return cpuMs(pid);
   }
 }
 
@@ -65,7 +66,13 @@ export async function whenReady({ client }: Testbed, namespace: string, count: n
   const ready = new Set<string>();
   const stopped = AbortSignal.timeout(SYNC_LIMIT_MS);
   const from = await client.list(ZOPP_SECRETS, { namespace, metadataOnly: true });
-  const options = { namespace, resourceVersion: from.metadata.resourceVersion ?? "", timeoutSeconds: 300, quietMs: SYNC_LIMIT_MS, signal: stopped };
+  const options = {
+    namespace,
+    resourceVersion: from.metadata.resourceVersion ?? "",
+    timeoutSeconds: 300,
+    quietMs: SYNC_LIMIT_MS,
+    signal: stopped,
+  };
   for await (const { type, object } of client.watch<ZoppSecret>(ZOPP_SECRETS, options)) {
     if (type !== "BOOKMARK" && isReady(object)) ready.add(object.metadata.name);
     if (ready.size === count) return Date.now();

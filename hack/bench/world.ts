@@ -45,7 +45,10 @@ async function applyCompact(testbed: Testbed): Promise<AcceptedEnvironment> {
   const { privateKey, public: publicKey } = environmentKey.x25519;
   const sealed = [wrapEnvironmentKey(recipient, { ...scope, epoch: 1 }, privateKey)];
   const keys = [{ epoch: 1, binding: "object" as const, public: publicKey.text, sealed }];
-  const environment = newEnvironment({ ...scope, access: "brokered", keys }, { signingKeys: [identityOf("alice").signing], now: new Date() });
+  const environment = newEnvironment(
+    { ...scope, access: "brokered", keys },
+    { signingKeys: [identityOf("alice").signing], now: new Date() },
+  );
   await testbed.apply(ZOPP_ENVIRONMENTS, environment);
   return readEnvironment(environment);
 }
@@ -57,29 +60,49 @@ export function nameOf(at: number): string {
 
 /** Five values of ordinary length. */
 export function valuesOf(mark: string): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: VALUES }, (_, at) => [`KEY_${at}`, `${mark}-${"v".repeat(24)}-${at}`]));
+  return Object.fromEntries(
+    Array.from({ length: VALUES }, (_, at) => [`KEY_${at}`, `${mark}-${"v".repeat(24)}-${at}`]),
+  );
 }
 
 /** Makes a namespace with sealed, signed bundles in it; nothing else looks at them yet. */
-export async function layOut({ testbed, environments }: World, sealing: Sealing, namespace: string, count: number): Promise<void> {
+export async function layOut(
+  { testbed, environments }: World,
+  sealing: Sealing,
+  namespace: string,
+  count: number,
+): Promise<void> {
   await testbed.apply(NAMESPACES, { metadata: { name: namespace } });
   const now = new Date();
   await inParallel(count, async (at) => {
     const name = nameOf(at);
-    await testbed.client.create(ZOPP_SECRETS, sealedBundle(environments[sealing], { namespace, name, mark: name, now }), { metadataOnly: true });
+    await testbed.client.create(
+      ZOPP_SECRETS,
+      sealedBundle(environments[sealing], { namespace, name, mark: name, now }),
+      { metadataOnly: true },
+    );
   });
 }
 
 /** One signed bundle of five values. */
 export function sealedBundle(
   environment: AcceptedEnvironment,
-  { namespace, name, mark, now }: { readonly namespace: string; readonly name: string; readonly mark: string; readonly now: Date },
+  {
+    namespace,
+    name,
+    mark,
+    now,
+  }: { readonly namespace: string; readonly name: string; readonly mark: string; readonly now: Date },
 ): ZoppSecret {
   return bundle(environment, valuesOf(mark), { namespace, name, now });
 }
 
 /** Does something for 0 … count-1, thirty-two at once. */
-export async function inParallel(count: number, work: (at: number) => Promise<unknown>, inFlight = IN_FLIGHT): Promise<void> {
+export async function inParallel(
+  count: number,
+  work: (at: number) => Promise<unknown>,
+  inFlight = IN_FLIGHT,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let at = next++; at < count; at = next++) await work(at);

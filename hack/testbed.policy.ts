@@ -1,0 +1,51 @@
+// The policy that a testbed signs: workspace acme and environment acme/shop/production, naming the keyring's real keys.
+// Applying it is testbed.ts'.
+import { parseEncryptionKey } from "../crds/crypto/keys.js";
+import { wrapEnvironmentKey } from "../crds/crypto/wrap.js";
+import type { EnvironmentContent, Signing, WorkspaceContent } from "../crds/policy/edit.js";
+import { acmeContent, environmentKey, identityOf } from "./fixtures.js";
+
+/** What a testbed is made of; everything has a default. */
+export interface TestbedOptions {
+  /** Namespaces that the environment serves; made here. Default: shop-prod. */
+  readonly namespaces?: readonly string[];
+  /** Kind of the environment's key. */
+  readonly kem?: "xwing" | "x25519";
+  readonly workspace?: Partial<WorkspaceContent>;
+  readonly environment?: Partial<EnvironmentContent>;
+  /** False: neither policy nor operator; the keyring runs and waits (NoPolicy). */
+  readonly ready?: boolean;
+}
+
+/** What a keyring publishes about itself. */
+export interface ClusterKeys {
+  readonly signingKey: string;
+  readonly encryptionKey: string;
+  readonly log: string;
+}
+
+/** alice signs, now. */
+export function signing(): Signing {
+  return { signingKeys: [identityOf("alice").signing], now: new Date() };
+}
+
+/** The workspace's content with these clusters. */
+export function workspaceOf(
+  options: TestbedOptions,
+  clusters: NonNullable<WorkspaceContent["clusters"]>,
+): WorkspaceContent {
+  const namespaces = [...(options.namespaces ?? ["shop-prod"])];
+  const environments = [{ name: "shop/production", namespaces, clusters: clusters.map(({ name }) => name) }];
+  return acmeContent({ clusters, environments, ...options.workspace });
+}
+
+/** The environment's content, its key wrapped to a keyring. Throws when that published no usable key. */
+export function environmentOf(options: TestbedOptions, cluster: ClusterKeys): EnvironmentContent {
+  const scope = { workspace: "acme", project: "shop", environment: "production" };
+  const recipient = parseEncryptionKey(cluster.encryptionKey);
+  if (recipient === null) throw new Error("the keyring published no encryption key");
+  const key = environmentKey[options.kem ?? "xwing"];
+  const sealed = [wrapEnvironmentKey(recipient, { ...scope, epoch: 1 }, key.privateKey)];
+  const keys: EnvironmentContent["keys"] = [{ epoch: 1, binding: "object", public: key.public.text, sealed }];
+  return { ...scope, access: "brokered", keys, ...options.environment };
+}
