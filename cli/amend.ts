@@ -15,7 +15,7 @@ import { environmentStatement, workspaceStatement } from "../crds/statement.js";
 import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import { parseEnvironment, parseWorkspace } from "../crds/validate.js";
 import { advance } from "./pins.js";
-import { judgeFromPins } from "./policy.js";
+import { judgeFromPins, signerOf } from "./policy.js";
 import type { Session } from "./session.js";
 import { type Change, change } from "./store/store.js";
 
@@ -56,7 +56,8 @@ export async function storeAmendment(session: Session, amendment: Amendment): Pr
     return judged;
   });
   const where = await store.write(changes);
-  remember(session, workspace, environments);
+  // what still waits for signatures is accepted by nobody yet, so no pin follows it
+  if (notes.length === 0) remember(session, workspace, environments);
   return { workspace, environments, where: [...new Set(where)], notes };
 }
 
@@ -69,6 +70,7 @@ function remember(session: Session, workspace: AcceptedWorkspace, environments: 
 async function nextWorkspace(session: Session, amendment: Amendment, notes: string[]): Promise<AcceptedWorkspace> {
   const { workspace, identity, content } = amendment;
   if (content === undefined) return workspace;
+  refuseStranger(workspace, identity);
   const now = session.context.now();
   const base = await baseOf(session, workspace);
   const signing = { signingKeys: [identity.signing], now };
@@ -78,6 +80,15 @@ async function nextWorkspace(session: Session, amendment: Amendment, notes: stri
     () => judgeWorkspace({ candidate, accepted: readWorkspace(base), now }),
     () => readWorkspace(candidate),
   );
+}
+
+/** A policy that no owner signed would only be in everybody's way. Throws NotAuthorised, UnknownSigner. */
+function refuseStranger(workspace: AcceptedWorkspace, identity: Identity): void {
+  const { principal } = signerOf(workspace, identity);
+  const owners = workspace.object.spec.owners.principals;
+  if (owners.includes(principal.name)) return;
+  const text = `workspace ${workspace.name} is signed by its owners (${owners.join(", ")}); ${principal.name} is none`;
+  throw new ZoppError("NotAuthorised", text);
 }
 
 /**

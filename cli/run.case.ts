@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Test } from "tap";
 import type { Identity } from "../crds/crypto/identity.js";
-import { amendWorkspace, type WorkspaceContent, workspaceContent } from "../crds/policy/edit.js";
+import { amendWorkspace, type Signing, type WorkspaceContent, workspaceContent } from "../crds/policy/edit.js";
 import type { Principal, ZoppWorkspace } from "../crds/types.gen.js";
 import type { Context } from "./context.js";
 import { loadIdentity, makeIdentity } from "./identity.js";
@@ -140,10 +140,10 @@ export class Workbench {
     return loadIdentity(this.context({ as: name }));
   }
 
-  /** Alice signs a change of the workspace that no command makes yet. */
-  async amend(make: (content: WorkspaceContent) => WorkspaceContent): Promise<ZoppWorkspace> {
+  /** Alice (or those who are named) signs a change of the workspace that no command makes yet. */
+  async amend(make: (content: WorkspaceContent) => WorkspaceContent, signers?: Signing): Promise<ZoppWorkspace> {
     this.tick();
-    const signing = { signingKeys: [(await this.identity()).signing], now: this.#now };
+    const signing = signers ?? { signingKeys: [(await this.identity()).signing], now: this.#now };
     const store = openDirectory({ root: join(this.checkout, "zopp"), cwd: this.checkout });
     let next: ZoppWorkspace | undefined;
     const amended = (present: ZoppWorkspace | undefined): ZoppWorkspace => {

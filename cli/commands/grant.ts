@@ -116,7 +116,8 @@ async function inWorkspace(session: Session, workspace: AcceptedWorkspace, grant
       const wrapped = await wrappedToReaders(session, spec, accepted, accepted.object.spec.grants ?? [], grant, opener);
       if (wrapped !== undefined) environments.push(wrapped);
     } catch (error) {
-      if (!(error instanceof ZoppError)) throw error;
+      // written down, such a grant would make the environment invalid for everybody
+      if (!(error instanceof ZoppError) || error.code === "GrantNotEnforceable") throw error;
       notes.push(`environment ${name} is not wrapped to ${grant.subject} yet: ${error.code}: ${error.message}`);
     }
   }
