@@ -1,7 +1,7 @@
 // What somebody who can write the store, but signs nothing that policy allows, tries against people who seal with it.
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { newSeed } from "../crds/crypto/identity.js";
 import { formatToken } from "../crds/crypto/token.js";
 import { Workbench } from "./run.case.js";
@@ -9,7 +9,7 @@ import { Workbench } from "./run.case.js";
 const VALUE = "correct-battery-staple";
 
 /** A checkout of acme with a bundle, and mallory's own workspace of the same name beside it. */
-async function contested(t: Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0]): Promise<Workbench> {
+async function contested(t: Test): Promise<Workbench> {
   const bench = new Workbench(t);
   await bench.init();
   await bench.must(["set", "api", "TOKEN"], { stdin: "first" });

@@ -64,12 +64,14 @@ export async function wrapToAll(
 
 /**
  * The environment's content with its keys wrapped to further recipients: the newest epoch must open, older ones are
- * wrapped where they do. Undefined when all have it already. Throws NotRecipient or CannotOpen for the newest.
+ * wrapped where they do. `former` (kids) lose their wraps. Undefined when nothing changes. Throws NotRecipient or
+ * CannotOpen for the newest epoch.
  */
 export async function wrapFurther(
   environment: AcceptedEnvironment,
   recipients: readonly EncryptionKey[],
   opener: Opener,
+  former: readonly string[] = [],
 ): Promise<EnvironmentContent | undefined> {
   const content = environmentContent(environment.object);
   const { workspace, project, environment: name } = content;
@@ -77,15 +79,17 @@ export async function wrapFurther(
   let changed = false;
   for (const epoch of environment.epochs.values()) {
     const missing = recipients.filter(({ kid }) => !epoch.facts.sealed.some(({ to }) => to === kid));
+    const kept = epoch.facts.sealed.filter(({ to }) => !former.includes(to));
     const raw = missing.length === 0 ? undefined : await opened(environment, epoch, opener);
     if (raw === undefined) {
-      keys.push(epoch.facts);
+      changed ||= kept.length < epoch.facts.sealed.length;
+      keys.push({ ...epoch.facts, sealed: kept });
       continue;
     }
     const path = { workspace, project, environment: name, epoch: epoch.facts.epoch };
     const added = await wrapToAll(missing, path, raw);
     raw.fill(0);
-    keys.push({ ...epoch.facts, sealed: [...epoch.facts.sealed, ...added] });
+    keys.push({ ...epoch.facts, sealed: [...kept, ...added] });
     changed = true;
   }
   return changed ? { ...content, keys } : undefined;

@@ -41,7 +41,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
   const fingerprint = clusterFingerprint(facts);
   const content = workspaceContent(workspace.object);
   const clusters = withCluster(content, name, facts, options);
-  const chosen = chosenEnvironments(workspace, options.environment);
+  const chosen = chosenEnvironments(workspace, name, options.environment);
   await confirm(session, name, fingerprint, options);
   const identity = await session.identity();
   signerOf(workspace, identity);
@@ -50,7 +50,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
     recovery:
       options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile),
   };
-  const environments = await wrapAll(session, workspace, facts, chosen, opener);
+  const environments = await wrapAll(session, workspace, { name, facts }, chosen, opener);
   const rules = (content.environments ?? []).map((rule) => (chosen.includes(rule) ? named(rule, name) : rule));
   const next = { ...content, clusters, environments: rules };
   const same = isDeepStrictEqual(next, {
@@ -119,19 +119,25 @@ function withCluster(
     : clusters.map((cluster) => (cluster.name === name ? line : cluster));
 }
 
-/** The rules of the environments that the cluster shall serve: all, or those of --environment. Throws UnknownEnvironment. */
+/**
+ * The rules of the environments that the cluster shall serve: all, or those of --environment and those that it serves
+ * already. Throws UnknownEnvironment.
+ */
 function chosenEnvironments(
   workspace: AcceptedWorkspace,
+  cluster: string,
   names: readonly string[] | undefined,
 ): readonly WorkspaceEnvironment[] {
   const rules = workspace.object.spec.environments ?? [];
   if (names === undefined) return rules;
-  return names.map((name) => {
+  const already = rules.filter(({ clusters }) => clusters?.includes(cluster));
+  const wanted = names.map((name) => {
     const found = rules.find((rule) => rule.name === name || `${workspace.name}/${rule.name}` === name);
     if (found === undefined)
       throw new ZoppError("UnknownEnvironment", `workspace ${workspace.name} names no environment ${name}`);
     return found;
   });
+  return rules.filter((rule) => wanted.includes(rule) || already.includes(rule));
 }
 
 function named(rule: WorkspaceEnvironment, cluster: string): WorkspaceEnvironment {
@@ -160,18 +166,19 @@ async function confirm(session: Session, name: string, fingerprint: string, opti
 async function wrapAll(
   session: Session,
   workspace: AcceptedWorkspace,
-  facts: ClusterFacts,
+  { name, facts }: { readonly name: string; readonly facts: ClusterFacts },
   rules: readonly WorkspaceEnvironment[],
   given: Opener,
 ): Promise<readonly EnvironmentAmendment[]> {
   const to = parseEncryptionKey(facts.encryptionKey);
   if (to === null) throw new ZoppError("Malformed", "the cluster's encryption key is not usable");
   const amendments: EnvironmentAmendment[] = [];
+  const former = formerKid(workspace, name, to.kid);
   let opener = given;
   for (const rule of rules) {
     const [project = "", environment = ""] = rule.name.split("/");
     const accepted = await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment });
-    const wrap = () => wrapFurther(accepted, [to], opener);
+    const wrap = () => wrapFurther(accepted, [to], opener, former);
     const content = await wrap().catch(async (error: unknown) => {
       if (!(error instanceof ZoppError) || error.code !== "NotRecipient" || opener.recovery !== undefined) throw error;
       if (session.context.terminal() === undefined) {
@@ -183,4 +190,11 @@ async function wrapAll(
     if (content !== undefined) amendments.push({ accepted, content });
   }
   return amendments;
+}
+
+/** The kid of the key that the policy has for this cluster now, when it is another one: its wraps go. */
+function formerKid(workspace: AcceptedWorkspace, name: string, kid: string): readonly string[] {
+  const known = workspace.object.spec.clusters?.find((cluster) => cluster.name === name);
+  const former = known === undefined ? undefined : parseEncryptionKey(known.encryptionKey)?.kid;
+  return former === undefined || former === kid ? [] : [former];
 }

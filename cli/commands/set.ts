@@ -56,6 +56,8 @@ export async function run(
   if (found === undefined || options.signHeader === true) refuseWithout(policy, principal.name, "header", now);
   for (const key of keys) refuseWithout(policy, principal.name, "write", now, key);
   const header = found === undefined ? headerOf(options) : refuseHeaderFlags(options);
+  // nobody is asked for a value that could then not be sealed
+  if (found !== undefined && options.signHeader !== true) refuseUnsound(found.secret, policy, [], now);
   const expires = expiryOf(options.expires, now);
   const { values, notes } = await readValues(context, keys, options);
   const writing = { environment: policy.environment, signingKey: identity.signing, now };
