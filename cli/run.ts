@@ -82,8 +82,7 @@ async function runCommand(context: Context, spec: CommandSpec, call: Call): Prom
     const [{ startSession }, command] = await Promise.all([import("./session.js"), spec.load()]);
     const { run } = command as CommandModule;
     const args = call.args.flat().filter((word) => typeof word === "string");
-    const { context: _c, kubeconfig: _k, ...rest } = options;
-    const session = await startSession(context, spec.readsCluster === true ? rest : options);
+    const session = await startSession(context, { ...options, readsCluster: spec.readsCluster === true });
     try {
       return await printResult(context, await run(session, args, call.options), format);
     } finally {

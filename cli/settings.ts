@@ -14,6 +14,8 @@ export interface GlobalOptions {
   readonly kubeconfig?: string;
   /** A kubeconfig context: the store, unless another one is named. */
   readonly context?: string;
+  /** True where the flags of kubectl say what else is read, and not which store is worked on. */
+  readonly readsCluster?: boolean;
   readonly workspace?: string;
   readonly output?: string;
 }
@@ -53,7 +55,8 @@ export async function readSettings(context: Context, options: GlobalOptions): Pr
 }
 
 /** The flags of kubectl mean a cluster too. */
-function clusterOf({ context, kubeconfig }: GlobalOptions): string | undefined {
+function clusterOf({ context, kubeconfig, readsCluster }: GlobalOptions): string | undefined {
+  if (readsCluster === true) return undefined;
   if (context !== undefined) return `cluster:${context}`;
   return kubeconfig === undefined ? undefined : "cluster";
 }
