@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import t from "tap";
 import { workspaceStatement } from "../../crds/statement.js";
 import { principalOf, Workbench } from "../run.case.js";
@@ -89,27 +88,6 @@ t.test("nobody grants beyond his own rights", async (t) => {
   t.match(inEnvironment.err, "NotAuthorised");
   const everywhere = await bench.run(["grant", "bob", "admin", "--scope", "*"], { as: "bob" });
   t.not(everywhere.code, 0, "an owner's signature is missing");
-});
-
-t.test("drafts keep the ancestors of git's HEAD, so that they do not crowd the list", async (t) => {
-  const bench = new Workbench(t);
-  await bench.init();
-  const git = (...args: string[]) =>
-    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], { cwd: bench.checkout });
-  git("init", "-q");
-  git("add", ".");
-  git("commit", "-q", "-m", "one");
-  const digest = async () => workspaceStatement("acme", await workspaceOf(bench)).hash;
-  const head = await digest();
-  await bench.must(["grant", "alice", "audit", "--scope", "*"]);
-  t.same((await workspaceOf(bench)).ancestors, [head]);
-  await bench.must(["grant", "alice", "read", "--scope", "*"]);
-  t.same((await workspaceOf(bench)).ancestors, [head], "the first draft is not an ancestor");
-  t.equal((await bench.run(["verify", "--base", "HEAD"])).code, 0);
-  git("commit", "-q", "-a", "-m", "two");
-  const next = await digest();
-  await bench.must(["grant", "alice", "write", "--scope", "*"]);
-  t.same((await workspaceOf(bench)).ancestors, [next, head]);
 });
 
 t.test("outside git every version is an ancestor of the next", async (t) => {
