@@ -5,6 +5,7 @@ import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { VERSION } from "../crds/version.js";
+import { loadCommand } from "./load.js";
 import { Workbench } from "./run.case.js";
 import { COMMANDS } from "./table.js";
 
@@ -23,21 +24,25 @@ interface Ended {
 function program(bench: Workbench, words: readonly string[], stdin = "", limits = ""): Promise<Ended> {
   const env = { ...bench.environmentOf("alice"), PATH: process.env["PATH"] ?? "" };
   const [command, args] =
-    limits === "" ? [process.execPath, [MAIN, ...words]] : ["sh", ["-c", `${limits}; exec "$@"`, "sh", process.execPath, MAIN, ...words]];
+    limits === ""
+      ? [process.execPath, [MAIN, ...words]]
+      : ["sh", ["-c", `${limits}; exec "$@"`, "sh", process.execPath, MAIN, ...words]];
   return new Promise((done) => {
-    const child = execFile(command, args, { cwd: bench.checkout, env }, (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }));
+    const child = execFile(command, args, { cwd: bench.checkout, env }, (_error, stdout, stderr) =>
+      done({ code: child.exitCode, stdout, stderr }),
+    );
     child.stdin?.end(stdin);
   });
 }
 
 t.test("every command says in its help what it is for, with examples, and loads", async (t) => {
   const bench = new Workbench(t);
-  for (const { name, summary, load } of COMMANDS) {
+  for (const { name, summary } of COMMANDS) {
     const ran = await bench.must([...name.split(" "), "--help"]);
     t.match(ran.out.replaceAll(/\s+/g, " "), summary.replaceAll(/\s+/g, " "), name);
     t.match(ran.out, `Examples:\n  `, name);
     t.match(ran.out, "--store", name);
-    t.type(((await load()) as { run: unknown }).run, "function", name);
+    t.type((await loadCommand(name)).run, "function", name);
   }
   t.match((await bench.must(["--help"])).out, "Commands:");
   t.match((await bench.must(["--version"])).out, VERSION);
@@ -45,7 +50,16 @@ t.test("every command says in its help what it is for, with examples, and loads"
 
 t.test("a wrong command line is a usage error: code, next step, exit 2, nothing on stdout", async (t) => {
   const bench = new Workbench(t);
-  const wrong = [["frobnicate"], ["set"], ["set", "api"], ["get", "a", "b", "c"], ["list", "--colour"], ["list", "-o", "xml"], ["grant", "bob"], ["cluster", "remove"]];
+  const wrong = [
+    ["frobnicate"],
+    ["set"],
+    ["set", "api"],
+    ["get", "a", "b", "c"],
+    ["list", "--colour"],
+    ["list", "-o", "xml"],
+    ["grant", "bob"],
+    ["cluster", "remove"],
+  ];
   for (const words of wrong) {
     const ran = await bench.run(words);
     t.equal(ran.code, 2, words.join(" "));
@@ -61,8 +75,14 @@ t.test("a wrong command line is a usage error: code, next step, exit 2, nothing 
 
 t.test("errors are JSON where JSON was asked for", async (t) => {
   const bench = new Workbench(t);
-  for (const words of [["list", "-o", "json"], ["frobnicate", "--output=json"], ["list", "--nope", "-ojson"]]) {
-    const { error } = JSON.parse((await bench.run(words)).err) as { error: { code: string; message: string; next: string } };
+  for (const words of [
+    ["list", "-o", "json"],
+    ["frobnicate", "--output=json"],
+    ["list", "--nope", "-ojson"],
+  ]) {
+    const { error } = JSON.parse((await bench.run(words)).err) as {
+      error: { code: string; message: string; next: string };
+    };
     t.match(error, { code: "Usage", message: /./, next: /./ });
   }
 });
@@ -71,17 +91,25 @@ t.test("each format prints what it promises", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
   await bench.must(["set", "api", "K"], { stdin: "v" });
-  t.match(JSON.parse((await bench.must(["list", "-o", "json"])).out), { bundles: [{ bundle: "shop-dev/api", keys: 1 }] });
+  t.match(JSON.parse((await bench.must(["list", "-o", "json"])).out), {
+    bundles: [{ bundle: "shop-dev/api", keys: 1 }],
+  });
   t.match((await bench.must(["list", "-o", "yaml"])).out, /^bundles:\n- bundle: shop-dev\/api\n/);
   t.equal((await bench.must(["list", "-o", "name"])).out, "zoppsecret/shop-dev/api\n");
-  t.match((await bench.must(["list"])).out, /^BUNDLE +ENVIRONMENT +KEYS +TARGET\nshop-dev\/api +acme\/shop\/dev +1 +api\n$/);
+  t.match(
+    (await bench.must(["list"])).out,
+    /^BUNDLE +ENVIRONMENT +KEYS +TARGET\nshop-dev\/api +acme\/shop\/dev +1 +api\n$/,
+  );
 });
 
 t.test("what others wrote cannot steer the terminal", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
   await bench.must(["set", "api", "K"], { stdin: "v" });
-  bench.write("zopp/shop-dev/api.yaml", bench.read("zopp/shop-dev/api.yaml").replace("  environment: acme", '  "\\u001b[2Jx": 1\n  environment: acme'));
+  bench.write(
+    "zopp/shop-dev/api.yaml",
+    bench.read("zopp/shop-dev/api.yaml").replace("  environment: acme", '  "\\u001b[2Jx": 1\n  environment: acme'),
+  );
   for (const words of [["verify"], ["list"], ["status"]]) {
     const ran = await bench.run(words);
     t.notMatch(ran.out + ran.err, "\u001b", words.join(" "));
@@ -130,7 +158,11 @@ t.test("Ctrl-C while a value is awaited changes nothing and says so", async (t) 
   await bench.must(["set", "api", "K"], { stdin: "v" });
   const before = bench.read("zopp/shop-dev/api.yaml");
   const env = { ...bench.environmentOf("alice"), PATH: process.env["PATH"] ?? "" };
-  const child = spawn(process.execPath, [MAIN, "set", "api", "K"], { cwd: bench.checkout, env, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [MAIN, "set", "api", "K"], {
+    cwd: bench.checkout,
+    env,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   let stderr = "";
   child.stderr.on("data", (chunk) => {
     stderr += chunk;

@@ -4,8 +4,9 @@ import { Command, CommanderError, Option } from "commander";
 import { ZoppError } from "../crds/errors.js";
 import { VERSION } from "../crds/version.js";
 import type { Context } from "./context.js";
+import { loadCommand } from "./load.js";
 import { FORMATS, type Format, printable, printError, printResult } from "./output.js";
-import { COMMANDS, type CommandModule, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "./table.js";
+import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "./table.js";
 
 /** What asking for help, or for the version, comes as. */
 const HELP: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version"]);
@@ -79,12 +80,11 @@ async function runCommand(context: Context, spec: CommandSpec, call: Call): Prom
   const options = call.options as Readonly<Record<string, string | undefined>>;
   const format = formatOf(options["output"]);
   try {
-    const [{ startSession }, command] = await Promise.all([import("./session.js"), spec.load()]);
-    const { run } = command as CommandModule;
+    const [{ startSession }, command] = await Promise.all([import("./session.js"), loadCommand(spec.name)]);
     const args = call.args.flat().filter((word) => typeof word === "string");
     const session = await startSession(context, { ...options, readsCluster: spec.readsCluster === true });
     try {
-      return await printResult(context, await run(session, args, call.options), format);
+      return await printResult(context, await command.run(session, args, call.options), format);
     } finally {
       await session.close();
     }

@@ -1,12 +1,5 @@
-// The command table: every verb with its arguments, options, one-line purpose and examples, and where its code is.
-// Holds no code of commands: `zopp --help` and completion load nothing else.
-import type { Result } from "./output.js";
-import type { Session } from "./session.js";
-
-/** What a command's module exports: arguments in order (a variadic one spread), options by their camel-case names. */
-export interface CommandModule {
-  run(session: Session, args: readonly string[], options: Readonly<Record<string, unknown>>): Promise<Result>;
-}
+// The command table: every verb with its arguments, options, one-line purpose and examples.
+// Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 
 /** An option: flags as commander reads them, and what it is for. */
 export interface OptionSpec {
@@ -25,7 +18,6 @@ export interface CommandSpec {
   readonly options: readonly OptionSpec[];
   /** True where --context and --kubeconfig say where a keyring is, and not which store is worked on. */
   readonly readsCluster?: boolean;
-  load(): Promise<{ run: unknown }>;
 }
 
 /** Options that every command has. */
@@ -71,7 +63,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--recovery-file <file>", description: "write the recovery key there instead of showing it" },
       KEM,
     ],
-    load: () => import("./commands/init.js"),
   },
   {
     name: "trust",
@@ -82,7 +73,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--remove", description: "forget the pin of the named workspace" },
       { flags: "--replace", description: "put this pin in the place of one with other owners" },
     ],
-    load: () => import("./commands/trust.js"),
   },
   {
     name: "cluster add",
@@ -109,7 +99,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       YES,
     ],
     readsCluster: true,
-    load: () => import("./commands/cluster-add.js"),
   },
   {
     name: "environment create",
@@ -125,7 +114,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--cluster <name...>", description: "clusters whose keyrings serve it" },
       KEM,
     ],
-    load: () => import("./commands/environment-create.js"),
   },
   {
     name: "grant",
@@ -143,7 +131,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
       { flags: "--expires <time>", description: "90d, 2027-02-18 or a full UTC time" },
     ],
-    load: () => import("./commands/grant.js"),
   },
   {
     name: "set",
@@ -177,7 +164,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--restart <kind>", description: "new bundle: auto or none", choices: ["auto", "none"] },
       { flags: "--sign-header", description: "sign the header of a bundle that is there again" },
     ],
-    load: () => import("./commands/set.js"),
   },
   {
     name: "get",
@@ -185,7 +171,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "verify and open values of a direct environment with your own key",
     examples: ["zopp get api DB_PASSWORD", "zopp get api -o json"],
     options: [ENVIRONMENT, NAMESPACE],
-    load: () => import("./commands/get.js"),
   },
   {
     name: "list",
@@ -193,7 +178,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "list bundles, or the keys of one",
     examples: ["zopp list", "zopp list api", "zopp list -e shop/dev -o name"],
     options: [ENVIRONMENT, NAMESPACE],
-    load: () => import("./commands/list.js"),
   },
   {
     name: "unset",
@@ -201,7 +185,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "remove keys from a bundle, leaving signed tombstones",
     examples: ["zopp unset api OLD_TOKEN"],
     options: [ENVIRONMENT, NAMESPACE],
-    load: () => import("./commands/unset.js"),
   },
   {
     name: "status",
@@ -209,7 +192,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "show whether bundles are sound, and what the cluster says of them",
     examples: ["zopp status", "zopp status api --context eu-1"],
     options: [ENVIRONMENT, NAMESPACE],
-    load: () => import("./commands/status.js"),
   },
   {
     name: "verify",
@@ -220,7 +202,6 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--base <revision>", description: "ask full rights only of what differs from this git revision" },
       { flags: "--as-new-cluster", description: "judge as a keyring would that has accepted nothing yet" },
     ],
-    load: () => import("./commands/verify.js"),
   },
   {
     name: "whoami",
@@ -228,7 +209,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "show this machine's identity, and which principal it is in the pinned workspaces",
     examples: ["zopp whoami", "zopp whoami -o json"],
     options: [],
-    load: () => import("./commands/whoami.js"),
   },
   {
     name: "completion",
@@ -236,6 +216,5 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "print a completion script for bash, zsh or fish",
     examples: ["source <(zopp completion bash)", "zopp completion fish > ~/.config/fish/completions/zopp.fish"],
     options: [],
-    load: () => import("./commands/completion.js"),
   },
 ];

@@ -1,12 +1,12 @@
 // The cluster as a store, on a real API server: the same commands, updates only of what was read, refusals by the API.
 // What the commands mean is tested on directories.
 import t from "tap";
-import { startControlPlane } from "../../hack/control-plane/control-plane.js";
+import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
+import { clusterStatement, signStatement } from "../../crds/statement.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { connect } from "../../operator/kube/client.js";
 import { CONFIG_MAPS, type KubeObject, NAMESPACES, ZOPP_SECRETS } from "../../operator/kube/resources.js";
-import { clusterStatement, signStatement } from "../../crds/statement.js";
-import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
 import { Workbench } from "../run.case.js";
 import { openCluster } from "./cluster.js";
 import { change } from "./store.js";
@@ -41,43 +41,67 @@ t.test("a cluster is a store", { timeout: 240_000 }, async (t) => {
 
   await t.test("status shows what the cluster says of a bundle", async (t) => {
     const time = "2026-11-23T10:11:12Z";
-    const ready = { type: "Ready", status: "False", reason: "PendingApproval", message: "waits", lastTransitionTime: time, observedGeneration: 1 };
-    await client.replace(ZOPP_SECRETS, { ...(await read()), status: { conditions: [ready] } } as KubeObject, { subresource: "status" });
+    const ready = {
+      type: "Ready",
+      status: "False",
+      reason: "PendingApproval",
+      message: "waits",
+      lastTransitionTime: time,
+      observedGeneration: 1,
+    };
+    await client.replace(ZOPP_SECRETS, { ...(await read()), status: { conditions: [ready] } } as KubeObject, {
+      subresource: "status",
+    });
     t.match((await bench.must(["status", ...cluster])).out, /shop-dev\/api .* False +PendingApproval/);
     t.match((await bench.must(["status", "api", ...cluster])).out, "Ready=False PendingApproval: waits");
     await bench.must(["set", "api", "A", ...cluster], { stdin: "again" });
     t.match(await read(), { status: { conditions: [{ reason: "PendingApproval" }] } }, "a write leaves status alone");
   });
 
-  await t.test("a change that somebody else made meanwhile is kept: the write is made again on top of it", async (t) => {
-    const store = await openCluster({ kubeconfig, env: {} });
-    t.teardown(() => store.close());
-    let calls = 0;
-    const label = (value: string) => (present: ZoppSecret | undefined) => ({
-      ...(present as ZoppSecret),
-      metadata: { ...(present as ZoppSecret).metadata, labels: { ...present?.metadata.labels, [value]: "yes" } },
-    });
-    const slow = change("ZoppSecret", PLACE, (present) => {
-      calls += 1;
-      return label("mine")(present);
-    });
-    const other = (await read()) as ZoppSecret;
-    const racing = client.replace(ZOPP_SECRETS, label("theirs")(other) as unknown as KubeObject);
-    await Promise.all([store.write([slow]), racing]);
-    t.match(await read(), { metadata: { labels: { mine: "yes", theirs: "yes" } } });
-    t.ok(calls >= 1);
-    const stale = other.metadata.resourceVersion;
-    const never = change("ZoppSecret", PLACE, (present) => ({ ...(present as ZoppSecret), metadata: { ...other.metadata, resourceVersion: stale } }));
-    await t.rejects(store.write([never]), { code: "ApiConflict" });
-  });
+  await t.test(
+    "a change that somebody else made meanwhile is kept: the write is made again on top of it",
+    async (t) => {
+      const store = await openCluster({ kubeconfig, env: {} });
+      t.teardown(() => store.close());
+      let calls = 0;
+      const label = (value: string) => (present: ZoppSecret | undefined) => ({
+        ...(present as ZoppSecret),
+        metadata: { ...(present as ZoppSecret).metadata, labels: { ...present?.metadata.labels, [value]: "yes" } },
+      });
+      const slow = change("ZoppSecret", PLACE, (present) => {
+        calls += 1;
+        return label("mine")(present);
+      });
+      const other = (await read()) as ZoppSecret;
+      const racing = client.replace(ZOPP_SECRETS, label("theirs")(other) as unknown as KubeObject);
+      await Promise.all([store.write([slow]), racing]);
+      t.match(await read(), { metadata: { labels: { mine: "yes", theirs: "yes" } } });
+      t.ok(calls >= 1);
+      const stale = other.metadata.resourceVersion;
+      const never = change("ZoppSecret", PLACE, (present) => ({
+        ...(present as ZoppSecret),
+        metadata: { ...other.metadata, resourceVersion: stale },
+      }));
+      await t.rejects(store.write([never]), { code: "ApiConflict" });
+    },
+  );
 
   await t.test("cluster add reads the keyring's ConfigMap, and refuses one of another cluster", async (t) => {
     const keyring = identityFromSeed(newSeed());
     const system = await client.get<KubeObject>(NAMESPACES, { name: "kube-system" });
     const publish = (clusterUid: string) => {
-      const facts = { signingKey: keyring.signing.verifyKey.text, encryptionKey: keyring.encryption.publicKey.text, log: "log-1", clusterUid };
+      const facts = {
+        signingKey: keyring.signing.verifyKey.text,
+        encryptionKey: keyring.encryption.publicKey.text,
+        log: "log-1",
+        clusterUid,
+      };
       const data = { ...facts, signature: signStatement(keyring.signing, clusterStatement(facts)) };
-      return client.apply(CONFIG_MAPS, { metadata: { namespace: "zopp-system", name: "zopp-cluster" }, data } as KubeObject, { fieldManager: "test" });
+      return client.apply(
+        CONFIG_MAPS,
+        { metadata: { namespace: "zopp-system", name: "zopp-cluster" }, data } as KubeObject,
+        { fieldManager: "test" },
+      );
     };
     const add = ["cluster", "add", "eu-1", "--yes", "--workspace", "acme", ...cluster];
     t.match((await bench.run(add)).err, "error: NotFound: ");

@@ -12,8 +12,21 @@ const BUNDLE = "zopp/shop-dev/api.yaml";
 const KEYS = ["A", "DB_PASSWORD", "NO", "on", "tls.crt", "1.5", "2026-11-23"];
 
 function git(bench: Workbench, ...args: readonly string[]): string {
-  const who = ["-c", "user.name=alice", "-c", "user.email=alice@example.com", "-c", "commit.gpgsign=false", "-c", "init.defaultBranch=main"];
-  return execFileSync("git", [...who, ...args], { cwd: bench.checkout, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  const who = [
+    "-c",
+    "user.name=alice",
+    "-c",
+    "user.email=alice@example.com",
+    "-c",
+    "commit.gpgsign=false",
+    "-c",
+    "init.defaultBranch=main",
+  ];
+  return execFileSync("git", [...who, ...args], {
+    cwd: bench.checkout,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
 }
 
 /** The lines of one entry, its key's line first. */
@@ -37,12 +50,22 @@ t.test("setting one key leaves every other byte of the file as it is, comments a
   t.match(plain, /^ {4}"NO":$/m, "keys that old YAML reads as booleans are quoted");
   t.match(plain, /^ {4}"2026-11-23":$/m);
   const comment = fc.stringMatching(/^[ -~]{0,20}$/).map((text) => `# ${text}`);
-  const layout = fc.record({ key: fc.constantFrom(...KEYS), head: comment, between: comment, tail: comment, blank: fc.boolean(), crlf: fc.boolean(), document: fc.boolean() });
+  const layout = fc.record({
+    key: fc.constantFrom(...KEYS),
+    head: comment,
+    between: comment,
+    tail: comment,
+    blank: fc.boolean(),
+    crlf: fc.boolean(),
+    document: fc.boolean(),
+  });
   await fc.assert(
     fc.asyncProperty(layout, async ({ key, head, between, tail, blank, crlf, document }) => {
       const decorated = [
         head,
-        ...(document ? ["apiVersion: v1", "kind: ConfigMap  # not ours", "metadata: {name: x,   namespace: y}", "---"] : []),
+        ...(document
+          ? ["apiVersion: v1", "kind: ConfigMap  # not ours", "metadata: {name: x,   namespace: y}", "---"]
+          : []),
         plain
           .replace(/^kind: ZoppSecret$/m, `kind:   ZoppSecret ${between}`)
           .replace(/^( {4}"?on"?:)$/m, `    ${between}\n$1 ${tail}${blank ? "\n" : ""}`)
@@ -68,8 +91,16 @@ t.test("entries stand sorted by key, wherever a new one comes", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
   for (const key of ["M", "Z", "A", "Q"]) await bench.must(["set", "api", key], { stdin: "v" });
-  t.same([...bench.read(BUNDLE).matchAll(/^ {4}"?(\w+)"?:$/gm)].map(([, key]) => key).filter((key) => /^[A-Z]$/.test(key ?? "")), ["A", "M", "Q", "Z"]);
-  t.match(linesOf(bench.read(BUNDLE), "Q").map((line) => line.trim().split(":")[0]), [/Q/, "version", "by", "sealed", "signature", "to"]);
+  t.same(
+    [...bench.read(BUNDLE).matchAll(/^ {4}"?(\w+)"?:$/gm)]
+      .map(([, key]) => key)
+      .filter((key) => /^[A-Z]$/.test(key ?? "")),
+    ["A", "M", "Q", "Z"],
+  );
+  t.match(
+    linesOf(bench.read(BUNDLE), "Q").map((line) => line.trim().split(":")[0]),
+    [/Q/, "version", "by", "sealed", "signature", "to"],
+  );
 });
 
 t.test("two branches that set different keys merge without a conflict, and the result verifies", async (t) => {
@@ -98,9 +129,18 @@ t.test("uncommitted edits of the policy keep the ancestors of git's HEAD", async
   git(bench, "init", "-q");
   git(bench, "add", "-A");
   git(bench, "commit", "-q", "-m", "start");
-  const ancestors = () => [...bench.read("zopp/acme.yaml").matchAll(/^ {2}- "?([0-9a-f]{64})"?$/gm)].map(([, digest]) => digest);
+  const ancestors = () =>
+    [...bench.read("zopp/acme.yaml").matchAll(/^ {2}- "?([0-9a-f]{64})"?$/gm)].map(([, digest]) => digest);
   for (const environment of ["one", "two", "three"]) {
-    await bench.must(["environment", "create", `shop/${environment}`, "-n", `shop-${environment}`, "--access", "direct"]);
+    await bench.must([
+      "environment",
+      "create",
+      `shop/${environment}`,
+      "-n",
+      `shop-${environment}`,
+      "--access",
+      "direct",
+    ]);
     t.equal(ancestors().length, 1, "only what others can have seen");
   }
   git(bench, "add", "-A");

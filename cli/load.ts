@@ -1,0 +1,32 @@
+// Where each command's code is: a module of its own, loaded when it is run and not before.
+// What the commands are called and take stands in table.ts.
+import type { Result } from "./output.js";
+import type { Session } from "./session.js";
+
+/** What a command's module exports: arguments in order (a variadic one spread), options by their camel-case names. */
+export interface CommandModule {
+  run(session: Session, args: readonly string[], options: Readonly<Record<string, unknown>>): Promise<Result>;
+}
+
+const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>> = {
+  init: () => import("./commands/init.js"),
+  trust: () => import("./commands/trust.js"),
+  "cluster add": () => import("./commands/cluster-add.js"),
+  "environment create": () => import("./commands/environment-create.js"),
+  grant: () => import("./commands/grant.js"),
+  set: () => import("./commands/set.js"),
+  get: () => import("./commands/get.js"),
+  list: () => import("./commands/list.js"),
+  unset: () => import("./commands/unset.js"),
+  status: () => import("./commands/status.js"),
+  verify: () => import("./commands/verify.js"),
+  whoami: () => import("./commands/whoami.js"),
+  completion: () => import("./commands/completion.js"),
+};
+
+/** Loads a command of the table. Throws TypeError for one that the table has and this file has not. */
+export async function loadCommand(name: string): Promise<CommandModule> {
+  const load = Object.hasOwn(MODULES, name) ? MODULES[name] : undefined;
+  if (load === undefined) throw new TypeError(`no module for the command ${name}`);
+  return (await load()) as CommandModule;
+}
