@@ -5,6 +5,7 @@ import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import type { Identity } from "../../crds/crypto/identity.js";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
+import { clusterFingerprint } from "../../crds/fingerprint.js";
 import { hasEnded, versionAt } from "../../crds/policy/versions.js";
 import { Keyring as KeyringService } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import { VERSION } from "../../crds/version.js";
@@ -85,9 +86,12 @@ export class Keyring {
         request: VERSION,
       },
     ]);
-    await publish(client, namespace, identity, memory.end.log);
+    const facts = await publish(client, namespace, identity, memory.end.log);
+    const { log: id, size: records } = memory.end;
+    const fingerprint = clusterFingerprint(facts);
+    // `zopp cluster add` shows the same fingerprint: whoever can write the ConfigMap cannot write this line
     this.#options.log.info(
-      { log: memory.end.log, records: memory.end.size, fresh: memory.fresh, kid: identity.signing.verifyKey.kid },
+      { log: id, records, fresh: memory.fresh, kid: identity.signing.verifyKey.kid, fingerprint },
       "log opened",
     );
     for (const informer of [this.#workspaces, this.#environments]) {
