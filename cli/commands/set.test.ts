@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
 import { principalOf, Workbench } from "../run.case.js";
 
 const CANARY = "canary-5f1c9b7e-value";
@@ -14,7 +15,8 @@ t.test("a value that was set is got back, byte for byte", async (t) => {
   const binary = Uint8Array.from({ length: 300 }, (_, at) => at % 256);
   await bench.must(["set", "api", "TEXT"], { stdin: "grüße" });
   await bench.must(["set", "api", "tls.crt", "--from-file", "-"], { stdin: binary });
-  await bench.must(["set", "api", "EMPTY"], { stdin: "" });
+  t.equal((await bench.run(["set", "api", "EMPTY"], { stdin: "" })).code, 2, "as after a command that failed");
+  await bench.must(["set", "api", "EMPTY", "--exact"], { stdin: "" });
   t.equal((await bench.must(["get", "api", "TEXT"])).out, "grüße");
   t.same([...(await bench.must(["get", "shop-dev/api", "tls.crt"])).bytes], [...binary]);
   t.equal((await bench.must(["get", "api", "EMPTY"])).out, "");
@@ -113,7 +115,7 @@ t.test("what is not allowed is refused with its code, and the file stays", async
   await refused(["unset", "api", "MISSING"], "NotFound", 4);
   await refused(["get", "api", "MISSING"], "NotFound", 4);
   await refused(["get", "nothing"], "NotFound", 4);
-  await refused(["set", "api", "K", "-e", "shop/other"], "Usage", 2);
+  await refused(["set", "api", "K", "-e", "shop/other"], "UnknownEnvironment", 4);
   const submitted = await bench.must(["set", "api", "IMAGE_TAG"], { as: "ci", stdin: "v7" });
   t.match(submitted.out, "IMAGE_TAG");
   t.equal((await bench.must(["get", "api", "IMAGE_TAG"])).out, "v7");
@@ -175,4 +177,24 @@ t.test("a bundle that does not say its namespace is refused, also by get and set
     t.match(ran.out + ran.err, /Malformed.*metadata\.namespace/s);
     t.match(ran.out + ran.err, join("zopp", "shop-dev", "api.yaml"));
   }
+});
+
+t.test("a brokered environment is written like any other, and opened by nobody here", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  const keyring = identityFromSeed(newSeed());
+  const cluster = {
+    name: "eu-1",
+    signingKey: keyring.signing.verifyKey.text,
+    encryptionKey: keyring.encryption.publicKey.text,
+    log: "log-1",
+  };
+  await bench.amend((content) => ({ ...content, clusters: [cluster] }));
+  await bench.must(["environment", "create", "shop/production", "-n", "shop-prod", "--kem", "x25519"]);
+  await bench.must(["set", "web", "K", "-e", "shop/production"], { stdin: CANARY });
+  const got = await bench.run(["get", "web", "K"]);
+  t.equal(got.code, 6);
+  t.match(got.err, "error: BrokeredOnly: ");
+  t.notMatch(got.out + got.err, CANARY);
+  await bench.must(["verify"]);
 });
