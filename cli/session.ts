@@ -3,6 +3,7 @@
 import type { Identity } from "../crds/crypto/identity.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Context } from "./context.js";
+import { withProgress } from "./output.js";
 import { type GlobalOptions, readSettings, type Settings, type StorePlace } from "./settings.js";
 import type { Store } from "./store/store.js";
 
@@ -65,5 +66,12 @@ async function open(context: Context, options: GlobalOptions, place: StorePlace)
     return openDirectory({ root: place.root, cwd: context.cwd });
   }
   const { openCluster } = await import("./store/cluster.js");
-  return openCluster({ context: place.context, kubeconfig: options.kubeconfig, env: context.env });
+  const store = await openCluster({ context: place.context, kubeconfig: options.kubeconfig, env: context.env });
+  const patiently = <T>(work: Promise<T>): Promise<T> => withProgress(context, `waiting for ${store.title}`, work);
+  return {
+    ...store,
+    contents: () => patiently(store.contents()),
+    read: (kind, name) => patiently(store.read(kind, name)),
+    write: (changes) => patiently(store.write(changes)),
+  };
 }

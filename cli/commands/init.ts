@@ -39,6 +39,8 @@ interface Plan {
   readonly device: string;
   readonly namespaces: readonly string[];
   readonly kem: Kem;
+  /** Absolute path of the file for the recovery key; absent = it is shown. */
+  readonly recoveryFile?: string | undefined;
 }
 
 /** Runs `zopp init WORKSPACE[/PROJECT/ENVIRONMENT]`. */
@@ -55,19 +57,11 @@ export async function run(session: Session, [target = ""]: readonly string[], op
   const made = fresh ? await makeIdentity(context) : { identity: await loadIdentity(context), save: () => undefined };
   const recovery = await newRecovery();
   const { workspace, environment } = await signPolicy(context, plan, made.identity, recovery.recipient);
-  if (options.recoveryFile !== undefined) saveRecovery(context, options.recoveryFile, recovery, workspace.name);
+  if (plan.recoveryFile === undefined) showRecovery(context, recovery.identity);
+  else saveRecovery(plan.recoveryFile, recovery, workspace.name);
   made.save();
-  writeKnown(context, workspace.name, {
-    owners: workspace.ownersDigest,
-    minVersion: workspace.version,
-    environments: { [`${plan.path.project}/${plan.path.environment}`]: environment.spec.version },
-  });
-  const where = await store.write([
-    change("ZoppWorkspace", { name: workspace.name }, (present) => present ?? workspace.object),
-    change("ZoppEnvironment", { name: environment.metadata.name }, (present) => present ?? environment),
-  ]);
+  const where = await storeAndPin(context, store, workspace, environment);
   const settingsFile = saveSettings(context, session, plan, place);
-  if (options.recoveryFile === undefined) showRecovery(context, recovery.identity);
   return report(session, plan, workspace, [...where, ...settingsFile], fresh);
 }
 
@@ -85,7 +79,8 @@ function planOf(context: Context, target: string, options: InitOptions): Plan {
   const person = label("name", options.name ?? labelFrom(context.env["USER"] ?? userInfo().username, "owner"));
   const device = label("device", options.device ?? labelFrom(hostname().split(".")[0] ?? "", "device"));
   const namespaces = options.namespace ?? [label("namespace", `${path.project}-${path.environment}`)];
-  return { path, person, device, namespaces, kem: kemOf(options.kem) };
+  const recoveryFile = options.recoveryFile === undefined ? undefined : resolve(context.cwd, options.recoveryFile);
+  return { path, person, device, namespaces, kem: kemOf(options.kem), recoveryFile };
 }
 
 /** The nearest label to a name that the machine gave; `otherwise` when nothing is left of it. */
@@ -146,18 +141,39 @@ async function signPolicy(
   return { workspace, environment };
 }
 
+/** The pin comes first, so that no workspace lies there without one; it goes again when the store cannot be written. */
+async function storeAndPin(
+  context: Context,
+  store: Store,
+  workspace: AcceptedWorkspace,
+  environment: ZoppEnvironment,
+): Promise<readonly string[]> {
+  const { name, ownersDigest: owners, version: minVersion } = workspace;
+  const { project, environment: environmentLabel, version } = environment.spec;
+  writeKnown(context, name, { owners, minVersion, environments: { [`${project}/${environmentLabel}`]: version } });
+  try {
+    return await store.write([
+      change("ZoppWorkspace", { name }, (present) => present ?? workspace.object),
+      change("ZoppEnvironment", { name: environment.metadata.name }, (present) => present ?? environment),
+    ]);
+  } catch (error) {
+    writeKnown(context, name, undefined);
+    throw error;
+  }
+}
+
 function plain(object: unknown): unknown {
   return JSON.parse(JSON.stringify(object));
 }
 
 function saveRecovery(
-  context: Context,
   file: string,
-  recovery: { identity: string; recipient: string },
+  recovery: { readonly identity: string; readonly recipient: string },
   workspace: string,
 ): void {
-  const after = `# recovery key of the zopp workspace ${workspace}: opens every environment; keep it offline\n# recipient: ${recovery.recipient}\n${recovery.identity}\n`;
-  replaceFiles([{ file: resolve(context.cwd, file), before: undefined, after, mode: 0o600 }]);
+  const about = `recovery key of the zopp workspace ${workspace}: opens every environment; keep it offline`;
+  const after = `# ${about}\n# recipient: ${recovery.recipient}\n${recovery.identity}\n`;
+  replaceFiles([{ file, before: undefined, after, mode: 0o600 }]);
 }
 
 function showRecovery(context: Context, key: string): void {
@@ -185,7 +201,7 @@ function saveSettings(context: Context, session: Session, { path }: Plan, place:
 
 function report(
   session: Session,
-  { path, namespaces, person }: Plan,
+  { path, namespaces, person, recoveryFile }: Plan,
   workspace: AcceptedWorkspace,
   files: readonly string[],
   fresh: boolean,
@@ -206,6 +222,11 @@ function report(
       `  zopp set ${path.project} PASSWORD          a first value`,
       "  zopp cluster add NAME              once a keyring runs",
     ],
-    notes: session.settings.file === undefined ? [] : [`${session.settings.file} was there already and is unchanged`],
+    notes: [
+      ...(session.settings.file === undefined ? [] : [`${session.settings.file} was there already and is unchanged`]),
+      ...(recoveryFile?.startsWith(`${session.context.cwd}/`)
+        ? ["the recovery key lies in this folder: take it offline, and never commit it"]
+        : []),
+    ],
   };
 }

@@ -23,7 +23,15 @@ export async function run(session: Session): Promise<Result> {
   ];
   const { workspace: name, store } = session.settings;
   if (name === undefined || store === undefined) return { data: { keys, source }, names: [key.kid], human };
-  const workspace = await acceptWorkspace(session, name);
+  const workspace = await acceptWorkspace(session, name).catch((error: unknown) => {
+    if (error instanceof ZoppError) return error;
+    throw error;
+  });
+  if (workspace instanceof ZoppError) {
+    // the keys are what one sends to an owner before there is a pin
+    const notes = [`${workspace.code}: ${workspace.message}`];
+    return { data: { keys, source }, names: [key.kid], human, notes };
+  }
   const signer = workspace.roster.signers.get(key.kid);
   if (signer === undefined || signer.key.text !== signingKey) {
     return {
