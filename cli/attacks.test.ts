@@ -1,5 +1,5 @@
 // What somebody who can write the store, but signs nothing that policy allows, tries against people who seal with it.
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { newSeed } from "../crds/crypto/identity.js";
@@ -161,6 +161,18 @@ t.test("a zopp.yaml that leads out of its folder is refused", async (t) => {
     t.equal(ran.code, 5, store);
     t.match(ran.err, "must lie below");
   }
+});
+
+t.test("a folder that is a link leads no new bundle outside", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  const outside = join(bench.folder, "outside");
+  mkdirSync(outside);
+  symlinkSync(outside, bench.path("zopp/shop-dev"));
+  const ran = await bench.run(["set", "api", "TOKEN"], { stdin: VALUE });
+  t.equal(ran.code, 1);
+  t.match(ran.err, /FileUnwritable: .*shop-dev is a symbolic link/);
+  t.same(readdirSync(outside), []);
 });
 
 t.test("names in manifests cannot steer the terminal", async (t) => {

@@ -1,7 +1,7 @@
 // A store in a directory: multi-document YAML files anywhere below it, found by what they hold.
 // Editing text is yaml.edit.ts' business, replacing files that of files.ts.
-import { readdirSync, readFileSync, realpathSync } from "node:fs";
-import { join, relative } from "node:path";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
 import { ZoppError } from "../../crds/errors.js";
 import { type Disk, type FileChange, replaceFiles, unwritable } from "./files.js";
 import { filesAt, textAtHead } from "./git.js";
@@ -164,7 +164,11 @@ function edit(options: DirectoryOptions, scanned: Scan, edits: Map<string, FileC
   const next = change.change(present) as unknown as Readonly<Record<string, unknown>>;
   const path = found?.path ?? newPath(change);
   const file = join(options.root, path);
-  const edited = edits.get(file) ?? { file, before: scanned.texts.get(path) ?? textIfThere(file), after: "" };
+  const edited = edits.get(file) ?? {
+    file,
+    before: scanned.texts.get(path) ?? textIfThere(options.root, path),
+    after: "",
+  };
   const text = edits.get(file)?.after ?? edited.before ?? "";
   const after = found === undefined ? appended(text, next) : editDocument(text, found.index, next, found.where);
   edits.set(file, { ...edited, after });
@@ -182,16 +186,24 @@ function newPath({ kind, namespace, name }: Change): string {
   return `${name}.yaml`;
 }
 
-function textIfThere(file: string): string | undefined {
+/** The text of a file that holds nothing of ours yet; undefined when it is not there. Throws FileUnwritable for links. */
+function textIfThere(root: string, path: string): string | undefined {
+  const file = join(root, path);
   try {
-    // a file that is a link would be replaced by a plain one
-    if (realpathSync(file) !== join(realpathSync(join(file, "..")), file.slice(file.lastIndexOf("/") + 1))) {
-      throw new ZoppError("FileUnwritable", `${file} is a symbolic link`);
-    }
+    refuseLinks(root, path);
     return readFileSync(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw unwritable(file, error);
+  }
+}
+
+/** A link below the root, in the place of the file or of a folder on the way, would lead the write outside. */
+function refuseLinks(root: string, path: string): void {
+  const parts = path.split(sep);
+  for (const [at] of parts.entries()) {
+    const way = join(root, ...parts.slice(0, at + 1));
+    if (lstatSync(way).isSymbolicLink()) throw new ZoppError("FileUnwritable", `${way} is a symbolic link`);
   }
 }
 
