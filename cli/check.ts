@@ -52,58 +52,86 @@ interface Parsed<K extends Kind> {
   readonly where: string;
 }
 
-/** Checks a store. Throws only for pins that cannot be read. */
-export function checkStore(checking: Checking): Checked {
-  const { contents } = checking;
-  const problems: Finding[] = [...contents.problems];
-  const warnings: Finding[] = [];
-  problems.push(...twice(contents.objects));
-  const attempt = <T>(where: string, work: () => T): T | undefined => {
+/** Collects findings while checks run. */
+interface Collector {
+  readonly problems: Finding[];
+  readonly warnings: Finding[];
+  /** The result of a check; its error, also collected, where it throws one. */
+  attempt<T>(where: string, work: () => T): T | ZoppError;
+}
+
+function newCollector(problems: Finding[]): Collector {
+  const attempt = <T>(where: string, work: () => T): T | ZoppError => {
     try {
       return work();
     } catch (error) {
       if (!(error instanceof ZoppError)) throw error;
       problems.push({ where, error });
-      return undefined;
+      return error;
     }
   };
-  const all = <K extends Kind>(kind: K): Parsed<K>[] =>
-    contents.objects.flatMap(({ kind: found, value, where }) => {
-      const object = found === kind ? attempt(where, () => parseFound(kind, value, where)) : undefined;
-      return object === undefined ? [] : [{ object, where }];
-    });
-  const ours = (name: string): boolean => checking.workspace === undefined || checking.workspace === name;
-  const workspaces = new Map<string, AcceptedWorkspace>();
-  for (const { object, where } of all("ZoppWorkspace").filter((found) => ours(found.object.metadata.name))) {
-    const judged = attempt(where, () => judgeOver(checking, object));
-    if (judged !== undefined) workspaces.set(judged.name, judged);
+  return { problems, warnings: [], attempt };
+}
+
+/** Checks a store. Throws only for pins that cannot be read. */
+export function checkStore(checking: Checking): Checked {
+  const { contents } = checking;
+  const found = newCollector([...contents.problems, ...twice(contents.objects)]);
+  const { workspaces, environments, policies } = checkPolicies(checking, found);
+  const secrets = parseAll(checking, found, "ZoppSecret").filter(({ object }) =>
+    isWanted(checking, object.spec.environment.split("/")[0]),
+  );
+  const bundles = secrets.map((secret) => checkBundle(checking, secret, secrets, policies));
+  for (const { where, problems, warnings } of bundles) {
+    found.problems.push(...problems.map((error) => ({ where, error })));
+    found.warnings.push(...warnings.map((error) => ({ where, error })));
   }
-  const held = new Set(contents.objects.filter(({ kind }) => kind === "ZoppWorkspace").map(({ name }) => name));
-  const environments = new Map<string, AcceptedEnvironment>();
-  for (const { object, where } of all("ZoppEnvironment").filter((found) => ours(found.object.spec.workspace))) {
-    const workspace = workspaces.get(object.spec.workspace);
-    if (workspace === undefined && !held.has(object.spec.workspace))
-      problems.push({ where, error: homeless(object.spec.workspace) });
-    if (workspace === undefined) continue;
+  return { workspaces, environments, bundles, problems: found.problems, warnings: found.warnings };
+}
+
+function parseAll<K extends Kind>({ contents }: Checking, found: Collector, kind: K): Parsed<K>[] {
+  return contents.objects.flatMap((each) => {
+    if (each.kind !== kind) return [];
+    const object = found.attempt(each.where, () => parseFound(kind, each.value, each.where));
+    return object instanceof ZoppError ? [] : [{ object, where: each.where }];
+  });
+}
+
+function isWanted({ workspace }: Checking, name: string | undefined): boolean {
+  return workspace === undefined || workspace === name;
+}
+
+/** Policies by the path of their environment: what decides, or why it is not trusted. */
+type Policies = ReadonlyMap<string, Policy | ZoppError>;
+
+function checkPolicies(checking: Checking, found: Collector) {
+  const workspaces = new Map<string, AcceptedWorkspace | ZoppError>();
+  for (const { object, where } of parseAll(checking, found, "ZoppWorkspace")) {
+    const { name } = object.metadata;
+    if (isWanted(checking, name))
+      workspaces.set(
+        name,
+        found.attempt(where, () => judgeOver(checking, object)),
+      );
+  }
+  const environments: AcceptedEnvironment[] = [];
+  const policies = new Map<string, Policy | ZoppError>();
+  for (const { object, where } of parseAll(checking, found, "ZoppEnvironment")) {
+    const { workspace: owner, project, environment: label } = object.spec;
+    if (!isWanted(checking, owner)) continue;
+    const path = `${owner}/${project}/${label}`;
+    const workspace = workspaces.get(owner) ?? found.attempt(where, () => refuseHomeless(owner));
+    if (workspace instanceof ZoppError) {
+      policies.set(path, workspace);
+      continue;
+    }
     const accepted = checking.base?.environments.get(object.metadata.name);
-    const judged = attempt(where, () => judgeSeen(checking.context, object, workspace, accepted));
-    if (judged !== undefined) environments.set(judged.path, judged);
+    const judged = found.attempt(where, () => judgeSeen(checking.context, object, workspace, accepted));
+    policies.set(path, judged instanceof ZoppError ? judged : { workspace, environment: judged });
+    if (!(judged instanceof ZoppError)) environments.push(judged);
   }
-  const secrets = all("ZoppSecret").filter(({ object }) => ours(object.spec.environment.split("/")[0] ?? ""));
-  const policies = policiesOf(workspaces, environments);
-  const stored = new Set(contents.objects.filter(({ kind }) => kind === "ZoppEnvironment").map(({ name }) => name));
-  const bundles = secrets.map((found) => checkBundle(checking, found, secrets, policies, stored));
-  for (const { where, problems: bad, warnings: odd } of bundles) {
-    problems.push(...bad.map((error) => ({ where, error })));
-    warnings.push(...odd.map((error) => ({ where, error })));
-  }
-  return {
-    workspaces: [...workspaces.values()],
-    environments: [...environments.values()],
-    bundles,
-    problems,
-    warnings,
-  };
+  const good = [...workspaces.values()].flatMap((judged) => (judged instanceof ZoppError ? [] : [judged]));
+  return { workspaces: good, environments, policies };
 }
 
 /** A workspace from its pins and, where there is one, as a successor of the base's. */
@@ -113,8 +141,8 @@ function judgeOver({ context, base }: Checking, candidate: Kinds["ZoppWorkspace"
   return accepted === undefined ? judged : judgeWorkspace({ candidate, accepted, now: context.now() });
 }
 
-function homeless(workspace: string): ZoppError {
-  return new ZoppError("NotFound", `workspace ${workspace} is not in the store`);
+function refuseHomeless(workspace: string): never {
+  throw new ZoppError("NotFound", `workspace ${workspace} is not in the store`);
 }
 
 function twice(objects: readonly Found[]): Finding[] {
@@ -133,38 +161,17 @@ function twice(objects: readonly Found[]): Finding[] {
   });
 }
 
-function policiesOf(
-  workspaces: ReadonlyMap<string, AcceptedWorkspace>,
-  environments: ReadonlyMap<string, AcceptedEnvironment>,
-): ReadonlyMap<string, Policy> {
-  const policies = new Map<string, Policy>();
-  for (const [path, environment] of environments) {
-    const workspace = workspaces.get(environment.object.spec.workspace);
-    if (workspace !== undefined) policies.set(path, { workspace, environment });
-  }
-  return policies;
-}
-
 function checkBundle(
   checking: Checking,
   { object: secret, where }: Parsed<"ZoppSecret">,
   others: readonly Parsed<"ZoppSecret">[],
-  policies: ReadonlyMap<string, Policy>,
-  stored: ReadonlySet<string>,
+  policies: Policies,
 ): CheckedBundle {
   const path = secret.spec.environment;
-  const policy = policies.get(path);
-  if (policy === undefined) {
-    const there = stored.has(path.replaceAll("/", "."));
-    const text = there
-      ? `the policy of ${path} is not trusted, so nothing is checked`
-      : `environment ${path} is not in the store`;
-    return {
-      secret,
-      where,
-      problems: [new ZoppError("UnknownEnvironment", `bundle ${place(secret)}: ${text}`)],
-      warnings: [],
-    };
+  const policy = policies.get(path) ?? new ZoppError("UnknownEnvironment", `environment ${path} is not in the store`);
+  if (policy instanceof ZoppError) {
+    const text = `bundle ${place(secret)}: nothing is checked, since its policy is refused: ${policy.message}`;
+    return { secret, where, problems: [new ZoppError(policy.code, text)], warnings: [] };
   }
   const examined = examine(checking, secret, policy, policies, others);
   const clash = others.find(
@@ -183,18 +190,17 @@ function examine(
   { context, base = noBase, strict }: Checking,
   secret: ZoppSecret,
   policy: Policy,
-  policies: ReadonlyMap<string, Policy>,
+  policies: Policies,
   others: readonly Parsed<"ZoppSecret">[],
 ): Pick<Examined, "problems" | "warnings"> {
   const given = { ...policy, secret, now: context.now(), otherPlaces: others.map(({ object }) => object.metadata) };
   const before = base.bundles.get(place(secret));
   try {
     if (before === undefined) return examineBundle({ ...given, lenient: !strict && base === noBase });
-    const ledger: PlaceLedger = ledgerOf(
-      before,
-      policies.get(before.spec.environment)?.environment ?? policy.environment,
-    );
-    const changed = examineBundle({ ...given, ledger, previous: policies.get(ledger.environment) });
+    const known = policies.get(before.spec.environment);
+    const previous = known instanceof ZoppError ? undefined : known;
+    const ledger: PlaceLedger = ledgerOf(before, previous?.environment ?? policy.environment);
+    const changed = examineBundle({ ...given, ledger, previous });
     const all = examineBundle({ ...given, lenient: true });
     const said = new Set(changed.problems.map(({ message }) => message));
     const forged = all.problems.filter(({ code, message }) => FORGED.has(code) && !said.has(message));
