@@ -23,11 +23,10 @@ const SYNC_LIMIT_MS = 300_000;
 /** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
 export async function firstSync({ testbed }: World, namespace: string, count: number): Promise<Synced> {
   const keyringBefore = await cpuMs(testbed.keyring.pid);
-  const ready = whenReady(testbed, namespace, count);
   const starting = testbed.startOperator(["--namespaces", namespace]);
   const operatorBefore = await cpuAtStart(testbed);
   await starting;
-  const finished = await ready;
+  const finished = await whenReady(testbed, namespace, count);
   const operatorMs = (await cpuMs(testbed.operator.pid)) - operatorBefore;
   const keyringMs = (await cpuMs(testbed.keyring.pid)) - keyringBefore;
   return {
@@ -61,23 +60,18 @@ export function startedAt(operator: Child): number {
   throw new Error("the operator did not say that it started");
 }
 
-/** Watches until `count` bundles are Ready; resolves with the time of the last one. */
-export async function whenReady({ client }: Testbed, namespace: string, count: number): Promise<number> {
-  const ready = new Set<string>();
-  const stopped = AbortSignal.timeout(SYNC_LIMIT_MS);
-  const from = await client.list(ZOPP_SECRETS, { namespace, metadataOnly: true });
-  const options = {
-    namespace,
-    resourceVersion: from.metadata.resourceVersion ?? "",
-    timeoutSeconds: 300,
-    quietMs: SYNC_LIMIT_MS,
-    signal: stopped,
-  };
-  for await (const { type, object } of client.watch<ZoppSecret>(ZOPP_SECRETS, options)) {
-    if (type !== "BOOKMARK" && isReady(object)) ready.add(object.metadata.name);
-    if (ready.size === count) return Date.now();
-  }
-  throw new Error(`only ${ready.size} of ${count} bundles in ${namespace} became ready`);
+/**
+ * Waits until the operator has nothing left to do, then checks that all bundles are Ready. Nothing but the operator
+ * watches meanwhile: a watcher of ours would be work for the API server that the bare client does not have.
+ */
+async function whenReady(testbed: Testbed, namespace: string, count: number): Promise<number> {
+  await eventually(async () => (await queueOf(testbed)).added >= count);
+  const finished = await quiet(testbed);
+  const { items } = await testbed.client.list<ZoppSecret>(ZOPP_SECRETS, { namespace });
+  const waiting = items.filter((bundle) => !isReady(bundle)).length;
+  if (items.length !== count || waiting > 0)
+    throw new Error(`${waiting} of ${items.length} bundles in ${namespace} did not become ready`);
+  return finished;
 }
 
 function isReady({ status }: ZoppSecret): boolean {
@@ -106,13 +100,21 @@ export async function restart({ testbed }: World, namespace: string): Promise<Re
   return { writes, opens: opens(testbed.keyring) - opened, readyMs };
 }
 
-/** Waits until the operator's queues are empty and nothing is worked on. */
-export async function quiet({ ports }: Testbed): Promise<void> {
-  await eventually(async () => {
-    const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
-    const busy = [...text.matchAll(/^(?:workqueue_depth|controller_runtime_active_workers)\{[^}]*\} (\d+)/gm)];
-    return busy.every(([, value]) => value === "0");
+/** Waits until the operator's queues are empty and nothing is worked on; gives when that was (milliseconds since the epoch). */
+export async function quiet(testbed: Testbed): Promise<number> {
+  return eventually(async () => (await queueOf(testbed)).busy === 0 && Date.now(), {
+    timeoutMs: SYNC_LIMIT_MS,
+    message: "the operator is quiet",
   });
+}
+
+async function queueOf({ ports }: Testbed): Promise<{ readonly added: number; readonly busy: number }> {
+  const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
+  const sum = (pattern: RegExp) => [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
+  return {
+    added: sum(/^workqueue_adds_total\{name="[^"]*secret[^"]*"[^}]*\} (\d+)/gim),
+    busy: sum(/^(?:workqueue_depth|controller_runtime_active_workers)\{[^}]*\} (\d+)/gm),
+  };
 }
 
 async function versions({ client }: Testbed, namespace: string): Promise<Map<string, string>> {

@@ -6,6 +6,11 @@ const MAX_ITEMS = 64;
 const MAX_BYTES = 2 * 1024 * 1024;
 /** Calls at once: one is worked on while the next is on its way. */
 const MAX_CALLS = 2;
+/**
+ * While there is much to do, calls are at least this far apart: every call costs the keyring a durable write, which is
+ * shared by all that is in it. A single change after a pause is sent at once.
+ */
+const BUSY_GAP_MS = 60;
 
 interface Waiting<Item, Answer> {
   readonly item: Item;
@@ -20,6 +25,9 @@ export class Batcher<Item, Answer> {
   readonly #call: (items: Item[]) => Promise<readonly Answer[]>;
   readonly #waiting: Waiting<Item, Answer>[] = [];
   #calls = 0;
+  /** When the next call may be made; only in the future after a call with more than one item. */
+  #notBefore = 0;
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(call: (items: Item[]) => Promise<readonly Answer[]>) {
     this.#call = call;
@@ -36,9 +44,19 @@ export class Batcher<Item, Answer> {
 
   #send(): void {
     while (this.#calls < MAX_CALLS && this.#waiting.length > 0) {
+      const earlyMs = this.#notBefore - performance.now();
+      if (earlyMs > 0 && this.#waiting.length < MAX_ITEMS) return this.#sendLater(earlyMs);
       const batch = this.#take();
+      if (batch.length > 1) this.#notBefore = performance.now() + BUSY_GAP_MS;
       if (batch.length > 0) void this.#run(batch);
     }
+  }
+
+  #sendLater(delayMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#send();
+    }, delayMs);
   }
 
   #take(): Waiting<Item, Answer>[] {

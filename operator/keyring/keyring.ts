@@ -243,7 +243,8 @@ export class Keyring {
       book,
       ledger: memory.ledger,
       now: () => new Date(),
-      record: (facts) => log.append(facts),
+      note: (fact) => log.note(fact),
+      durable: () => log.flush(),
       refuse: (fact) => this.#refuse(fact),
     });
     return toOpenResponse(opened);

@@ -85,9 +85,19 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
    * may still become so: over-reporting is the safe side), LogForked when somebody else writes this log.
    */
   async append(facts: readonly Fact[]): Promise<void> {
+    for (const fact of facts) this.note(fact);
+    await this.flush();
+  }
+
+  /** Appends a fact that a later `flush` makes durable: what belongs together goes into one segment. Throws as `append`. */
+  note(fact: Fact): void {
     if (this.#failed !== null) throw this.#failed;
     if (this.#waitingBytes > MAX_WAITING_BYTES) throw unavailable("too much waits to be recorded");
-    for (const fact of facts) this.#add(fact);
+    this.#add(fact);
+  }
+
+  /** Resolves when everything that was appended is durable. Throws as `append`. */
+  async flush(): Promise<void> {
     const until = this.#next;
     this.#writing ??= this.#write();
     await this.#stored(until);

@@ -35,18 +35,22 @@ async function keyring() {
   const book = world.start();
   await review(book, ACME, PRODUCTION);
   const before = world.facts.length;
-  const record = async (facts: readonly Fact[]) => {
+  const noted: Fact[] = [];
+  const durable = async () => {
+    const facts = noted.splice(0);
     if (world.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
-    for (const fact of facts) {
-      world.facts.push(fact);
-      world.ledger.apply({ index: world.facts.length, time: "", ...fact });
-    }
+    world.facts.push(...facts);
+  };
+  const note = (fact: Fact) => {
+    noted.push(fact);
+    world.ledger.apply({ index: world.facts.length + noted.length, time: "", ...fact });
   };
   const options = {
     book,
     ledger: world.ledger,
     now: () => LATER,
-    record,
+    note,
+    durable,
     refuse: (fact: Fact) => void world.refusals.push(fact),
   };
   const open = (...bundles: SentBundle[]) => openBundles(bundles, OPERATOR, options);

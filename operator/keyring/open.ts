@@ -43,8 +43,10 @@ export interface OpenOptions {
   readonly book: PolicyBook;
   readonly ledger: Ledger;
   now(): Date;
-  /** Appends facts in order and resolves when they are durable. */
-  record(facts: readonly Fact[]): Promise<void>;
+  /** Appends a fact to the log; throws AuditUnavailable or LogForked when the log takes no more. */
+  note(fact: Fact): void;
+  /** Resolves when everything that was noted is durable. */
+  durable(): Promise<void>;
   /** Notes a refusal in the log, once per object, digest, policy and reason. */
   refuse(fact: Fact): void;
 }
@@ -56,27 +58,23 @@ export async function openBundles(
   options: OpenOptions,
 ): Promise<readonly Opened[]> {
   const opened: Opened[] = [];
-  const durable: Promise<void>[] = [];
-  for (const bundle of sent) {
-    const { result, fact } = openOne(bundle, caller, options);
-    opened.push(result);
-    if (result.ok) {
+  try {
+    for (const bundle of sent) {
+      const { result, fact } = openOne(bundle, caller, options);
+      opened.push(result);
       // appended before anything else is verified, so that the next bundle sees it in the ledger
-      const recorded = options.record([fact]);
-      // heard of below; until then a rejection that nobody handles would end the process
-      recorded.catch(() => {});
-      durable.push(recorded);
-    } else options.refuse(fact);
-    // other calls and probes get their turn between bundles
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const outcomes = await Promise.allSettled(durable);
-  const failed = outcomes.find((outcome) => outcome.status === "rejected");
-  if (failed !== undefined) {
+      if (result.ok) options.note(fact);
+      else options.refuse(fact);
+      // other calls and probes get their turn between bundles
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // one write for all of them; nothing leaves before it is durable
+    if (opened.some(({ ok }) => ok)) await options.durable();
+    return opened;
+  } catch (error) {
     for (const result of opened) if (result.ok) for (const key of result.keys.values()) key.fill(0);
-    throw failed.reason;
+    throw error;
   }
-  return opened;
 }
 
 function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { result: Opened; fact: Fact } {
