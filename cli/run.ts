@@ -71,7 +71,12 @@ function newProgram(context: Context, hear: (text: string) => void, action: Acti
   return program;
 }
 
+/** An option that may be given several times takes one word each time, so that it never swallows an argument. */
 function option({ flags, description, choices }: OptionSpec): Option {
+  if (flags.endsWith("...>")) {
+    const made = new Option(flags.replace("...>", ">"), `${description} (may be repeated)`);
+    return made.argParser((word: string, before: readonly string[] = []) => [...before, word]);
+  }
   const made = new Option(flags, description);
   return choices === undefined ? made : made.choices([...choices]);
 }

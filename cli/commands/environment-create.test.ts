@@ -53,6 +53,14 @@ t.test("a direct environment is wrapped to everybody who may read it, and to the
   );
 });
 
+t.test("an option that may be repeated takes one word each time, and never the path", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  const flags = ["--access", "direct", "-n", "shop-a", "--namespace", "shop-b"];
+  const ran = await bench.must(["environment", "create", ...flags, "shop/test", "-o", "json"]);
+  t.same(JSON.parse(ran.out).namespaces, ["shop-a", "shop-b"]);
+});
+
 t.test("what cannot be is refused, and the policy stays as it is", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
