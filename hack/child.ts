@@ -15,6 +15,16 @@ export interface ChildOptions {
   readonly nodeArgs?: readonly string[];
 }
 
+/**
+ * What a long-running process is started with, as README says: V8 and malloc keep less of what they have freed. Without
+ * it resident memory is about twice as large after a first sync, for the same live data.
+ */
+export const RUNTIME = {
+  NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=256",
+  MALLOC_ARENA_MAX: "1",
+  MALLOC_TRIM_THRESHOLD_: "131072",
+} as const;
+
 /** The last lines of a log that a failure shows. */
 const TAIL = 30;
 const EXIT_MS = 30_000;
@@ -29,8 +39,8 @@ export class Child {
 
   constructor({ name, main, args, env = {}, nodeArgs = [] }: ChildOptions) {
     this.name = name;
-    this.#process = spawn(process.execPath, ["--enable-source-maps", ...nodeArgs, main, ...args], {
-      env: { ...process.env, ...env },
+    this.#process = spawn(process.execPath, [...nodeArgs, main, ...args], {
+      env: { ...process.env, ...RUNTIME, ...env, NODE_OPTIONS: `${RUNTIME.NODE_OPTIONS} ${env["NODE_OPTIONS"] ?? ""}` },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#exited = new Promise((resolve) => this.#process.once("exit", (code) => resolve(code)));

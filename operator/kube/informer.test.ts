@@ -33,7 +33,7 @@ t.test("lists in pages, then follows, and tells old and new", async (t) => {
   );
   t.equal(informer.size, 2);
   t.equal(informer.get("shop/a")?.metadata.resourceVersion, "12");
-  t.equal(server.received[0]?.query.get("limit"), "500");
+  t.equal(server.received[0]?.query.get("limit"), "100");
   t.same(starts(server), ["10"]);
 });
 

@@ -40,7 +40,7 @@ const TIMING: ReflectorTiming = {
   watchMs: 290_000,
   quietMs: 150_000,
 };
-const PAGE = 500;
+const PAGE = 100;
 /** undici's code for an answer longer than the client reads: objects can be 1 MiB each. */
 const TOO_LONG = "UND_ERR_RES_EXCEEDED_MAX_SIZE";
 /** A version that the server never knew (a restored etcd) is not answered with 410: list again after so many failures. */
