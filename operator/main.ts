@@ -3,16 +3,16 @@
 // What it does is in operator.ts and controllers/.
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { newSeed, identityFromSeed } from "../crds/crypto/identity.js";
+import { identityFromSeed, newSeed } from "../crds/crypto/identity.js";
 import { ZoppError } from "../crds/errors.js";
+import { VERSION } from "../crds/version.js";
 import { type OperatorConfig, readConfig } from "./config.js";
 import { serveHealth, serveMetrics } from "./health.js";
-import { connect } from "./kube/client.js";
 import { connectKeyring } from "./keyring/client.js";
+import { connect } from "./kube/client.js";
 import { createLogger } from "./log.js";
 import { operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
-import { VERSION } from "../crds/version.js";
 
 /** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
 const GRACE_MS = 25_000;

@@ -2,6 +2,7 @@
 // What is done about an object is in controllers/; connections and settings come from main.
 import dotI from "@dot-i/k8s-operator";
 import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
+import { Freshest } from "./controllers/freshest.js";
 import { PolicyBook, type PolicyChange } from "./controllers/policy.book.js";
 import {
   isSeen,
@@ -10,12 +11,12 @@ import {
   reconcilePolicy,
   withOurPolicyStatus,
 } from "./controllers/policy.js";
-import { Freshest } from "./controllers/freshest.js";
 import { reconcileSecret, type SecretDeps, withOurStatus } from "./controllers/secret.js";
 import { BundleMemory } from "./controllers/secret.memory.js";
 import { BundleWatch } from "./controllers/secret.watch.js";
 import { MANAGED_LABEL } from "./controllers/target.js";
 import { type SeenSecret, seenSecret } from "./controllers/target.seen.js";
+import type { KeyringClient } from "./keyring/client.js";
 import type { ApiClient } from "./kube/client.js";
 import { Controller, type Reconcile } from "./kube/controller.js";
 import { Recorder } from "./kube/events.js";
@@ -32,7 +33,6 @@ import {
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
 } from "./kube/resources.js";
-import type { KeyringClient } from "./keyring/client.js";
 import type { OperatorMetrics, PlaceLabels } from "./metrics.js";
 
 /** What the operator is made of. */

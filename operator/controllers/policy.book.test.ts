@@ -144,7 +144,10 @@ t.test("a keyring that does not answer is a problem until it answers, which is t
   t.strictSame(book.policyOf("acme/shop/prod"), ["w1", "e1"], "what it said before still holds");
   await next();
   t.equal(book.problem, null);
-  t.strictSame(changes.map(({ recovered }) => recovered), [true, true]);
+  t.strictSame(
+    changes.map(({ recovered }) => recovered),
+    [true, true],
+  );
   await book.stop();
 });
 

@@ -2,13 +2,13 @@
 // Decides no trust: the keyring does, and the operator only writes down its word.
 import { ERRORS, ZoppError } from "../../crds/errors.js";
 import type { ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
+import type { PolicyState } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type Condition, condition, conditionsOf, sameConditions, type Wanted } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
 import type { KubeObject, Resource } from "../kube/resources.js";
-import type { PolicyState } from "../keyring/client.js";
 import type { Freshest } from "./freshest.js";
 import { STATUS_MANAGER } from "./secret.js";
 import { HEALED_BY_CHANGE, messageOf } from "./secret.status.js";

@@ -4,15 +4,15 @@ import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { openEntry } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { KeyringClient, OpenResult } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { apiStatus } from "../kube/errors.js";
 import { type KubeObject, SECRETS } from "../kube/resources.js";
-import type { KeyringClient, OpenResult } from "../keyring/client.js";
 import type { Epochs } from "./epochs.js";
 import { renderTemplates } from "./render.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Synced } from "./secret.status.js";
-import { refuseWrongShape, type AppliedSecret, secretObject, targetName, targetType } from "./target.js";
+import { type AppliedSecret, refuseWrongShape, secretObject, targetName, targetType } from "./target.js";
 import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
 
 /** What opening and writing needs. */
@@ -47,7 +47,13 @@ export interface Acted {
 export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
   const answer = await open(act, deps);
   const { policy } = answer;
-  const refused = (stage: Refused["stage"], error: ZoppError): Refused => ({ kind: "refused", stage, error, policy, digest: act.digest });
+  const refused = (stage: Refused["stage"], error: ZoppError): Refused => ({
+    kind: "refused",
+    stage,
+    error,
+    policy,
+    digest: act.digest,
+  });
   if (!answer.ok) return { outcome: refused("verify", answer.error), warnings: [] };
   const plaintext = new Map<string, Uint8Array>();
   try {
@@ -67,10 +73,10 @@ export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
 }
 
 async function open({ bundle, signal }: Act, deps: ActDeps): Promise<OpenResult> {
-  const { namespace, name, uid = "" } = bundle.metadata;
+  const { namespace, name } = bundle.metadata;
   const startedAt = performance.now();
   const answer = await deps.keyring
-    .open({ namespace, name, uid, spec: bundle.spec }, signal)
+    .open({ namespace, name, spec: bundle.spec }, signal)
     .catch(
       (thrown): OpenResult => ({ ok: false, error: asZoppError(thrown, `opening ${namespace}/${name}`), policy: [] }),
     );

@@ -15,7 +15,12 @@ function bundle(changes: { generation?: number; target?: ZoppSecret["spec"]["tar
     apiVersion: "zopp.dev/v1alpha1",
     kind: "ZoppSecret",
     metadata: { name: "api", namespace: "shop", uid: UID, generation },
-    spec: { environment: "acme/shop/prod", header, data: { A: entry, B: entry }, ...(target === undefined ? {} : { target }) },
+    spec: {
+      environment: "acme/shop/prod",
+      header,
+      data: { A: entry, B: entry },
+      ...(target === undefined ? {} : { target }),
+    },
   };
 }
 
@@ -52,18 +57,34 @@ function status(ready: "True" | "False", reason: string, changes: Partial<Secret
 }
 
 function situation(changes: Partial<Situation>): Situation {
-  const base = { bundle: bundle(), digest: DIGEST, status: undefined, target: "unknown", policy: POLICY, demanded: false } as const;
+  const base = {
+    bundle: bundle(),
+    digest: DIGEST,
+    status: undefined,
+    target: "unknown",
+    policy: POLICY,
+    demanded: false,
+  } as const;
   return { ...base, ...changes };
 }
 
 const READY = status("True", "Synced");
 const REFUSED = status("False", "UnknownSigner");
 const FOREIGN = status("False", "TargetConflict");
-const owner = (kind: string, uid: string, controller = true) => ({ apiVersion: "v1", kind, name: "x", uid, controller });
+const owner = (kind: string, uid: string, controller = true) => ({
+  apiVersion: "v1",
+  kind,
+  name: "x",
+  uid,
+  controller,
+});
 
 const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
   // nothing to do
-  "a ready bundle whose Secret is the one we wrote rests": { given: { status: READY, target: ours() }, want: { do: "rest" } },
+  "a ready bundle whose Secret is the one we wrote rests": {
+    given: { status: READY, target: ours() },
+    want: { do: "rest" },
+  },
   "a ready bundle rests whatever policy is accepted": {
     given: { status: READY, target: ours(), policy: ["w2", "e2"] },
     want: { do: "rest" },
@@ -79,7 +100,10 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
 
   // something changed
   "a new bundle has its target looked up before anything is opened": { given: {}, want: { do: "look" } },
-  "a new bundle without a Secret is opened": { given: { target: "absent" }, want: { do: "open", hold: { mode: "create" } } },
+  "a new bundle without a Secret is opened": {
+    given: { target: "absent" },
+    want: { do: "open", hold: { mode: "create" } },
+  },
   "another digest is opened": {
     given: { status: READY, target: ours(), digest: "e".repeat(64) },
     want: { do: "open", hold: { mode: "update", uid: "u1" } },
@@ -123,9 +147,15 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
   },
 
   // refused before
-  "a terminal refusal rests while bundle and policy stay": { given: { status: REFUSED, target: ours() }, want: { do: "rest" } },
+  "a terminal refusal rests while bundle and policy stay": {
+    given: { status: REFUSED, target: ours() },
+    want: { do: "rest" },
+  },
   "a terminal refusal rests without a look": { given: { status: REFUSED }, want: { do: "rest" } },
-  "a terminal refusal rests until the keyring has spoken": { given: { status: REFUSED, policy: undefined }, want: { do: "rest" } },
+  "a terminal refusal rests until the keyring has spoken": {
+    given: { status: REFUSED, policy: undefined },
+    want: { do: "rest" },
+  },
   "a refusal under a policy that is not the accepted one is asked again": {
     given: { status: REFUSED, target: ours(), policy: ["w2", "e1"] },
     want: { do: "open", hold: { mode: "update", uid: "u1" } },
@@ -138,7 +168,10 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
     given: { status: status("False", "NoPolicy", { policy: [] }), policy: [] },
     want: { do: "rest" },
   },
-  "a bundle that waits for approval rests": { given: { status: status("False", "PendingApproval") }, want: { do: "rest" } },
+  "a bundle that waits for approval rests": {
+    given: { status: status("False", "PendingApproval") },
+    want: { do: "rest" },
+  },
   "a refused bundle that was edited is asked again": {
     given: { status: REFUSED, target: ours(), bundle: bundle({ generation: 4 }) },
     want: { do: "open", hold: { mode: "update", uid: "u1" } },
@@ -234,10 +267,18 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
   },
   "a Secret of another bundle is refused by name": {
     given: { target: foreign({ "zopp.dev/bundle": "web" }) },
-    want: { do: "refuse", error: { message: "bundle shop/api: the Secret api is there and is made from the bundle web" } },
+    want: {
+      do: "refuse",
+      error: { message: "bundle shop/api: the Secret api is there and is made from the bundle web" },
+    },
   },
   "a Secret of another bundle that asks to be adopted changes hands": {
-    given: { target: foreign({ "zopp.dev/bundle": "web", "zopp.dev/adopt": "api" }, { ownerReferences: [owner("ZoppSecret", "u9")] }) },
+    given: {
+      target: foreign(
+        { "zopp.dev/bundle": "web", "zopp.dev/adopt": "api" },
+        { ownerReferences: [owner("ZoppSecret", "u9")] },
+      ),
+    },
     want: { do: "open", hold: { mode: "adopt" } },
   },
   "a Secret that another controller makes is refused even when it asks to be adopted": {

@@ -2,9 +2,9 @@
 // Whether a bundle may be opened is the keyring's decision; how the Secret looks in the end is target.ts'.
 import { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { HEALED_BY_CHANGE, readyReason, reasonCode } from "./secret.status.js";
 import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION, targetKeys, targetName } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
-import { HEALED_BY_CHANGE, readyReason, reasonCode } from "./secret.status.js";
 
 /** How long a foreign Secret is left alone before it is looked at again. */
 export const RECHECK_MS = 5 * 60_000;

@@ -9,7 +9,14 @@ const LATER = new Date("2026-11-24T00:00:00Z");
 const DAY_MS = 24 * 3600_000;
 
 function bundle(generation = 1, expires?: string): ZoppSecret {
-  const entry = { version: 1, by: "zk1", sealed: "", signature: "", to: "zk1e", ...(expires === undefined ? {} : { expires }) };
+  const entry = {
+    version: 1,
+    by: "zk1",
+    sealed: "",
+    signature: "",
+    to: "zk1e",
+    ...(expires === undefined ? {} : { expires }),
+  };
   const header = { version: 1, by: "zk1bob", signature: "" };
   return {
     apiVersion: "zopp.dev/v1alpha1",
@@ -99,11 +106,15 @@ t.test("history keeps the newest five and does not repeat itself", async (t) => 
   let status = nextStatus(bundle(), undefined, synced("d0"), NOW);
   for (let n = 1; n <= 6; n += 1) status = nextStatus(bundle(n), status, synced(`d${n}`), NOW);
   status = nextStatus(bundle(6), status, synced("d6", "99"), NOW);
-  t.strictSame(status.history?.map(({ digest }) => digest), ["d6", "d5", "d4", "d3", "d2"]);
+  t.strictSame(
+    status.history?.map(({ digest }) => digest),
+    ["d6", "d5", "d4", "d3", "d2"],
+  );
 });
 
 t.test("values that end are announced two weeks before", async (t) => {
-  const status = (expires: string) => conditionsOf(nextStatus(bundle(1, expires), undefined, synced(), NOW))["Expiring"];
+  const status = (expires: string) =>
+    conditionsOf(nextStatus(bundle(1, expires), undefined, synced(), NOW))["Expiring"];
   t.equal(status("2027-11-23T10:11:12Z"), undefined);
   t.equal(status("2026-12-07T10:11:13Z"), undefined);
   t.equal(status("2026-12-07T10:11:12Z"), "True ExpiresSoon");
@@ -123,8 +134,15 @@ t.test("a rested bundle loses the announcement when the value was renewed", asyn
 
 t.test("events tell transitions only", async (t) => {
   const first = nextStatus(bundle(), undefined, synced(), NOW);
-  const reasons = (previous: SecretStatus | undefined, outcome: Outcome, generation = 2, warnings: readonly string[] = []) =>
-    happenings(previous, nextStatus(bundle(generation), previous, outcome, NOW), outcome, warnings).map(({ reason }) => reason);
+  const reasons = (
+    previous: SecretStatus | undefined,
+    outcome: Outcome,
+    generation = 2,
+    warnings: readonly string[] = [],
+  ) =>
+    happenings(previous, nextStatus(bundle(generation), previous, outcome, NOW), outcome, warnings).map(
+      ({ reason }) => reason,
+    );
   t.strictSame(reasons(undefined, synced()), [], "a first sync is silent");
   t.strictSame(reasons(first, { kind: "rested" }), []);
   t.strictSame(reasons(first, synced()), [], "the same Secret again is silent");

@@ -5,16 +5,26 @@ import { entryKey } from "../../crds/crypto/entry.js";
 import { decryptionKeyFromRaw } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { acme, bundle, environmentKey, NOW, withHeader, withTombstone, withValue, world, writingBy } from "../../hack/fixtures.js";
+import {
+  acme,
+  bundle,
+  environmentKey,
+  NOW,
+  withHeader,
+  withTombstone,
+  withValue,
+  world,
+  writingBy,
+} from "../../hack/fixtures.js";
 import type { OpenRequest, OpenResult } from "../keyring/client.js";
 import type { ApplyOptions } from "../kube/client.js";
 import { apiError } from "../kube/errors.js";
-import { keyOf, type KubeObject, type Place, type Resource, SECRETS } from "../kube/resources.js";
+import { type KubeObject, keyOf, type Place, type Resource, SECRETS } from "../kube/resources.js";
 import { epochsOf } from "./epochs.js";
 import { reconcileSecret, type SecretDeps } from "./secret.js";
 import { BundleMemory } from "./secret.memory.js";
 import type { AppliedSecret } from "./target.js";
-import { FIELD_MANAGER, seenSecret, type SeenSecret } from "./target.seen.js";
+import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
 
 const WORLD = world();
 const WRITING = writingBy("alice", WORLD.environment);
@@ -41,7 +51,9 @@ interface Setup {
 function setup(given: Setup = {}) {
   const stored = { ...(given.bundle ?? bundle(WORLD.environment, { A: "alpha", B: "beta" })) };
   const metadata = { ...stored.metadata, uid: "bundle-uid", generation: 1, resourceVersion: "1" };
-  const bundles = new Map<string, ZoppSecret>([[KEY, { ...stored, metadata, ...(given.status ? { status: given.status } : {}) }]]);
+  const bundles = new Map<string, ZoppSecret>([
+    [KEY, { ...stored, metadata, ...(given.status ? { status: given.status } : {}) }],
+  ]);
   const targets = new Map<string, SeenSecret>();
   const calls: string[] = [];
   const writes: { object: AppliedSecret; options: ApplyOptions }[] = [];
@@ -88,14 +100,25 @@ function setup(given: Setup = {}) {
       return answer;
     },
   };
-  const memory = new BundleMemory(() => 0, () => 0.5);
+  const memory = new BundleMemory(
+    () => 0,
+    () => 0.5,
+  );
   const approvals = { required: 1, approvers: ["carol"] };
   const rule = { name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-1"] };
   const deps = {
     client,
     keyring,
-    bundles: { get: (key: string) => bundles.get(key), put: (object: ZoppSecret) => bundles.set(keyOf(object), object), drop() {} },
-    targets: { get: (key: string) => targets.get(key), put: (object: SeenSecret) => targets.set(keyOf(object), object), drop() {} },
+    bundles: {
+      get: (key: string) => bundles.get(key),
+      put: (object: ZoppSecret) => bundles.set(keyOf(object), object),
+      drop() {},
+    },
+    targets: {
+      get: (key: string) => targets.get(key),
+      put: (object: SeenSecret) => targets.set(keyOf(object), object),
+      drop() {},
+    },
     environments: { get: (name: string) => (name === "acme.shop.production" ? WORLD.environment.object : undefined) },
     workspaces: { get: () => acme({ environments: [given.approvals ? { ...rule, approvals } : rule] }) },
     policyOf: () => POLICY,
@@ -112,14 +135,22 @@ function setup(given: Setup = {}) {
     const before = bundles.get(KEY);
     const generation = (before?.metadata.generation ?? 0) + 1;
     const status = before?.status;
-    bundles.set(KEY, { ...changed, metadata: { ...metadata, generation }, ...(status === undefined ? {} : { status }) });
+    bundles.set(KEY, {
+      ...changed,
+      metadata: { ...metadata, generation },
+      ...(status === undefined ? {} : { status }),
+    });
   };
   const status = () => bundles.get(KEY)?.status;
   return { run, edit, status, calls, writes, replaced, events, released, targets, bundles, memory };
 }
 
 function managed(manager: string, operation: string, keys: readonly string[]) {
-  return { manager, operation, fieldsV1: { "f:data": { ".": {}, ...Object.fromEntries(keys.map((key) => [`f:${key}`, {}])) } } };
+  return {
+    manager,
+    operation,
+    fieldsV1: { "f:data": { ".": {}, ...Object.fromEntries(keys.map((key) => [`f:${key}`, {}])) } },
+  };
 }
 
 /** A keyring that trusts everything: it releases the entry keys of the fixture environment. */
@@ -129,16 +160,31 @@ function release(request: OpenRequest, released: Uint8Array[]): OpenResult {
   const keys = new Map<string, Uint8Array>();
   for (const [entry, { sealed, version }] of Object.entries(spec.data ?? {})) {
     if (sealed === undefined) continue;
-    const context = { workspace: "acme", project: "shop", environment: "production", epoch: 1, namespace, name, key: entry, version };
+    const context = {
+      workspace: "acme",
+      project: "shop",
+      environment: "production",
+      epoch: 1,
+      namespace,
+      name,
+      key: entry,
+      version,
+    };
     keys.set(entry, entryKey(key, context, decodeBase64(sealed) ?? new Uint8Array()));
   }
   released.push(...keys.values());
-  const secret = { apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", metadata: { namespace, name }, spec } as ZoppSecret;
+  const secret = {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppSecret",
+    metadata: { namespace, name },
+    spec,
+  } as ZoppSecret;
   const digest = bundleDigest(bundleStatements(secret, epochsOf(WORLD.environment.object)));
   return { ok: true, digest, policy: POLICY, keys, warnings: [] };
 }
 
-const refuse = (code: ZoppError["code"]) => () => ({ ok: false, policy: POLICY, error: new ZoppError(code, "no") }) as const;
+const refuse = (code: ZoppError["code"]) => () =>
+  ({ ok: false, policy: POLICY, error: new ZoppError(code, "no") }) as const;
 const reasons = (status: SecretStatus | undefined) =>
   Object.fromEntries((status?.conditions ?? []).map(({ type, status, reason }) => [type, `${status} ${reason}`]));
 
@@ -162,7 +208,10 @@ t.test("a new bundle becomes a Secret: one look, one opening, one write, one sta
   t.match(status(), { target: { name: "api", uid: "secret-uid", resourceVersion: "101" }, entries: 2, policy: POLICY });
   t.strictSame(events, []);
   t.equal(released.length, 2);
-  t.ok(released.every((key) => key.every((byte) => byte === 0)), "entry keys are overwritten");
+  t.ok(
+    released.every((key) => key.every((byte) => byte === 0)),
+    "entry keys are overwritten",
+  );
   t.equal(answer?.requeueAfterMs, memory.auditInMs(KEY));
 });
 
@@ -205,7 +254,9 @@ t.test("templates are rendered beside the values", async (t) => {
 
 t.test("a refusal leaves the Secret alone, is said once, and heals", async (t) => {
   const options: { open?: Setup["open"] } = {};
-  const { run, edit, calls, status, events, bundles } = setup({ open: (request) => options.open?.(request) ?? release(request, []) });
+  const { run, edit, calls, status, events, bundles } = setup({
+    open: (request) => options.open?.(request) ?? release(request, []),
+  });
   await run();
   const good = bundles.get(KEY) as ZoppSecret;
   calls.length = 0;
@@ -257,15 +308,30 @@ const FAILURES: Record<string, { given: Setup; ready: string; throws?: string }>
     throws: "TargetDenied",
   },
   "an immutable Secret is TargetImmutable": {
-    given: { applyError: apiError("apply", 422, { reason: "Invalid", details: { causes: [{ field: "data", reason: "FieldValueForbidden" }] } }) },
+    given: {
+      applyError: apiError("apply", 422, {
+        reason: "Invalid",
+        details: { causes: [{ field: "data", reason: "FieldValueForbidden" }] },
+      }),
+    },
     ready: "False TargetImmutable",
   },
   "another type is TargetImmutable": {
-    given: { applyError: apiError("apply", 422, { reason: "Invalid", details: { causes: [{ field: "type", reason: "FieldValueInvalid" }] } }) },
+    given: {
+      applyError: apiError("apply", 422, {
+        reason: "Invalid",
+        details: { causes: [{ field: "type", reason: "FieldValueInvalid" }] },
+      }),
+    },
     ready: "False TargetImmutable",
   },
   "a Secret that Kubernetes refuses otherwise is ApiInvalid": {
-    given: { applyError: apiError("apply", 422, { reason: "Invalid", details: { causes: [{ field: "metadata.labels", reason: "FieldValueInvalid" }] } }) },
+    given: {
+      applyError: apiError("apply", 422, {
+        reason: "Invalid",
+        details: { causes: [{ field: "metadata.labels", reason: "FieldValueInvalid" }] },
+      }),
+    },
     ready: "False ApiInvalid",
   },
   "a keyring that is down for long is told": {
@@ -318,7 +384,9 @@ t.test("a foreign Secret is found out before any key is released", async (t) => 
 });
 
 t.test("an adopted Secret loses what is not the bundle's", async (t) => {
-  const there = { metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/adopt": "api", keep: "me" } } };
+  const there = {
+    metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/adopt": "api", keep: "me" } },
+  };
   const { run, calls, writes, replaced } = setup({ there, others: ["OLD"] });
   await run();
   t.strictSame(calls, ["get api", "open", "apply secrets", "replace", "apply zoppsecrets/status"]);
@@ -353,20 +421,31 @@ t.test("the Secret has no owner where the bundle or the environment says so", as
     await run();
     return writes[0]?.object.metadata.ownerReferences;
   };
-  const policy = (deletionPolicy: "Delete" | "Retain") => bundle(WORLD.environment, { A: "a" }, { target: { deletionPolicy } });
+  const policy = (deletionPolicy: "Delete" | "Retain") =>
+    bundle(WORLD.environment, { A: "a" }, { target: { deletionPolicy } });
   t.notOk(await written({ bundle: policy("Retain") }));
   t.notOk(await written({ approvals: true }));
   t.ok(await written({ approvals: true, bundle: policy("Delete") }));
 });
 
 t.test("what the target asks for is written, and nothing of the bundle's own metadata", async (t) => {
-  const target = { name: "named", labels: { team: "shop" }, annotations: { note: "n" }, immutable: true, type: "example.com/x" };
+  const target = {
+    name: "named",
+    labels: { team: "shop" },
+    annotations: { note: "n" },
+    immutable: true,
+    type: "example.com/x",
+  };
   const start = bundle(WORLD.environment, { A: "a" }, { target });
   const tracked = { ...start, metadata: { ...start.metadata, labels: { "argocd.argoproj.io/instance": "shop" } } };
   const { run, writes } = setup({ bundle: tracked });
   await run();
   const object = writes[0]?.object;
-  t.match(object, { type: "example.com/x", immutable: true, metadata: { name: "named", labels: { team: "shop" }, annotations: { note: "n" } } });
+  t.match(object, {
+    type: "example.com/x",
+    immutable: true,
+    metadata: { name: "named", labels: { team: "shop" }, annotations: { note: "n" } },
+  });
   t.notOk(object?.metadata.labels?.["argocd.argoproj.io/instance"]);
 });
 
@@ -391,7 +470,11 @@ t.test("a header that changes the target is another digest", async (t) => {
 
 t.test("condensing a Secret keeps no value that kubectl left in its annotations", async (t) => {
   const annotations = { "kubectl.kubernetes.io/last-applied-configuration": "{secret}", other: "x" };
-  const managedFields = [managed(FIELD_MANAGER, "Apply", ["A"]), managed(FIELD_MANAGER, "Update", ["B"]), managed("x", "Apply", ["A", "C"])];
+  const managedFields = [
+    managed(FIELD_MANAGER, "Apply", ["A"]),
+    managed(FIELD_MANAGER, "Update", ["B"]),
+    managed("x", "Apply", ["A", "C"]),
+  ];
   const seen = seenSecret({ metadata: { ...PLACE, uid: "u", resourceVersion: "1", annotations, managedFields } });
   t.strictSame(seen.metadata.annotations, { other: "x" });
   t.strictSame(seen.writers, { ours: ["A"], others: ["B", "C"] });

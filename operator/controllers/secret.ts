@@ -138,7 +138,14 @@ async function act(
   }
   try {
     const acted = await openAndWrite(
-      { bundle, digest: given.digest, hold: step.hold, epochs: epochs(bundle, deps), retain: retains(bundle, deps), signal },
+      {
+        bundle,
+        digest: given.digest,
+        hold: step.hold,
+        epochs: epochs(bundle, deps),
+        retain: retains(bundle, deps),
+        signal,
+      },
       deps,
     );
     if (acted.outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
@@ -198,7 +205,12 @@ async function writeStatus(bundle: ZoppSecret, status: SecretStatus, deps: Secre
   }
 }
 
-function refusal(error: ZoppError, policy: readonly string[] = [], stage: Refused["stage"] = "verify", digest?: string): Outcome {
+function refusal(
+  error: ZoppError,
+  policy: readonly string[] = [],
+  stage: Refused["stage"] = "verify",
+  digest?: string,
+): Outcome {
   return { kind: "refused", error, stage, policy, digest };
 }
 

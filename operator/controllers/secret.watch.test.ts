@@ -1,7 +1,7 @@
 import t from "tap";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { ChangeHandler } from "../kube/informer.js";
-import { keyOf, type KubeObject } from "../kube/resources.js";
+import { type KubeObject, keyOf } from "../kube/resources.js";
 import { Freshest } from "./freshest.js";
 import { withOurStatus } from "./secret.js";
 import { BundleMemory } from "./secret.memory.js";
@@ -57,7 +57,15 @@ interface Shape {
   readonly asked?: string;
 }
 
-function bundle({ name = "api", version = "1", generation = 1, target, ready, environment = "a/b/c", asked }: Shape = {}): ZoppSecret {
+function bundle({
+  name = "api",
+  version = "1",
+  generation = 1,
+  target,
+  ready,
+  environment = "a/b/c",
+  asked,
+}: Shape = {}): ZoppSecret {
   const condition = { type: "Ready", status: ready, reason: "x", message: "", lastTransitionTime: "" };
   return {
     apiVersion: "zopp.dev/v1alpha1",
@@ -70,13 +78,20 @@ function bundle({ name = "api", version = "1", generation = 1, target, ready, en
       generation,
       ...(asked === undefined ? {} : { annotations: { "zopp.dev/reconcile": asked } }),
     },
-    spec: { environment, header: { version: 1, by: "", signature: "" }, ...(target === undefined ? {} : { target: { name: target } }) },
+    spec: {
+      environment,
+      header: { version: 1, by: "", signature: "" },
+      ...(target === undefined ? {} : { target: { name: target } }),
+    },
     ...(ready === undefined ? {} : { status: { conditions: [condition] } }),
   } as ZoppSecret;
 }
 
 function secret(name: string, version: string): SeenSecret {
-  return { metadata: { namespace: "shop", name, uid: "s", resourceVersion: version }, writers: { ours: [], others: [] } };
+  return {
+    metadata: { namespace: "shop", name, uid: "s", resourceVersion: version },
+    writers: { ours: [], others: [] },
+  };
 }
 
 t.test("first lists wait behind people's changes, new bundles too, edits do not", async (t) => {

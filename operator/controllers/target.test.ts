@@ -1,5 +1,5 @@
 import t from "tap";
-import { ZoppError } from "../../crds/errors.js";
+import type { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { MAX_SECRET_BYTES, refuseWrongShape, targetKeys, targetName, targetType } from "./target.js";
 
