@@ -54,7 +54,9 @@ export function command(actions: Actions): Command {
     .description("Holds a cluster's private keys and decides what is trusted; releases entry keys to the operator.")
     .version(VERSION)
     .addHelpText("after", AFTER_HELP)
-    .showHelpAfterError("(see --help)");
+    .showHelpAfterError("(see --help)")
+    // commander has said what is wrong; 2 is the exit code for usage
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
   program
     .command("keygen")
     .description("make a seed, and the public key file that the operator pins this keyring by; never overwrites")

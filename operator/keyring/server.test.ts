@@ -241,3 +241,11 @@ t.test("closing finishes the calls that run, refuses new connections, and waits 
   await closed;
   t.equal(await fate(await tlsTo(keyring.port, KEYS.operator)), "closed");
 });
+
+t.test("closing waits for nobody who connected and never spoke", async (t) => {
+  const keyring = await testKeyring(t);
+  const socket = await tlsTo(keyring.port, KEYS.stranger);
+  await once(socket, "secureConnect");
+  await keyring.close();
+  socket.destroy();
+});

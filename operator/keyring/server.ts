@@ -45,6 +45,7 @@ const LIMITS = {
   strangersPerSecond: 10,
   idleMs: 10 * 60_000,
   handshakeMs: 10_000,
+  goodbyeMs: 250,
 } as const;
 
 const PEER = createContextKey<Peer | null>(null, { description: "the caller" });
@@ -99,17 +100,27 @@ export function listen(options: ServerOptions): Promise<Listening> {
   });
 }
 
+/** Sessions by how many calls run in each. */
+type Sessions = ReadonlyMap<http2.ServerHttp2Session, number>;
+
 /** Closes what proves no identity before a byte of HTTP is read, and what is too many. */
-function guardConnections(server: Http2SecureServer, metrics: KeyringMetrics): ReadonlySet<http2.ServerHttp2Session> {
-  const sessions = new Set<http2.ServerHttp2Session>();
+function guardConnections(server: Http2SecureServer, metrics: KeyringMetrics): Sessions {
+  const sessions = new Map<http2.ServerHttp2Session, number>();
   server.prependListener("secureConnection", (socket: TLSSocket) => {
     if (peerKey(socket) === null || sessions.size >= LIMITS.connections) socket.destroy();
   });
   server.on("session", (session) => {
-    sessions.add(session);
+    sessions.set(session, 0);
     metrics.connections(1);
-    session.setTimeout(LIMITS.idleMs, () => session.close());
+    session.setTimeout(LIMITS.idleMs, () => session.destroy());
     session.on("error", () => session.destroy());
+    session.on("stream", (stream) => {
+      sessions.set(session, (sessions.get(session) ?? 0) + 1);
+      stream.once("close", () => {
+        const calls = sessions.get(session);
+        if (calls !== undefined) sessions.set(session, calls - 1);
+      });
+    });
     session.once("close", () => {
       sessions.delete(session);
       metrics.connections(-1);
@@ -182,9 +193,14 @@ function admit(peer: Peer, method: string, rate: Rate): void {
 }
 
 /** Tells every connection to go away once its calls are done. */
-function close(server: Http2SecureServer, sessions: ReadonlySet<http2.ServerHttp2Session>): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    for (const session of sessions) session.close();
-  });
+/** Says goodbye to everybody, and waits for those whose calls run; who is idle, or never spoke, is not waited for. */
+async function close(server: Http2SecureServer, sessions: Sessions): Promise<void> {
+  server.close();
+  const ended = [...sessions.keys()].map((session) => new Promise((resolve) => session.once("close", resolve)));
+  for (const session of sessions.keys()) session.close();
+  const goodbye = setTimeout(() => {
+    for (const [session, calls] of sessions) if (calls === 0) session.destroy();
+  }, LIMITS.goodbyeMs);
+  await Promise.all(ended);
+  clearTimeout(goodbye);
 }
