@@ -14,8 +14,7 @@ import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../crds/p
 import { environmentStatement, workspaceStatement } from "../crds/statement.js";
 import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import { parseEnvironment, parseWorkspace } from "../crds/validate.js";
-import { advance } from "./pins.js";
-import { judgeFromPins, signerOf } from "./policy.js";
+import { judgeFromPins, remember, signerOf } from "./policy.js";
 import type { Session } from "./session.js";
 import { type Change, change } from "./store/store.js";
 
@@ -57,14 +56,8 @@ export async function storeAmendment(session: Session, amendment: Amendment): Pr
   });
   const where = await store.write(changes);
   // what still waits for signatures is accepted by nobody yet, so no pin follows it
-  if (notes.length === 0) remember(session, workspace, environments);
+  if (notes.length === 0) await remember(session, workspace, environments);
   return { workspace, environments, where: [...new Set(where)], notes };
-}
-
-function remember(session: Session, workspace: AcceptedWorkspace, environments: readonly AcceptedEnvironment[]): void {
-  const pin = { workspace: workspace.name, owners: workspace.ownersDigest, minVersion: workspace.version };
-  advance(session.context, pin);
-  for (const { scope, version } of environments) advance(session.context, pin, { scope, version });
 }
 
 async function nextWorkspace(session: Session, amendment: Amendment, notes: string[]): Promise<AcceptedWorkspace> {

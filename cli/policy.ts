@@ -40,7 +40,7 @@ export async function acceptWorkspace(session: Session, name: string): Promise<A
     throw new ZoppError("NotFound", `there is no workspace ${name} in ${store.title}`);
   }
   const judged = judgeFromPins(session.context, candidate);
-  advance(session.context, { workspace: name, owners: judged.ownersDigest, minVersion: judged.version });
+  await remember(session, judged, []);
   return judged;
 }
 
@@ -77,9 +77,36 @@ export async function acceptEnvironment(
   if (candidate === undefined)
     throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
   const judged = judgeSeen(session.context, candidate, workspace);
-  const pin = { workspace: workspace.name, owners: workspace.ownersDigest, minVersion: workspace.version };
-  advance(session.context, pin, { scope: judged.scope, version: judged.version });
+  await remember(session, workspace, [judged]);
   return judged;
+}
+
+/**
+ * Lets the pins advance to what was accepted. Drafts are left out (git's HEAD has an older version): taking back an
+ * edit that nobody else has seen is no rollback.
+ */
+export async function remember(
+  session: Session,
+  workspace: AcceptedWorkspace,
+  environments: readonly AcceptedEnvironment[],
+): Promise<void> {
+  const store = await session.store();
+  const isDraft = async (
+    kind: "ZoppWorkspace" | "ZoppEnvironment",
+    name: string,
+    version: number,
+  ): Promise<boolean> => {
+    const head = await store.committed(kind, { name }).catch(() => undefined);
+    return head !== undefined && head.spec.version < version;
+  };
+  const { name, ownersDigest: owners, version } = workspace;
+  const draft = await isDraft("ZoppWorkspace", name, version);
+  const pin = { workspace: name, owners, minVersion: draft ? 0 : version };
+  if (!draft) advance(session.context, pin);
+  for (const { object, scope, version: seen } of environments) {
+    if (!(await isDraft("ZoppEnvironment", object.metadata.name, seen)))
+      advance(session.context, pin, { scope, version: seen });
+  }
 }
 
 /** `workspace.project.environment`: the object's name. */
