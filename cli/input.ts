@@ -50,9 +50,10 @@ function answer(question: string, echo: boolean): Promise<string> {
   // opened for one question: a stream that is only paused would go on taking what is typed for the next
   const input = new ReadStream(openSync(TERMINAL, "r"));
   const output = new WriteStream(openSync(TERMINAL, "w"));
-  output.write(question);
+  // raw before the question: whoever answers at once must not be echoed by the terminal itself
   input.setRawMode(true);
   input.setEncoding("utf8");
+  output.write(question);
   return new Promise<string>((done, fail) => {
     const line = new TypedLine(echo ? (text) => void output.write(text) : () => {});
     input.on("error", fail);
