@@ -1,0 +1,129 @@
+import t from "tap";
+import { ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import { KEY, managed, PLACE, reasons, refuse, type Setup, setup, WORLD, WRITING } from "../../hack/bundle-story.js";
+import { bundle, withHeader } from "../../hack/fixtures.js";
+import { apiError } from "../kube/errors.js";
+import { FIELD_MANAGER, seenSecret } from "./target.seen.js";
+
+t.test("a keyring that restarts is not told: nothing is written, it is tried again", async (t) => {
+  const { run, calls, status } = setup({ open: () => new ZoppError("KeyringUnavailable", "no"), failures: 9 });
+  await t.rejects(run(), { code: "KeyringUnavailable" });
+  t.strictSame(calls, ["get api", "open"]);
+  t.equal(status(), undefined);
+});
+
+t.test("a wrongly set-up keyring is told and asked again, although the table calls it terminal", async (t) => {
+  const { run, status } = setup({ open: refuse("KeyringMismatch") });
+  const answer = await run();
+  t.match(reasons(status()), { Ready: "False KeyringMismatch", Reconciling: "True KeyringMismatch" });
+  t.ok((answer?.requeueAfterMs ?? Number.POSITIVE_INFINITY) <= 60_000);
+});
+
+t.test("a foreign Secret is found out before any key is released", async (t) => {
+  const { run, calls, status, events } = setup({ there: { metadata: { ...PLACE, uid: "f", resourceVersion: "5" } } });
+  const answer = await run();
+  t.strictSame(calls, ["get api", "apply zoppsecrets/status"]);
+  t.match(reasons(status()), { Ready: "False TargetConflict" });
+  t.equal(answer?.requeueAfterMs, 300_000);
+  await run();
+  t.equal(calls.length, 2, "and is left alone");
+  t.strictSame(events, ["TargetConflict"]);
+});
+
+t.test("an adopted Secret loses what is not the bundle's", async (t) => {
+  const there = {
+    metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/adopt": "api", keep: "me" } },
+  };
+  const { run, calls, writes, replaced } = setup({ there, others: ["OLD"] });
+  await run();
+  t.strictSame(calls, ["get api", "open", "apply secrets", "replace", "apply zoppsecrets/status"]);
+  t.match(writes[0], { object: { metadata: { uid: "f" } }, options: { force: true } });
+  t.strictSame(Object.keys(replaced[0]?.data ?? {}), ["A", "B"]);
+  t.match(replaced[0]?.metadata, { uid: "f", resourceVersion: "101" });
+  t.notOk(replaced[0]?.metadata.managedFields);
+});
+
+t.test("a merged Secret gets our keys and keeps its own", async (t) => {
+  const there = { metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/merge": "api" } } };
+  const { run, calls, writes } = setup({ there, others: ["OLD"] });
+  await run();
+  t.notOk(calls.includes("replace"));
+  const [write] = writes;
+  t.equal(write?.options.force, false);
+  t.strictSame(Object.keys(write?.object ?? {}).sort(), ["data", "metadata"]);
+  t.strictSame(write?.object.metadata.labels, { "zopp.dev/managed": "keys" });
+  t.notOk(write?.object.metadata.ownerReferences, "it is not deleted with the bundle");
+});
+
+t.test("a key that another writer holds in a merged Secret is a conflict", async (t) => {
+  const there = { metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/merge": "api" } } };
+  const { run, status } = setup({ there, applyError: apiError("apply", 409, { reason: "Conflict" }) });
+  await run();
+  t.match(reasons(status()), { Ready: "False TargetConflict" });
+});
+
+t.test("the Secret has no owner where the bundle or the environment says so", async (t) => {
+  const written = async (given: Setup) => {
+    const { run, writes } = setup(given);
+    await run();
+    return writes[0]?.object.metadata.ownerReferences;
+  };
+  const policy = (deletionPolicy: "Delete" | "Retain") =>
+    bundle(WORLD.environment, { A: "a" }, { target: { deletionPolicy } });
+  t.notOk(await written({ bundle: policy("Retain") }));
+  t.notOk(await written({ approvals: true }));
+  t.ok(await written({ approvals: true, bundle: policy("Delete") }));
+});
+
+t.test("what the target asks for is written, and nothing of the bundle's own metadata", async (t) => {
+  const target = {
+    name: "named",
+    labels: { team: "shop" },
+    annotations: { note: "n" },
+    immutable: true,
+    type: "example.com/x",
+  };
+  const start = bundle(WORLD.environment, { A: "a" }, { target });
+  const tracked = { ...start, metadata: { ...start.metadata, labels: { "argocd.argoproj.io/instance": "shop" } } };
+  const { run, writes } = setup({ bundle: tracked });
+  await run();
+  const object = writes[0]?.object;
+  t.match(object, {
+    type: "example.com/x",
+    immutable: true,
+    metadata: { name: "named", labels: { team: "shop" }, annotations: { note: "n" } },
+  });
+  t.notOk(object?.metadata.labels?.["argocd.argoproj.io/instance"]);
+});
+
+t.test("a bundle that is gone, or going, is let go", async (t) => {
+  const { run, calls, bundles } = setup();
+  const there = bundles.get(KEY) as ZoppSecret;
+  bundles.set(KEY, { ...there, metadata: { ...there.metadata, deletionTimestamp: "2026-11-23T10:11:12Z" } });
+  await run();
+  bundles.delete(KEY);
+  await run();
+  t.strictSame(calls, []);
+});
+
+t.test("a header that changes the target is another digest", async (t) => {
+  const { run, edit, calls, bundles } = setup();
+  await run();
+  edit(withHeader(bundles.get(KEY) as ZoppSecret, { target: { labels: { a: "b" } } }, WRITING));
+  calls.length = 0;
+  await run();
+  t.strictSame(calls, ["open", "apply secrets", "apply zoppsecrets/status"]);
+});
+
+t.test("condensing a Secret keeps no value that kubectl left in its annotations", async (t) => {
+  const annotations = { "kubectl.kubernetes.io/last-applied-configuration": "{secret}", other: "x" };
+  const managedFields = [
+    managed(FIELD_MANAGER, "Apply", ["A"]),
+    managed(FIELD_MANAGER, "Update", ["B"]),
+    managed("x", "Apply", ["A", "C"]),
+  ];
+  const seen = seenSecret({ metadata: { ...PLACE, uid: "u", resourceVersion: "1", annotations, managedFields } });
+  t.strictSame(seen.metadata.annotations, { other: "x" });
+  t.strictSame(seen.writers, { ours: ["A"], others: ["B", "C"] });
+});
