@@ -67,13 +67,20 @@ function lacks(path: string, schema: FullSchema): string[] {
   return [...names.filter((keyword) => !(keyword in schema)), ...forbidden].map((keyword) => `${path}: ${keyword}`);
 }
 
-const versions = readdirSync(MANIFESTS).map((file) => {
-  const crd = parse(readFileSync(join(MANIFESTS, file), "utf8"));
-  const { spec, status } = crd.spec.versions[0].schema.openAPIV3Schema.properties as Record<string, FullSchema>;
-  const kind: string = crd.spec.names.kind;
-  const signed = spec === undefined ? [] : schemasOf(spec, `${kind}.spec`);
-  return { kind, crd, signed, all: [...signed, ...(status === undefined ? [] : schemasOf(status, `${kind}.status`))] };
-});
+const versions = readdirSync(MANIFESTS, { encoding: "utf8" })
+  .filter((file) => file.endsWith(".yaml"))
+  .map((file) => {
+    const crd = parse(readFileSync(join(MANIFESTS, file), "utf8"));
+    const { spec, status } = crd.spec.versions[0].schema.openAPIV3Schema.properties as Record<string, FullSchema>;
+    const kind: string = crd.spec.names.kind;
+    const signed = spec === undefined ? [] : schemasOf(spec, `${kind}.spec`);
+    return {
+      kind,
+      crd,
+      signed,
+      all: [...signed, ...(status === undefined ? [] : schemasOf(status, `${kind}.status`))],
+    };
+  });
 
 t.test("every field has a description and limits, and none has a default", async (t) => {
   const wanting = versions.flatMap(({ all }) => all.flatMap(([path, schema]) => lacks(path, schema)));
