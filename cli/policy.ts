@@ -83,7 +83,8 @@ export async function acceptEnvironment(
 
 /**
  * Lets the pins advance to what was accepted. Drafts are left out (git's HEAD has an older version): taking back an
- * edit that nobody else has seen is no rollback.
+ * edit that nobody else has seen is no rollback. HEAD's object must be good by the pins as well: else whoever writes to
+ * git could keep the pins from advancing.
  */
 export async function remember(
   session: Session,
@@ -97,7 +98,7 @@ export async function remember(
     version: number,
   ): Promise<boolean> => {
     const head = await store.committed(kind, { name }).catch(() => undefined);
-    return head !== undefined && head.spec.version < version;
+    return head !== undefined && head.spec.version < version && isGood(session, head, workspace);
   };
   const { name, ownersDigest: owners, version } = workspace;
   const draft = await isDraft("ZoppWorkspace", name, version);
@@ -106,6 +107,17 @@ export async function remember(
   for (const { object, scope, version: seen } of environments) {
     if (!(await isDraft("ZoppEnvironment", object.metadata.name, seen)))
       advance(session.context, pin, { scope, version: seen });
+  }
+}
+
+/** True when an object of git's HEAD chains from the pins. */
+function isGood(session: Session, head: ZoppWorkspace | ZoppEnvironment, workspace: AcceptedWorkspace): boolean {
+  try {
+    if (head.kind === "ZoppWorkspace") judgeFromPins(session.context, head, true);
+    else judgeSeen(session.context, head, workspace);
+    return true;
+  } catch {
+    return false;
   }
 }
 
