@@ -15,7 +15,7 @@ import type { OpenRequest, OpenResult } from "../operator/keyring/client.js";
 import type { ApplyOptions } from "../operator/kube/client.js";
 import { apiError } from "../operator/kube/errors.js";
 import { type KubeObject, keyOf, type Place, type Resource, SECRETS } from "../operator/kube/resources.js";
-import { acme, bundle, environmentKey, NOW, world, writingBy } from "./fixtures.js";
+import { bundle, environmentKey, NOW, world, writingBy } from "./fixtures.js";
 
 export const WORLD = world();
 export const WRITING = writingBy("alice", WORLD.environment);
@@ -35,7 +35,8 @@ export interface Setup {
   readonly applyError?: ZoppError;
   /** managedFields of the answer to that write. */
   readonly others?: readonly string[];
-  readonly failures?: number;
+  /** How long opening and writing have been tried in vain. */
+  readonly triedForMs?: number;
   readonly approvals?: boolean;
 }
 
@@ -110,12 +111,14 @@ export function setup(given: Setup = {}) {
   const seen = { calls, writes, replaced };
   const client = clientOf(given, seen);
   const keyring = keyringOf(given, calls, released);
+  const clock = { ms: 0 };
+  const told = { policy: false };
   const memory = new BundleMemory(
-    () => 0,
+    () => clock.ms,
     () => 0.5,
   );
-  const approvals = { required: 1, approvers: ["carol"] };
-  const rule = { name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-1"] };
+  if (given.triedForMs !== undefined) memory.trying(KEY);
+  clock.ms += given.triedForMs ?? 0;
   const deps = {
     client,
     keyring,
@@ -130,11 +133,13 @@ export function setup(given: Setup = {}) {
       drop() {},
     },
     environments: { get: (name: string) => (name === "acme.shop.production" ? WORLD.environment.object : undefined) },
-    workspaces: { get: () => acme({ environments: [given.approvals ? { ...rule, approvals } : rule] }) },
+    asksApprovals: () => (told.policy ? (given.approvals ?? false) : undefined),
+    refreshPolicy: async () => {
+      told.policy = true;
+    },
     policyOf: () => POLICY,
     events: { event: async (_r: unknown, _m: unknown, { reason }: { reason: string }) => void events.push(reason) },
     memory,
-    failuresOf: () => given.failures ?? 0,
     now: () => NOW,
     wrote: (secret: SeenSecret) => void targets.set(keyOf(secret), secret),
     opened() {},

@@ -122,7 +122,7 @@ export class ZoppOperator extends dotI.default {
       listeners.push(policy.changed);
       waiting.push(policy.pending);
     }
-    const watch = this.#secrets({ book, events, workspaces, environments });
+    const watch = this.#secrets({ book, events, environments });
     listeners.push((change) => watch.policyChanged(change));
     await this.#run(book, watch);
   }
@@ -153,7 +153,8 @@ export class ZoppOperator extends dotI.default {
       targets,
       memory,
       policyOf: (path) => shared.book.policyOf(path),
-      failuresOf: (key) => queue.failuresOf(key),
+      asksApprovals: (path) => shared.book.asksApprovals(path),
+      refreshPolicy: () => shared.book.refresh(),
       now: () => new Date(),
       wrote: (secret) => targets.put(secret),
       opened: (result, seconds) => metrics.opened(result, seconds),
@@ -218,7 +219,6 @@ export class ZoppOperator extends dotI.default {
 interface SecretsParts {
   readonly book: PolicyBook;
   readonly events: Recorder;
-  readonly workspaces: Informer<ZoppWorkspace>;
   readonly environments: Informer<ZoppEnvironment>;
 }
 

@@ -151,6 +151,22 @@ t.test("a keyring that does not answer is a problem until it answers, which is t
   await book.stop();
 });
 
+t.test("whoever needs to know now is told what the keyring says now", async (t) => {
+  const asking = state("acme.shop.prod", "e1", { approvals: true });
+  const { book, asked, settle } = setup([
+    description([state("acme", "w1")], [state("acme.shop.prod")]),
+    description([state("acme", "w1")], [asking, state("acme.shop.dev", "e2")]),
+  ]);
+  book.start();
+  await settle();
+  t.equal(book.asksApprovals("acme/shop/prod"), undefined, "an environment that is not accepted says nothing");
+  await Promise.all([book.refresh(), book.refresh()]);
+  t.equal(book.asksApprovals("acme/shop/prod"), true);
+  t.equal(book.asksApprovals("acme/shop/dev"), false);
+  t.equal(asked.times, 2, "and two who ask at once share the answer");
+  await book.stop();
+});
+
 t.test("a stopped book asks nothing", async (t) => {
   const { book, asked, settle } = setup([ACME]);
   book.start();

@@ -69,6 +69,13 @@ export class PolicyBook {
     else this.#schedule(FIRST_MS);
   }
 
+  /** Asks now, or joins the question that is on its way; resolves when the keyring has answered, or did not. */
+  async refresh(): Promise<void> {
+    this.#cancel();
+    this.#ask();
+    await this.#asking;
+  }
+
   /** Null when the keyring answered last time, else why it did not. */
   get problem(): string | null {
     if (this.#problem !== undefined) return `keyring: ${this.#problem.code}`;
@@ -83,6 +90,12 @@ export class PolicyBook {
   /** What the keyring made of a workspace (its name) or an environment (`workspace.project.environment`). */
   state(kind: "workspaces" | "environments", name: string): PolicyState | undefined {
     return this.#description?.[kind].find((state) => state.name === name);
+  }
+
+  /** Whether the owners ask for approvals in an environment (its path); undefined until the keyring has accepted it. */
+  asksApprovals(path: string): boolean | undefined {
+    const state = this.state("environments", path.replaceAll("/", "."));
+    return state?.accepted === undefined ? undefined : (state.approvals ?? false);
   }
 
   /** Digests of the workspace and environment accepted for a path; undefined until the keyring has spoken. */

@@ -11,6 +11,7 @@ export class BundleMemory {
   readonly #foreignAt = new Map<string, number>();
   readonly #auditAt = new Map<string, number>();
   readonly #changedAt = new Map<string, number>();
+  readonly #tryingSince = new Map<string, number>();
   readonly #makers = new Map<string, string>();
 
   /** `now` gives milliseconds that only grow, `random` numbers from 0 to below 1. */
@@ -44,6 +45,17 @@ export class BundleMemory {
     if (this.auditInMs(key) <= 0) this.#auditAt.set(key, this.#now() + (0.5 + this.#random()) * DAY_MS);
     this.#demanded.delete(key);
     this.#changedAt.delete(key);
+    this.#tryingSince.delete(key);
+  }
+
+  /** The bundle is about to be opened and written; the first attempt counts until it is settled. */
+  trying(key: string): void {
+    if (!this.#tryingSince.has(key)) this.#tryingSince.set(key, this.#now());
+  }
+
+  /** How long opening and writing have been tried in vain. */
+  tryingForMs(key: string): number {
+    return this.#now() - (this.#tryingSince.get(key) ?? this.#now());
   }
 
   /** A change of the bundle was seen; the first one counts until it is settled. */
@@ -88,6 +100,6 @@ export class BundleMemory {
   /** The bundle is gone. */
   forget(key: string): void {
     this.#demanded.delete(key);
-    for (const map of [this.#foreignAt, this.#auditAt, this.#changedAt]) map.delete(key);
+    for (const map of [this.#foreignAt, this.#auditAt, this.#changedAt, this.#tryingSince]) map.delete(key);
   }
 }

@@ -7,7 +7,7 @@ import { apiError } from "../kube/errors.js";
 import { FIELD_MANAGER, seenSecret } from "./target.seen.js";
 
 t.test("a keyring that restarts is not told: nothing is written, it is tried again", async (t) => {
-  const { run, calls, status } = setup({ open: () => new ZoppError("KeyringUnavailable", "no"), failures: 9 });
+  const { run, calls, status } = setup({ open: () => new ZoppError("KeyringUnavailable", "no"), triedForMs: 4_999 });
   await t.rejects(run(), { code: "KeyringUnavailable" });
   t.strictSame(calls, ["get api", "open"]);
   t.equal(status(), undefined);

@@ -164,7 +164,7 @@ const FAILURES: Record<string, { given: Setup; ready: string; throws?: string }>
     ready: "False ApiInvalid",
   },
   "a keyring that is down for long is told": {
-    given: { open: () => new ZoppError("KeyringUnavailable", "no"), failures: 10 },
+    given: { open: () => new ZoppError("KeyringUnavailable", "no"), triedForMs: 5_000 },
     ready: "False KeyringUnavailable",
     throws: "KeyringUnavailable",
   },

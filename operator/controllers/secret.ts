@@ -2,7 +2,7 @@
 // The rules are in secret.plan.ts, the writing in secret.act.ts, the words in secret.status.ts.
 import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
-import type { SecretStatus, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
+import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
 import type { ApiClient } from "../kube/client.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
@@ -28,13 +28,14 @@ export interface SecretDeps extends ActDeps {
   readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
   readonly targets: Pick<Freshest<SeenSecret>, "get" | "put" | "drop">;
   readonly environments: { get(name: string): ZoppEnvironment | undefined };
-  readonly workspaces: { get(name: string): ZoppWorkspace | undefined };
   /** Digests of the accepted policy of an environment (`workspace/project/environment`), once they are known. */
   policyOf(environment: string): readonly string[] | undefined;
+  /** Whether the accepted policy asks for approvals in an environment; undefined until the keyring has told. */
+  asksApprovals(environment: string): boolean | undefined;
+  /** Asks the keyring for its policy now; resolves when it has answered, or did not. */
+  refreshPolicy(): Promise<void>;
   readonly events: Pick<Recorder, "event">;
   readonly memory: BundleMemory;
-  /** How often this bundle's work failed in a row. */
-  failuresOf(key: string): number;
   readonly now: () => Date;
   /** Told what a bundle's conditions are now (null: it is gone), and when a change reached its Secret. */
   readonly tell: {
@@ -43,8 +44,8 @@ export interface SecretDeps extends ActDeps {
   };
 }
 
-/** Failures that a restart of keyring or API server explains are not told before this many in a row (about 5 s). */
-const QUIET_FAILURES = 10;
+/** Failures that a restart of keyring or API server explains are told only when they go on for longer than this. */
+export const QUIET_MS = 5_000;
 const QUIET = new Set([
   "KeyringUnavailable",
   "Unauthenticated",
@@ -133,6 +134,7 @@ async function act(
   if (step.do === "refuse")
     return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step.afterMs);
   const target = targetKey(bundle);
+  deps.memory.trying(key);
   if (!deps.memory.startMaking(target, key)) {
     throw new ZoppError("ApiConflict", `bundle ${key}: another bundle is making the Secret ${targetName(bundle)}`);
   }
@@ -143,7 +145,7 @@ async function act(
         digest: given.digest,
         hold: step.hold,
         epochs: epochs(bundle, deps),
-        retain: retains(bundle, deps),
+        retain: await retains(bundle, deps),
         signal,
       },
       deps,
@@ -167,7 +169,7 @@ async function settle(
 ): Promise<ReconcileAnswer> {
   const refused = outcome.kind === "refused" ? outcome.error : undefined;
   const passing = refused !== undefined && !HEALED_BY_CHANGE.has(refused.code);
-  if (passing && QUIET.has(refused.code) && deps.failuresOf(key) < QUIET_FAILURES) throw refused;
+  if (passing && QUIET.has(refused.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw refused;
   const previous = deps.bundles.get(key)?.status;
   const next = nextStatus(bundle, previous, outcome, deps.now());
   if (!sameStatus(previous, next)) {
@@ -215,12 +217,11 @@ function refusal(
 }
 
 /** The Secret outlives its bundle where the target says so; by default where the environment asks for approvals. */
-function retains(bundle: ZoppSecret, deps: SecretDeps): boolean {
-  const asked = bundle.spec.target?.deletionPolicy;
+async function retains({ spec }: ZoppSecret, deps: SecretDeps): Promise<boolean> {
+  const asked = spec.target?.deletionPolicy;
   if (asked !== undefined) return asked === "Retain";
-  const [workspace = "", ...scope] = bundle.spec.environment.split("/");
-  const rule = deps.workspaces.get(workspace)?.spec.environments?.find(({ name }) => name === scope.join("/"));
-  return (rule?.approvals?.required ?? 0) > 0;
+  if (deps.asksApprovals(spec.environment) === undefined) await deps.refreshPolicy();
+  return deps.asksApprovals(spec.environment) ?? false;
 }
 
 function epochs(bundle: ZoppSecret, deps: SecretDeps): Epochs {
