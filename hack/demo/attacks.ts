@@ -10,6 +10,7 @@ import type { ErrorCode } from "../../crds/errors.js";
 import { readEnvironment } from "../../crds/policy/environment.js";
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import { parseEnvironment, parseSecret } from "../../crds/validate.js";
+import { ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
 import { PLACE, type Scene, type ScenePlace, type SeenSecret } from "./scene.js";
 import type { Seat } from "./stage.js";
 import { MANIFEST } from "./story.js";
@@ -175,4 +176,5 @@ async function takeOver(scene: Scene): Promise<void> {
   await scene.type("zopp cluster add eu-1 --yes", { seat });
   await scene.type("printf mallory-was-here | zopp set shop-prod/api DB_PASSWORD", { seat });
   await scene.type("kubectl apply --server-side -R -f zopp", { seat });
+  await scene.refused(ZOPP_WORKSPACES, "evil", "NotPinned");
 }

@@ -19,11 +19,12 @@ async function main(): Promise<number> {
     await play(scene);
     if (process.env["KEEP"]) {
       keep(scene);
-      await interrupted;
+      await new Promise(() => undefined);
     }
     return 0;
   } catch (error) {
-    tell(narrator, error, stage);
+    // whatever was under way when everything was stopped has failed, which is no news
+    if (!interrupted.aborted) tell(narrator, error, stage);
     return 1;
   } finally {
     await stage.stop();
@@ -35,6 +36,7 @@ async function play(scene: Scene): Promise<void> {
   const started = performance.now();
   narrator.title("zopp: from a signed manifest in git to a live Secret");
   narrator.say(`Everything here is real, and lies in ${stage.folder}`);
+  if ((await stage.shell("git --version")).code !== 0) throw new NotAsTold("git is not found, and the story needs it");
   await playStory(scene);
   await playAttacks(scene);
   await lookFurther(scene);
@@ -51,7 +53,7 @@ async function lookFurther(scene: Scene): Promise<void> {
   scene.narrator.say("");
   scene.narrator.say("Every acceptance and refusal was recorded before any key was released, in a hash-linked log:");
   const records = await scene.type(
-    `kubectl get zoppauditsegments -n zopp-system -o jsonpath='{range .items[*]}{.spec.records}{"\\n"}{end}' | while read -r s; do echo "$s" | base64 -d | gunzip; done | tail -n 3`,
+    `kubectl get zoppauditsegments -n zopp-system -o jsonpath='{range .items[*]}{.spec.records}{"\\n"}{end}' | while read -r s; do echo "$s" | base64 -d | gunzip; done | tail -n 3 | sed -E 's/,"(time|actor|evidence|digest|policy|request)":("[^"]*"|\\[[^]]*\\])//g'`,
   );
   scene.check(records.includes('"NotPinned"'), "the last refusal is in it");
 }
@@ -81,18 +83,18 @@ function tell(narrator: Narrator, error: unknown, stage: Stage): void {
   }
 }
 
-/** Ends the stage, then the process, at the first signal; a second one does not wait. Never resolves by itself. */
-function endOnSignal(stage: Stage): Promise<never> {
-  let ending = false;
+/** Ends the stage, then the process, at the first signal; a second one does not wait. Gives what tells that it came. */
+function endOnSignal(stage: Stage): AbortSignal {
+  const ending = new AbortController();
   for (const [signal, code] of Object.entries(EXIT_BY_SIGNAL)) {
     process.on(signal, () => {
-      if (ending) process.exit(code);
-      ending = true;
+      if (ending.signal.aborted) process.exit(code);
+      ending.abort();
       process.stdout.write("\nstopping everything\n");
       void stage.stop().finally(() => process.exit(code));
     });
   }
-  return new Promise(() => undefined);
+  return ending.signal;
 }
 
 process.exitCode = await main();

@@ -98,7 +98,7 @@ export function wrapped(text: string, width: number): readonly string[] {
 function brokenCommand(line: string): readonly string[] {
   const lines: string[] = [];
   let present = "";
-  for (const part of line.split(/ (?=--?[a-z]|\| )/)) {
+  for (const part of line.split(/ (?=--[a-z]|-o |\| )/)) {
     if (present !== "" && present.length + part.length + 3 > WIDTH - 8) {
       lines.push(`${present} \\`);
       present = part;

@@ -1,8 +1,8 @@
 // Owns playing: typing a command and showing what it prints, checking that something is so, looking at the cluster.
 // Does not own the story.
 
-import type { ZoppSecret } from "../../crds/types.gen.js";
-import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import type { ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
+import { type KubeObject, type Resource, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import type { Narrator } from "./narrate.js";
 import { ALICE, type Seat, type Stage } from "./stage.js";
@@ -70,12 +70,18 @@ export class Scene {
     this.narrator.check(text);
   }
 
-  /** Asks a probe of a process and shows the answer; gives it as `503 NoPolicy`. */
-  async probe(port: number, path: string): Promise<string> {
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
-    const text = `${answer.status} ${(await answer.text()).trim()}`;
-    this.narrator.output(`GET http://127.0.0.1:${port}${path}  →  ${text}`);
-    return text;
+  /** Asks a probe of a process until it answers so (`503 NoPolicy`: it may still be starting), and shows the answer. */
+  async probe(port: number, path: string, wanted: string): Promise<void> {
+    const url = `http://127.0.0.1:${port}${path}`;
+    let text = "no answer";
+    const asked = async () => {
+      const answer = await fetch(url);
+      text = `${answer.status} ${(await answer.text()).trim()}`;
+      return text === wanted;
+    };
+    await eventually(asked).catch(() => undefined);
+    this.narrator.output(`GET ${url}  →  ${text}`);
+    if (text !== wanted) throw new NotAsTold(`${path} says ${text}, not ${wanted}`);
   }
 
   /** Waits until Ready of a bundle's present generation has this reason; gives its message. Throws NotAsTold. */
@@ -89,6 +95,17 @@ export class Scene {
     };
     const { message = "" } = await eventually(waiting, { timeoutMs: 20_000 });
     return message;
+  }
+
+  /** Waits until a policy object says in its status that it is refused for this reason. */
+  async refused(resource: Resource, name: string, reason: string): Promise<void> {
+    await eventually(
+      async () => {
+        const { status } = await this.stage.client.get<ZoppWorkspace>(resource, { name });
+        return status?.conditions?.some((each) => each.type === "Ready" && each.reason === reason);
+      },
+      { timeoutMs: 20_000, message: `${name} is ${reason}` },
+    );
   }
 
   /** The Secret of a bundle, its values as text; undefined where there is none. */

@@ -71,12 +71,9 @@ async function startKeyring(scene: Scene, pin: string): Promise<string> {
   const { fingerprint } = JSON.parse(opened) as { fingerprint: string };
   narrator.say("");
   const { keyringHealth } = stage.ports;
-  scene.check((await scene.probe(keyringHealth, "/healthz")).startsWith("200"), "it is healthy");
-  const ready = await scene.probe(keyringHealth, "/readyz");
-  scene.check(
-    ready.startsWith("503") && ready.includes("NoPolicy"),
-    "and not ready: no policy of that pin is here yet",
-  );
+  await scene.probe(keyringHealth, "/healthz", "200 ok");
+  await scene.probe(keyringHealth, "/readyz", "503 NoPolicy");
+  narrator.check("it is healthy, and not ready: no policy of that pin is here yet");
   await scene.type(PUBLISHED);
   scene.check(
     /^[0-9a-f-]{29}$/.test(fingerprint),
@@ -114,11 +111,8 @@ async function deliver(scene: Scene): Promise<void> {
   narrator.say("The manifests are applied as they are, by kubectl, Argo CD or Flux. Namespaces are made first.");
   await scene.type("kubectl create namespace shop-prod && kubectl create namespace shop-canary");
   await scene.type(APPLY);
-  await stage.keyring.healthy(stage.ports.keyringHealth);
-  scene.check(
-    (await scene.probe(stage.ports.keyringHealth, "/readyz")).startsWith("200"),
-    "the policy chains from the pin: the keyring is ready",
-  );
+  await scene.probe(stage.ports.keyringHealth, "/readyz", "200 ok");
+  narrator.check("the policy chains from the pin: the keyring is ready");
   narrator.say("");
   narrator.say(
     "The operator holds no keys: it asks the keyring, which checks every signature and right, records, and answers.",
