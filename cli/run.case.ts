@@ -1,5 +1,6 @@
 // A workbench for tests: temporary folders, people with identities of their own, and command lines run in process.
 // Real cryptography, stores and files; only clock, terminal and the cost of passphrases are given.
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -189,4 +190,23 @@ export function principalOf(
 ): Principal {
   const keys = { signingKey: signing.verifyKey.text, encryptionKey: encryption.publicKey.text };
   return { name, kind, devices: [{ name: "laptop", ...keys }] };
+}
+
+/** Runs git in the workbench's checkout, as alice and whatever this machine's own settings are; gives what it prints. */
+export function git(bench: Workbench, ...args: readonly string[]): string {
+  const who = [
+    "-c",
+    "user.name=alice",
+    "-c",
+    "user.email=alice@example.com",
+    "-c",
+    "commit.gpgsign=false",
+    "-c",
+    "init.defaultBranch=main",
+  ];
+  return execFileSync("git", [...who, ...args], {
+    cwd: bench.checkout,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
 }

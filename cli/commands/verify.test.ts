@@ -1,29 +1,10 @@
 // Checking a whole store: what is found, that all of it is found, and with which exit code; with and without a git base.
 // The rules behind the findings are tested in crds/.
-import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import t from "tap";
-import { principalOf, Workbench } from "../run.case.js";
+import { git, principalOf, Workbench } from "../run.case.js";
 
 const BUNDLE = "zopp/shop-dev/api.yaml";
-
-function git(bench: Workbench, ...args: readonly string[]): string {
-  const who = [
-    "-c",
-    "user.name=alice",
-    "-c",
-    "user.email=alice@example.com",
-    "-c",
-    "commit.gpgsign=false",
-    "-c",
-    "init.defaultBranch=main",
-  ];
-  return execFileSync("git", [...who, ...args], {
-    cwd: bench.checkout,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-}
 
 function commit(bench: Workbench): void {
   git(bench, "add", "-A");

@@ -1,33 +1,14 @@
 // Edits of a directory store: only the entry that changes, all or nothing, clean merges in git, clear refusals.
 // What the edits mean is the commands' tests' business.
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import t from "tap";
-import { Workbench } from "../run.case.js";
+import { git, Workbench } from "../run.case.js";
 import { type Disk, replaceFiles } from "./files.js";
 
 const BUNDLE = "zopp/shop-dev/api.yaml";
 const KEYS = ["A", "DB_PASSWORD", "NO", "on", "tls.crt", "1.5", "2026-11-23"];
-
-function git(bench: Workbench, ...args: readonly string[]): string {
-  const who = [
-    "-c",
-    "user.name=alice",
-    "-c",
-    "user.email=alice@example.com",
-    "-c",
-    "commit.gpgsign=false",
-    "-c",
-    "init.defaultBranch=main",
-  ];
-  return execFileSync("git", [...who, ...args], {
-    cwd: bench.checkout,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-}
 
 /** The lines of one entry, its key's line first. */
 function linesOf(text: string, key: string): string[] {

@@ -1,5 +1,6 @@
 // Approvals: signatures beside the author's, counted by person and only of the environment's approvers.
 // What is approved is the caller's statement.
+import { type ErrorCode, ZoppError } from "../errors.js";
 import { type Statement, verifyStatement } from "../statement.js";
 import type { Signature, WorkspaceEnvironment } from "../types.gen.js";
 import { subjectIncludes } from "./rights.js";
@@ -42,4 +43,12 @@ export function approvalsOf(given: ApprovalCase): Approvals {
   }
   const missing = Math.max(0, required - persons.size);
   return { missing, given: [...persons], approvers: approvers.filter((name) => !persons.has(name)) };
+}
+
+/** Throws `code` (PartlySigned, PendingApproval) naming who could approve, when `what` lacks approvals that its rule asks for. */
+export function refuseUnapproved(given: ApprovalCase, code: ErrorCode, what: string): void {
+  const { missing, approvers } = approvalsOf(given);
+  if (missing === 0) return;
+  const required = given.rule.approvals?.required ?? 0;
+  throw new ZoppError(code, `${what} lacks ${missing} of ${required} approvals (by ${approvers.join(", ")})`);
 }

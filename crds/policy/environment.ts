@@ -4,7 +4,7 @@ import { type EncryptionKey, parseEncryptionKey } from "../crypto/keys.js";
 import { ZoppError } from "../errors.js";
 import { environmentStatement, verifyStatement } from "../statement.js";
 import type { EnvironmentGrant, EnvironmentKey, WorkspaceEnvironment, ZoppEnvironment } from "../types.gen.js";
-import { approvalsOf } from "./approvals.js";
+import { refuseUnapproved } from "./approvals.js";
 import { includesRead, may, type RightsContext, scopeCovers } from "./rights.js";
 import { hasEnded, refuseFarVersion } from "./versions.js";
 import type { AcceptedWorkspace } from "./workspace.js";
@@ -94,7 +94,10 @@ export function judgeEnvironment(given: EnvironmentCase): AcceptedEnvironment {
   refuseOutdated(judged, rule);
   refuseShape(judged, accepted, rule);
   const author = refuseUnsigned(given, judged);
-  refuseUnapproved(given, judged, rule, author);
+  const signatures = candidate.spec.signatures.slice(1);
+  const statement = environmentStatement(candidate.spec, true);
+  const what = `environment ${judged.path}: version ${judged.version}`;
+  refuseUnapproved({ workspace, rule, author, statement, signatures, now }, "PartlySigned", what);
   refuseGrants(given, judged, author);
   refuseRecipients(given, judged, rule);
   return judged;
@@ -162,29 +165,6 @@ function refuseUnsigned(given: EnvironmentCase, judged: AcceptedEnvironment): st
 function rightsBefore({ workspace, accepted, now }: EnvironmentCase, judged: AcceptedEnvironment): RightsContext {
   const grants = accepted?.object.spec.grants;
   return { workspace: workspace.object.spec, environment: judged.scope, grants, now };
-}
-
-function refuseUnapproved(
-  given: EnvironmentCase,
-  judged: AcceptedEnvironment,
-  rule: WorkspaceEnvironment,
-  author: string,
-): void {
-  const required = rule.approvals?.required ?? 0;
-  if (required === 0) return;
-  const signatures = judged.object.spec.signatures.slice(1);
-  const statement = environmentStatement(judged.object.spec, true);
-  const { missing, approvers } = approvalsOf({
-    workspace: given.workspace,
-    rule,
-    author,
-    statement,
-    signatures,
-    now: given.now,
-  });
-  if (missing === 0) return;
-  const text = `environment ${judged.path}: version ${judged.version} lacks ${missing} of ${required} approvals (by ${approvers.join(", ")})`;
-  throw new ZoppError("PartlySigned", text);
 }
 
 /** Grants of the environment reach no higher than their signer, and a read that is limited to keys needs a keyring. */

@@ -104,7 +104,7 @@ export class PolicyBook {
     const served = this.environment(name);
     if (served !== undefined) return served;
     const [workspace = ""] = path.split("/");
-    if (this.#pinOf(workspace) === undefined && !this.#mayBeFirst(workspace)) {
+    if (this.#pinOf(workspace) === undefined && !this.#awaitsFirst) {
       throw new ZoppError("NotPinned", `workspace ${workspace} is not pinned in this keyring`);
     }
     const refused = this.#verdicts.workspaces.get(workspace)?.refused;
@@ -185,7 +185,7 @@ export class PolicyBook {
     const owner = candidate.spec.workspace;
     const workspace = this.workspace(owner);
     if (workspace === undefined) {
-      const code = this.#pinOf(owner) === undefined && !this.#mayBeFirst(owner) ? "NotPinned" : "NoPolicy";
+      const code = this.#pinOf(owner) === undefined && !this.#awaitsFirst ? "NotPinned" : "NoPolicy";
       throw new ZoppError(code, `environment ${name}: workspace ${owner} is not in force in this keyring`);
     }
     const accepted = this.#environments.get(name)?.environment;
@@ -243,13 +243,14 @@ export class PolicyBook {
     return taken === undefined ? undefined : parsePin(taken);
   }
 
-  #mayBeFirst(_workspace: string): boolean {
+  /** True while a first use may still pin a workspace. */
+  get #awaitsFirst(): boolean {
     return this.#options.trust.firstUse && this.#options.ledger.pins.size === 0;
   }
 
   /** The pin that a first use would take; refuses to choose between two. */
   #firstUse(candidate: ZoppWorkspace, all: readonly KubeObject[]): Pin | undefined {
-    if (!this.#mayBeFirst(candidate.metadata.name)) return undefined;
+    if (!this.#awaitsFirst) return undefined;
     if (all.length > 1) {
       const names = all.map(({ metadata }) => metadata.name).sort();
       throw new ZoppError("AmbiguousFirstUse", `there are ${names.length} workspaces: ${names.join(", ")}`);
