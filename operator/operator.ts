@@ -164,7 +164,11 @@ export class ZoppOperator extends dotI.default {
       },
     };
     this.#controller("zoppsecret", queue, workers, (key, signal) => reconcileSecret(key, deps, signal));
-    return new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory });
+    const watch = new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory });
+    shared.environments.onChange((_, now, initial) => {
+      if (now !== undefined && !initial) watch.environmentChanged(keyOf(now).replaceAll(".", "/"));
+    });
+    return watch;
   }
 
   /** Everything about workspaces, or about environments. */

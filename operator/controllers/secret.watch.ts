@@ -39,8 +39,17 @@ export class BundleWatch {
 
   /** Other policy is accepted for these environments: bundles that are not ready may be now. */
   policyChanged({ accepted, recovered }: PolicyChange): void {
+    this.#enqueueUnready(({ spec }) => recovered || accepted.has(spec?.environment));
+  }
+
+  /** An environment (its path) came or changed in the API, where its keys are read: bundles that lacked one have it now. */
+  environmentChanged(path: string): void {
+    this.#enqueueUnready(({ spec }) => spec?.environment === path);
+  }
+
+  #enqueueUnready(concerned: (bundle: ZoppSecret) => boolean): void {
     for (const bundle of this.#deps.all()) {
-      if (!recovered && !accepted.has(bundle.spec?.environment)) continue;
+      if (!concerned(bundle)) continue;
       const key = keyOf(bundle);
       if (readyReason(this.#deps.bundles.get(key)?.status)?.status !== "True") this.#deps.queue.add(key, "background");
     }
