@@ -71,6 +71,9 @@ function clientOf(given: Setup, seen: Seen) {
       seen.calls.push(`apply ${resource.plural}${options.subresource === undefined ? "" : `/${options.subresource}`}`);
       if (resource !== SECRETS) return { metadata: { ...object.metadata, resourceVersion: String(++version) } };
       if (given.applyError !== undefined) throw given.applyError;
+      if (object.metadata.resourceVersion !== undefined && given.there !== undefined) {
+        throw apiError("apply", 409, { reason: "Conflict" });
+      }
       // what was sent is copied: the caller overwrites its buffers
       seen.writes.push({ object: structuredClone(object) as AppliedSecret, options });
       return answerTo(object, given.others ?? []);

@@ -130,7 +130,7 @@ function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<
 async function write(act: Act, data: Map<string, Uint8Array>, deps: ActDeps): Promise<SeenSecret> {
   const { bundle, hold, retain, signal } = act;
   const object = secretObject(bundle, hold, data, retain);
-  // an absent Secret is made without force: should somebody else make it meanwhile, theirs is not overwritten
+  // what is created or merged into has no field of ours to take back by force
   const force = hold.mode === "update" || hold.mode === "adopt";
   try {
     const answer = await deps.client.apply(SECRETS, object, {

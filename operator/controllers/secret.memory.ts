@@ -3,7 +3,7 @@
 
 const DAY_MS = 24 * 3600_000;
 
-/** Demands, looks at foreign Secrets, daily audits, and who is making which Secret. Lives as long as the process. */
+/** Demands, names that are taken, looks at foreign Secrets and daily audits. Lives as long as the process. */
 export class BundleMemory {
   readonly #now: () => number;
   readonly #random: () => number;
@@ -12,7 +12,7 @@ export class BundleMemory {
   readonly #auditAt = new Map<string, number>();
   readonly #changedAt = new Map<string, number>();
   readonly #tryingSince = new Map<string, number>();
-  readonly #makers = new Map<string, string>();
+  readonly #nameTaken = new Set<string>();
 
   /** `now` gives milliseconds that only grow, `random` numbers from 0 to below 1. */
   constructor(now: () => number, random: () => number = Math.random) {
@@ -69,8 +69,19 @@ export class BundleMemory {
     return at === undefined ? undefined : (this.#now() - at) / 1000;
   }
 
+  /** Creating the target failed: something stands under its name. It stays so until somebody has {@link looked}. */
+  nameTaken(key: string): void {
+    this.#nameTaken.add(key);
+  }
+
+  /** True when the target must be looked at before it is written. */
+  isNameTaken(key: string): boolean {
+    return this.#nameTaken.has(key);
+  }
+
   /** The bundle's target was just looked up: `foreign` = it is somebody else's. */
   looked(key: string, foreign: boolean): void {
+    this.#nameTaken.delete(key);
     if (foreign) this.#foreignAt.set(key, this.#now());
     else this.#foreignAt.delete(key);
   }
@@ -81,25 +92,9 @@ export class BundleMemory {
     return at === undefined ? undefined : this.#now() - at;
   }
 
-  /**
-   * Takes the right to make a Secret that is not there yet: two bundles that name one target and find it absent at
-   * the same moment must not both make it. False when another bundle is at it.
-   */
-  startMaking(target: string, key: string): boolean {
-    const maker = this.#makers.get(target);
-    if (maker !== undefined && maker !== key) return false;
-    this.#makers.set(target, key);
-    return true;
-  }
-
-  /** Gives that right back. */
-  stopMaking(target: string, key: string): void {
-    if (this.#makers.get(target) === key) this.#makers.delete(target);
-  }
-
   /** The bundle is gone. */
   forget(key: string): void {
-    this.#demanded.delete(key);
+    for (const set of [this.#demanded, this.#nameTaken]) set.delete(key);
     for (const map of [this.#foreignAt, this.#auditAt, this.#changedAt, this.#tryingSince]) map.delete(key);
   }
 }

@@ -34,7 +34,11 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
   },
 
   // something changed
-  "a new bundle has its target looked up before anything is opened": { given: {}, want: { do: "look" } },
+  "a new bundle is opened without a look: its write only creates": {
+    given: {},
+    want: { do: "open", hold: { mode: "create" } },
+  },
+  "a new bundle whose name is taken has its target looked up": { given: { nameTaken: true }, want: { do: "look" } },
   "a new bundle without a Secret is opened": {
     given: { target: "absent" },
     want: { do: "open", hold: { mode: "create" } },

@@ -26,11 +26,13 @@ export interface Situation {
   readonly demanded: boolean;
   /** How long ago this target was found to be somebody else's; undefined if it was not. */
   readonly foreignSinceMs?: number | undefined;
+  /** A write that only creates found that something stands under the target's name. */
+  readonly nameTaken?: boolean;
 }
 
 /** How a Secret may be written. */
 export interface Hold {
-  /** `create`: there is none; `update`: ours; `adopt`: told to take it over; `merge`: told to add our keys. */
+  /** `create`: only if there is none; `update`: ours; `adopt`: told to take it over; `merge`: told to add our keys. */
   readonly mode: "create" | "update" | "adopt" | "merge";
   /** The Secret that was looked at: writing another one under the same name fails. */
   readonly uid?: string | undefined;
@@ -50,8 +52,17 @@ export function decide(given: Situation): Step {
     const waiting = waitsForChange(given);
     if (waiting !== undefined) return waiting;
   }
-  if (given.target === "unknown") return { do: "look" };
+  if (given.target === "unknown" && !mayCreate(given)) return { do: "look" };
   return holdOf(given.bundle, given.target);
+}
+
+/**
+ * A bundle that never had a Secret is opened without a look, which would cost as much as the write: the write only
+ * creates, so it fails if anything stands there. Everything else is looked at before anything is released for it.
+ */
+function mayCreate({ status, nameTaken }: Situation): boolean {
+  if (nameTaken === true || status?.target !== undefined) return false;
+  return reasonCode(readyReason(status)) !== "TargetConflict";
 }
 
 /** Ready, unchanged, and the Secret is the one that was written last. Policy plays no part. */
@@ -92,7 +103,6 @@ function afterForeign({ foreignSinceMs }: Situation): Step | undefined {
 }
 
 function stillForeign({ bundle, target }: Situation): Step | undefined {
-  if (target === "unknown") return undefined;
   const step = holdOf(bundle, target);
   return step.do === "refuse" ? step : undefined;
 }
@@ -104,8 +114,8 @@ function isLastTarget({ status, target }: Situation): boolean {
 }
 
 /** Whether, and how, the Secret under the target's name may be written. */
-export function holdOf(bundle: ZoppSecret, target: SeenSecret | "absent"): Step {
-  if (target === "absent") return { do: "open", hold: { mode: "create" } };
+export function holdOf(bundle: ZoppSecret, target: Situation["target"]): Step {
+  if (typeof target === "string") return { do: "open", hold: { mode: "create" } };
   const { uid, annotations = {}, ownerReferences = [], deletionTimestamp } = target.metadata;
   if (deletionTimestamp !== undefined) return { do: "rest", afterMs: TERMINATING_MS };
   const open = (mode: Hold["mode"]): Step => ({ do: "open", hold: { mode, uid } });

@@ -17,11 +17,12 @@ import { bundle, withTombstone, withValue } from "../../hack/fixtures.js";
 import { apiError } from "../kube/errors.js";
 import { FIELD_MANAGER } from "./target.seen.js";
 
-t.test("a new bundle becomes a Secret: one look, one opening, one write, one status", async (t) => {
+t.test("a new bundle becomes a Secret: one opening, one write that only creates, one status", async (t) => {
   const { run, calls, writes, status, events, released, memory } = setup();
   const answer = await run();
-  t.strictSame(calls, ["get api", "open", "apply secrets", "apply zoppsecrets/status"]);
+  t.strictSame(calls, ["open", "apply secrets", "apply zoppsecrets/status"]);
   const [write] = writes;
+  t.equal(write?.object.metadata.resourceVersion, "1", "which no Secret can have");
   t.strictSame(write?.object.data, { A: btoa("alpha"), B: btoa("beta") });
   t.match(write?.options, { fieldManager: FIELD_MANAGER, force: false, metadataOnly: true });
   t.match(write?.object, {

@@ -99,6 +99,7 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     policy: deps.policyOf(bundle.spec.environment),
     demanded: deps.memory.isDemanded(key),
     foreignSinceMs: deps.memory.foreignSinceMs(key),
+    nameTaken: deps.memory.isNameTaken(key),
   };
 }
 
@@ -133,29 +134,19 @@ async function act(
   if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step.afterMs);
   if (step.do === "refuse")
     return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step.afterMs);
-  const target = targetKey(bundle);
   deps.memory.trying(key);
-  if (!deps.memory.startMaking(target, key)) {
-    throw new ZoppError("ApiConflict", `bundle ${key}: another bundle is making the Secret ${targetName(bundle)}`);
+  const { hold } = step;
+  const retain = await retains(bundle, deps);
+  const { outcome, warnings } = await openAndWrite(
+    { bundle, digest: given.digest, hold, epochs: epochs(bundle, deps), retain, signal },
+    deps,
+  );
+  if (outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
+  else if (hasStatus(outcome.error, 409)) {
+    deps.targets.drop(targetKey(bundle));
+    if (hold.mode === "create") deps.memory.nameTaken(key);
   }
-  try {
-    const acted = await openAndWrite(
-      {
-        bundle,
-        digest: given.digest,
-        hold: step.hold,
-        epochs: epochs(bundle, deps),
-        retain: await retains(bundle, deps),
-        signal,
-      },
-      deps,
-    );
-    if (acted.outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
-    else if (hasStatus(acted.outcome.error, 409)) deps.targets.drop(target);
-    return await settle(key, bundle, acted.outcome, deps, undefined, acted.warnings);
-  } finally {
-    deps.memory.stopMaking(target, key);
-  }
+  return settle(key, bundle, outcome, deps, undefined, warnings);
 }
 
 /** Writes the status if it says anything new, and tells when to come back. */

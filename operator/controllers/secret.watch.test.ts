@@ -194,14 +194,15 @@ t.test("each bundle is audited once a day, at a moment of its own", async (t) =>
   t.equal(memory.auditInMs("shop/api"), dayMs);
 });
 
-t.test("two bundles cannot make one Secret at the same moment", async (t) => {
+t.test("a name that is taken is remembered until somebody looked, or the bundle is gone", async (t) => {
   const { memory } = setup();
-  t.ok(memory.startMaking("shop/x", "shop/a"));
-  t.notOk(memory.startMaking("shop/x", "shop/b"));
-  memory.stopMaking("shop/x", "shop/b");
-  t.notOk(memory.startMaking("shop/x", "shop/b"));
-  memory.stopMaking("shop/x", "shop/a");
-  t.ok(memory.startMaking("shop/x", "shop/b"));
+  memory.nameTaken("shop/a");
+  memory.nameTaken("shop/b");
+  t.ok(memory.isNameTaken("shop/a"));
+  memory.looked("shop/a", true);
+  t.notOk(memory.isNameTaken("shop/a"));
+  memory.forget("shop/b");
+  t.notOk(memory.isNameTaken("shop/b"));
 });
 
 t.test("a write that the watch never shows is looked at again", async (t) => {

@@ -3,7 +3,13 @@
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import { apiVersionOf, type KubeObject, type OwnerReference, ZOPP_SECRETS } from "../kube/resources.js";
+import {
+  apiVersionOf,
+  type KubeObject,
+  type ObjectMeta,
+  type OwnerReference,
+  ZOPP_SECRETS,
+} from "../kube/resources.js";
 import type { Hold } from "./secret.plan.js";
 
 /** On every Secret that zopp writes to, whole or in part: the operator watches Secrets by this label only. */
@@ -55,7 +61,7 @@ export function secretObject(bundle: ZoppSecret, hold: Hold, data: Data, retain:
   const { namespace } = bundle.metadata;
   const encoded: Record<string, string> = {};
   for (const [key, value] of data) encoded[key] = encodeBase64(value);
-  const base = { name: targetName(bundle), namespace, ...(hold.uid === undefined ? {} : { uid: hold.uid }) };
+  const base = { name: targetName(bundle), namespace, ...precondition(hold) };
   if (hold.mode === "merge") return { metadata: { ...base, labels: { [MANAGED_LABEL]: "keys" } }, data: encoded };
   const { labels, annotations, immutable } = bundle.spec.target ?? {};
   return {
@@ -70,6 +76,18 @@ export function secretObject(bundle: ZoppSecret, hold: Hold, data: Data, retain:
     data: encoded,
   };
 }
+
+/**
+ * Whatever stands under the name already must be the Secret that was looked at. Server-side apply has no "only create",
+ * but with a resourceVersion that no Secret can have it does just that: it creates, or answers 409.
+ */
+function precondition({ mode, uid }: Hold): Partial<ObjectMeta> {
+  if (mode === "create") return { resourceVersion: NO_VERSION };
+  return uid === undefined ? {} : { uid };
+}
+
+/** etcd's first revision: it is taken before anything can be stored. */
+const NO_VERSION = "1";
 
 function ownerReference({ metadata }: ZoppSecret): OwnerReference {
   const { name, uid = "" } = metadata;
