@@ -156,7 +156,7 @@ export class Testbed {
   /** Starts the operator and waits until it is ready; `more` are further flags. */
   async startOperator(more: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<void> {
     const token = join(this.folder, "token");
-    writeFileSync(token, await this.#pod.token(), { mode: 0o600 });
+    writeFileSync(token, await this.token(), { mode: 0o600 });
     const args = ["--kubeconfig", this.controlPlane.kubeconfig, "--keyring", `127.0.0.1:${this.ports.keyring}`];
     args.push("--keyring-key", this.#publicKey, "--token-file", token, "--bind-address", "127.0.0.1");
     args.push("--health-port", String(this.ports.health), "--metrics-port", String(this.ports.metrics), ...more);
@@ -245,6 +245,11 @@ export class Testbed {
     await this.client.close();
     await this.controlPlane.stop();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** A token that the keyring enrols with, as the operator has it. */
+  token(): Promise<string> {
+    return this.#pod.token();
   }
 
   /** The pinned key of the keyring, as its public file says. */

@@ -2,10 +2,11 @@
 // Prints ratios and writes build/bench.json. It judges nothing: limits stand beside the figures.
 import { mkdir, writeFile } from "node:fs/promises";
 import { VERSION } from "../../crds/version.js";
-import { NAMESPACES, SECRETS } from "../../operator/kube/resources.js";
+import { SECRETS } from "../../operator/kube/resources.js";
 import { packageRoot } from "../package-root.js";
 import { changes } from "./change.js";
 import { median, rounded } from "./figures.js";
+import { keyringAlone, type Opening } from "./keyring.js";
 import { memory } from "./memory.js";
 import { IN_FLIGHT, writeRaw } from "./raw.js";
 import { type Figures, table } from "./report.js";
@@ -78,31 +79,51 @@ async function rounds(world: World) {
   return { raw: median(raws), synced };
 }
 
-async function foreignSecrets({ testbed }: World): Promise<void> {
-  await testbed.apply(NAMESPACES, { metadata: { name: "foreign" } });
+async function foreignSecrets({ testbed }: World, namespace: string): Promise<void> {
   await inParallel(FOREIGN, (at) => {
     const secret = {
       apiVersion: "v1",
       kind: "Secret",
-      metadata: { name: nameOf(at), namespace: "foreign" },
+      metadata: { name: `foreign-${nameOf(at)}`, namespace },
       data: { VALUE: Buffer.alloc(512, 7).toString("base64") },
     };
     return testbed.client.create(SECRETS, secret, { metadataOnly: true });
   });
 }
 
+/** A keyring that has opened so many bundles and an operator that was started after that, then beside other people's Secrets. */
+async function memories(world: World) {
+  const namespace = "xwing-memory";
+  const measure = async (what: string) => {
+    const found = await memory(world, ["--namespaces", namespace]);
+    await world.testbed.operator.stop();
+    const { operatorMiB, keyringMiB } = found;
+    say(`memory ${what}: operator ${operatorMiB.toFixed(0)} MiB, keyring ${keyringMiB.toFixed(0)} MiB`);
+    return found;
+  };
+  await layOut(world, "xwing", namespace, BUNDLES);
+  await measure(`right after a first sync of ${BUNDLES} bundles`);
+  const small = await measure("after a restart of the operator");
+  await foreignSecrets(world, namespace);
+  const large = await measure(`with ${FOREIGN} foreign Secrets`);
+  return { small, large };
+}
+
 async function run(world: World): Promise<Figures> {
   say(`${BUNDLES} bundles of five values, ${ROUNDS} rounds`);
+  const { small, large } = await memories(world);
   const { raw: limit, synced } = await rounds(world);
   const restarted = await restart(world, `x25519-${ROUNDS}`);
   say(
     `restart with nothing changed: ready in ${restarted.readyMs.toFixed(0)} ms, ${restarted.writes} writes, ${restarted.opens} opens`,
   );
   await world.testbed.operator.stop();
-  const small = await memory(world, ["--namespaces", "xwing-1"]);
+  const alone = await keyringAlone(world, BUNDLES);
   say(
-    `memory with ${BUNDLES} bundles: operator ${small.operatorMiB.toFixed(0)} MiB, keyring ${small.keyringMiB.toFixed(0)} MiB`,
+    `keyring alone: ${alone.unseen.entriesPerCpuSecond.toFixed(0)} unseen and ${alone.known.entriesPerCpuSecond.toFixed(0)} known entries per CPU second`,
   );
+  await world.testbed.startOperator(["--namespaces", "xwing-1"]);
+  await quiet(world.testbed);
   const idle = await changes(world, "xwing-1", EDITS);
   say(`one changed value, idle: p50 ${idle.p50Ms.toFixed(0)} ms, p99 ${idle.p99Ms.toFixed(0)} ms`);
   await world.testbed.operator.stop();
@@ -113,10 +134,7 @@ async function run(world: World): Promise<Figures> {
     `one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`,
   );
   await quiet(world.testbed);
-  await world.testbed.operator.stop();
-  await foreignSecrets(world);
-  const large = await memory(world, ["--namespaces", "xwing-1,foreign"]);
-  return figuresOf({ limit, synced, restarted, idle, backlog, small, large });
+  return figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone });
 }
 
 interface Measured {
@@ -127,9 +145,10 @@ interface Measured {
   readonly backlog: Figures["change"]["backlog"];
   readonly small: { readonly operatorMiB: number; readonly keyringMiB: number };
   readonly large: { readonly operatorMiB: number; readonly keyringMiB: number };
+  readonly alone: Readonly<Record<"unseen" | "known", Opening>>;
 }
 
-function figuresOf({ limit, synced, restarted, idle, backlog, small, large }: Measured): Figures {
+function figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone }: Measured): Figures {
   const of = (sealing: Sealing) => {
     const pick = (read: (figure: Synced) => number): number => median(synced[sealing].map(read));
     const rate = pick(({ bundlesPerSecond }) => bundlesPerSecond);
@@ -153,10 +172,10 @@ function figuresOf({ limit, synced, restarted, idle, backlog, small, large }: Me
       withForeignMiB: rounded(large.operatorMiB + large.keyringMiB, 1),
     },
     keyring: {
-      entriesPerCpuSecond: rounded(
-        median(synced.xwing.map(({ entriesPerKeyringSecond }) => entriesPerKeyringSecond)),
-        0,
-      ),
+      entriesPerSecond: rounded(alone.unseen.entriesPerSecond, 0),
+      entriesPerCpuSecond: rounded(alone.unseen.entriesPerCpuSecond, 0),
+      knownEntriesPerSecond: rounded(alone.known.entriesPerSecond, 0),
+      knownEntriesPerCpuSecond: rounded(alone.known.entriesPerCpuSecond, 0),
     },
     date: new Date().toISOString(),
     versions: { zopp: VERSION, node: process.versions.node, kubernetes: "1.37.2" },

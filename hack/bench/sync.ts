@@ -7,14 +7,13 @@ import type { Child } from "../child.js";
 import { eventually } from "../eventually.js";
 import type { Testbed } from "../testbed.js";
 import { cpuMs } from "./process.js";
-import { VALUES, type World } from "./world.js";
+import type { World } from "./world.js";
 
 /** What a first sync took. */
 export interface Synced {
   readonly bundlesPerSecond: number;
   readonly operatorMs: number;
   readonly keyringMs: number;
-  readonly entriesPerKeyringSecond: number;
 }
 
 const STARTED = '"msg":"started"';
@@ -33,7 +32,6 @@ export async function firstSync({ testbed }: World, namespace: string, count: nu
     bundlesPerSecond: count / ((finished - startedAt(testbed.operator)) / 1000),
     operatorMs: operatorMs / count,
     keyringMs: keyringMs / count,
-    entriesPerKeyringSecond: (count * VALUES) / (keyringMs / 1000),
   };
 }
 
