@@ -13,42 +13,42 @@ export interface ApprovalCase {
   readonly rule: WorkspaceEnvironment;
   /** The principal who wrote it: never counts. */
   readonly author: string;
-  /** The approval statement (not the author's). */
-  readonly statement: Statement;
   readonly signatures: readonly Signature[];
   readonly now: Date;
+  /** The approval statement (not the author's): made only where approvals are asked for, since it costs a hash. */
+  statement(): Statement;
 }
 
-/** How many approvals are missing, who gave one, and who could still. */
-export interface Approvals {
-  readonly missing: number;
-  readonly given: readonly string[];
-  readonly approvers: readonly string[];
+/**
+ * Throws `code` (PartlySigned, PendingApproval) naming who could still approve, when `what` lacks approvals that its rule
+ * asks for. Two devices of one person are one approval, the author and people who are no approvers are none.
+ */
+export function refuseUnapproved(given: ApprovalCase, code: ErrorCode, what: string): void {
+  const required = given.rule.approvals?.required ?? 0;
+  if (required === 0) return;
+  const approvers = approversOf(given);
+  const approved = approvedBy(given, approvers);
+  const missing = required - approved.size;
+  if (missing <= 0) return;
+  const others = approvers.filter((name) => !approved.has(name));
+  throw new ZoppError(code, `${what} lacks ${missing} of ${required} approvals (by ${others.join(", ")})`);
 }
 
-/** Counts approvals: two devices of one person are one, the author and people who are no approvers are none. */
-export function approvalsOf(given: ApprovalCase): Approvals {
-  const { workspace, rule, author, statement, signatures, now } = given;
-  const required = rule.approvals?.required ?? 0;
+function approversOf({ workspace, rule, author, now }: ApprovalCase): readonly string[] {
   const subjects = rule.approvals?.approvers ?? [];
-  const approvers = workspace.object.spec.principals
+  return workspace.object.spec.principals
     .filter(({ name, expires }) => name !== author && !hasEnded(expires, now))
     .filter(({ name }) => subjects.some((subject) => subjectIncludes(workspace.object.spec, subject, name)))
     .map(({ name }) => name);
+}
+
+function approvedBy(given: ApprovalCase, approvers: readonly string[]): ReadonlySet<string> {
+  const statement = given.statement();
   const persons = new Set<string>();
-  for (const { by, value } of signatures) {
-    const signer = workspace.roster.signers.get(by);
+  for (const { by, value } of given.signatures) {
+    const signer = given.workspace.roster.signers.get(by);
     if (signer === undefined || !approvers.includes(signer.principal.name)) continue;
     if (verifyStatement(signer.key, statement, value)) persons.add(signer.principal.name);
   }
-  const missing = Math.max(0, required - persons.size);
-  return { missing, given: [...persons], approvers: approvers.filter((name) => !persons.has(name)) };
-}
-
-/** Throws `code` (PartlySigned, PendingApproval) naming who could approve, when `what` lacks approvals that its rule asks for. */
-export function refuseUnapproved(given: ApprovalCase, code: ErrorCode, what: string): void {
-  const { missing, approvers } = approvalsOf(given);
-  if (missing === 0) return;
-  const required = given.rule.approvals?.required ?? 0;
-  throw new ZoppError(code, `${what} lacks ${missing} of ${required} approvals (by ${approvers.join(", ")})`);
+  return persons;
 }

@@ -95,7 +95,7 @@ export function judgeEnvironment(given: EnvironmentCase): AcceptedEnvironment {
   refuseShape(judged, accepted, rule);
   const author = refuseUnsigned(given, judged);
   const signatures = candidate.spec.signatures.slice(1);
-  const statement = environmentStatement(candidate.spec, true);
+  const statement = () => environmentStatement(candidate.spec, true);
   const what = `environment ${judged.path}: version ${judged.version}`;
   refuseUnapproved({ workspace, rule, author, statement, signatures, now }, "PartlySigned", what);
   refuseGrants(given, judged, author);
