@@ -165,8 +165,11 @@ export class ZoppOperator extends dotI.default {
     };
     this.#controller("zoppsecret", queue, workers, (key, signal) => reconcileSecret(key, deps, signal));
     const watch = new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory });
-    shared.environments.onChange((_, now, initial) => {
-      if (now !== undefined && !initial) watch.environmentChanged(keyOf(now).replaceAll(".", "/"));
+    shared.environments.onChange((old, now, initial) => {
+      if (now === undefined || initial) return;
+      // its status says nothing about its keys
+      const isSame = old?.metadata.uid === now.metadata.uid && old?.metadata.generation === now.metadata.generation;
+      if (!isSame) watch.environmentChanged(keyOf(now).replaceAll(".", "/"));
     });
     return watch;
   }
