@@ -4,13 +4,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { VERSION } from "../../crds/version.js";
 import { SECRETS } from "../../operator/kube/resources.js";
 import { packageRoot } from "../package-root.js";
+import { quiet } from "../testbed.look.js";
 import { changes } from "./change.js";
 import { median, rounded } from "./figures.js";
 import { keyringAlone, type Opening } from "./keyring.js";
 import { memory } from "./memory.js";
 import { IN_FLIGHT, writeRaw } from "./raw.js";
 import { type Figures, table } from "./report.js";
-import { firstSync, quiet, restart, type Synced } from "./sync.js";
+import { firstSync, restart, type Synced } from "./sync.js";
 import { inParallel, layOut, nameOf, type Sealing, startWorld, valuesOf, type World } from "./world.js";
 
 const ROUNDS = 3;

@@ -1,9 +1,9 @@
 // Resident memory of both processes after a forced collection.
 // The collection is asked for by a signal that gc.ts, preloaded for the benchmark only, listens to.
 import { setTimeout as sleep } from "node:timers/promises";
+import { quiet } from "../testbed.look.js";
 import { gcOptions } from "./gc.options.js";
 import { residentMiB } from "./process.js";
-import { quiet } from "./sync.js";
 import type { World } from "./world.js";
 
 /** Time for the collector to give pages back to the kernel. */

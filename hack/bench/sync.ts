@@ -2,10 +2,11 @@
 // Time counts from the operator's own "started" to the last status that says Ready.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import type { Child } from "../child.js";
 import { eventually } from "../eventually.js";
 import type { Testbed } from "../testbed.js";
+import { quiet, readMetrics, versions } from "../testbed.look.js";
 import { cpuMs } from "./process.js";
 import type { World } from "./world.js";
 
@@ -17,7 +18,6 @@ export interface Synced {
 }
 
 const STARTED = '"msg":"started"';
-const SYNC_LIMIT_MS = 300_000;
 
 /** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
 export async function firstSync({ testbed }: World, namespace: string, count: number): Promise<Synced> {
@@ -63,7 +63,9 @@ export function startedAt(operator: Child): number {
  * watches meanwhile: a watcher of ours would be work for the API server that the bare client does not have.
  */
 async function whenReady(testbed: Testbed, namespace: string, count: number): Promise<number> {
-  await eventually(async () => (await queueOf(testbed)).added >= count);
+  await eventually(
+    async () => (await readMetrics(testbed.ports.metrics)).sum("workqueue_adds_total", { name: "zoppsecret" }) >= count,
+  );
   const finished = await quiet(testbed);
   const { items } = await testbed.client.list<ZoppSecret>(ZOPP_SECRETS, { namespace });
   const waiting = items.filter((bundle) => !isReady(bundle)).length;
@@ -96,32 +98,6 @@ export async function restart({ testbed }: World, namespace: string): Promise<Re
   const after = await versions(testbed, namespace);
   const writes = [...after].filter(([name, version]) => before.get(name) !== version).length;
   return { writes, opens: opens(testbed.keyring) - opened, readyMs };
-}
-
-/** Waits until the operator's queues are empty and nothing is worked on; gives when that was (milliseconds since the epoch). */
-export async function quiet(testbed: Testbed): Promise<number> {
-  return eventually(async () => (await queueOf(testbed)).busy === 0 && Date.now(), {
-    timeoutMs: SYNC_LIMIT_MS,
-    message: "the operator is quiet",
-  });
-}
-
-async function queueOf({ ports }: Testbed): Promise<{ readonly added: number; readonly busy: number }> {
-  const text = await (await fetch(`http://127.0.0.1:${ports.metrics}/metrics`)).text();
-  const sum = (pattern: RegExp) => [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
-  return {
-    added: sum(/^workqueue_adds_total\{name="[^"]*secret[^"]*"[^}]*\} (\d+)/gim),
-    busy: sum(/^(?:workqueue_depth|controller_runtime_active_workers)\{[^}]*\} (\d+)/gm),
-  };
-}
-
-async function versions({ client }: Testbed, namespace: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const resource of [SECRETS, ZOPP_SECRETS, { ...SECRETS, plural: "events", kind: "Event" }]) {
-    const { items } = await client.list<KubeObject>(resource, { namespace, metadataOnly: true });
-    for (const { metadata } of items) found.set(`${resource.plural}/${metadata.name}`, metadata.resourceVersion ?? "");
-  }
-  return found;
 }
 
 function opens(keyring: Child): number {

@@ -1,12 +1,12 @@
 import t from "tap";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { hasStatus } from "../../operator/kube/errors.js";
-import { EVENTS, type KubeObject, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { EVENTS, type KubeObject } from "../../operator/kube/resources.js";
 import { must } from "../control-plane/kubectl.js";
 import { eventually } from "../eventually.js";
 import { withHeader, withTombstone, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
-import { counterOf } from "./metrics.js";
+import { quiet, readMetrics, versions } from "../testbed.look.js";
 
 const NAMESPACE = "shop-prod";
 
@@ -155,18 +155,18 @@ t.test("with nothing changed nothing is opened or written, also after a restart"
   await bed.settled("TargetConflict", "foreign");
   await bed.settled("UnknownSigner", "stranger");
   await bed.settled("Synced", "taken");
-  const before = await versions();
+  const before = await versions(bed, NAMESPACE);
   const bundle = await bed.bundle("taken");
   await bed.operator.stop();
   await bed.startOperator();
-  await eventually(async () => (await counterOf(bed.ports.metrics, "workqueue_adds_total")) > 0);
-  await eventually(async () => (await counterOf(bed.ports.metrics, "workqueue_depth")) === 0);
-  await eventually(async () => (await counterOf(bed.ports.metrics, "controller_runtime_active_workers")) === 0);
-  t.equal(await counterOf(bed.ports.metrics, "zopp_open_total"), 0, "no Open");
+  await eventually(async () => (await readMetrics(bed.ports.metrics)).sum("workqueue_adds_total") > 0);
+  await quiet(bed);
+  const metrics = await readMetrics(bed.ports.metrics);
+  t.equal(metrics.sum("zopp_open_total"), 0, "no Open");
   for (const method of ["PATCH", "PUT", "POST", "DELETE"]) {
-    t.equal(await counterOf(bed.ports.metrics, "rest_client_requests_total", { method }), 0, `no ${method}`);
+    t.equal(metrics.sum("rest_client_requests_total", { method }), 0, `no ${method}`);
   }
-  t.strictSame(await versions(), before);
+  t.strictSame(await versions(bed, NAMESPACE), before);
   t.equal((await bed.bundle("taken")).metadata.resourceVersion, bundle.metadata.resourceVersion);
 });
 
@@ -186,13 +186,4 @@ async function reasons(name: string): Promise<string[]> {
     fieldSelector,
   });
   return items.map(({ reason }) => reason);
-}
-
-/** The resourceVersions of all bundles and Secrets. */
-async function versions() {
-  const of = async (resource: typeof SECRETS) => {
-    const { items } = await bed.client.list(resource, { namespace: NAMESPACE });
-    return items.map(({ metadata }) => `${metadata.name} ${metadata.resourceVersion}`);
-  };
-  return { bundles: await of(ZOPP_SECRETS), secrets: await of(SECRETS) };
 }

@@ -1,0 +1,46 @@
+// What a running testbed does, seen from outside: its metrics, whether it has work left, and what it changed in the API.
+// For tests and measurements that must say that nothing happened.
+import { EVENTS, SECRETS, ZOPP_SECRETS } from "../operator/kube/resources.js";
+import { eventually } from "./eventually.js";
+import type { Testbed } from "./testbed.js";
+
+const QUIET_LIMIT_MS = 300_000;
+
+/** One reading of a process' metrics. */
+export interface Metrics {
+  /** Sums a metric over all its series whose labels hold these values; 0 when there is none. */
+  sum(name: string, labels?: Readonly<Record<string, string>>): number;
+}
+
+/** Reads /metrics (Prometheus' text form) of a process on this machine. */
+export async function readMetrics(port: number): Promise<Metrics> {
+  const lines = (await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).split("\n");
+  return {
+    sum(name, labels = {}) {
+      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+      return lines
+        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+        .filter((line) => wanted.every((label) => line.includes(label)))
+        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+    },
+  };
+}
+
+/** Waits until the operator's queues are empty and nothing is worked on; gives when that was (milliseconds since the epoch). */
+export async function quiet({ ports }: Testbed): Promise<number> {
+  const isQuiet = async () => {
+    const metrics = await readMetrics(ports.metrics);
+    return metrics.sum("workqueue_depth") + metrics.sum("controller_runtime_active_workers") === 0 && Date.now();
+  };
+  return eventually(isQuiet, { timeoutMs: QUIET_LIMIT_MS, message: "the operator is quiet" });
+}
+
+/** The resourceVersion of each Secret, bundle and Event of a namespace, by `<plural>/<name>`. */
+export async function versions({ client }: Testbed, namespace: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const resource of [SECRETS, ZOPP_SECRETS, EVENTS]) {
+    const { items } = await client.list(resource, { namespace, metadataOnly: true });
+    for (const { metadata } of items) found.set(`${resource.plural}/${metadata.name}`, metadata.resourceVersion ?? "");
+  }
+  return found;
+}
