@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { amendWorkspace, workspaceContent } from "../../crds/policy/edit.js";
-import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
 import { type KubeObject, type Resource, ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { withValue } from "../fixtures.js";
@@ -29,19 +29,21 @@ interface Judged extends KubeObject {
   readonly status?: { accepted?: { version: number }; conditions?: { type: string; status: string; reason: string }[] };
 }
 
-/** Waits for the reason of a policy object's Ready condition. */
-const judged = (resource: Resource, name: string, reason: string) =>
+/** Waits until the keyring has accepted this very version; gives the status. An earlier one may be Accepted still. */
+const accepted = (resource: Resource, { metadata: { name }, spec }: ZoppWorkspace | ZoppEnvironment) =>
   eventually(async () => {
     const { status } = await bed.client.get<Judged>(resource, { name });
     const ready = status?.conditions?.find(({ type }) => type === "Ready");
-    if (ready?.reason !== reason) throw new Error(`${name} is ${ready?.reason}`);
+    if (ready?.reason !== "Accepted") throw new Error(`${name} is ${ready?.reason}`);
+    if (status?.accepted?.version !== spec.version)
+      throw new Error(`${name} is accepted as ${status?.accepted?.version}`);
     return status;
   });
 
 t.test("a bundle that came before its policy waits for it, and then follows by itself", async (t) => {
   await bed.startOperator();
   await bed.applyPolicy();
-  await judged(ZOPP_ENVIRONMENTS, "acme.shop.production", "Accepted");
+  await accepted(ZOPP_ENVIRONMENTS, bed.environment.object);
   await bed.client.delete(ZOPP_ENVIRONMENTS, { name: "acme.shop.production" });
   await bed.client.delete(ZOPP_WORKSPACES, { name: "acme" });
   api = bed.seal({ A: "one" });
@@ -56,9 +58,9 @@ t.test("a bundle that came before its policy waits for it, and then follows by i
 });
 
 t.test("workspace and environment say what the keyring made of them", async (t) => {
-  const workspace = await judged(ZOPP_WORKSPACES, "acme", "Accepted");
+  const workspace = await accepted(ZOPP_WORKSPACES, bed.workspace);
   t.equal(workspace?.accepted?.version, bed.workspace.spec.version);
-  const environment = await judged(ZOPP_ENVIRONMENTS, "acme.shop.production", "Accepted");
+  const environment = await accepted(ZOPP_ENVIRONMENTS, bed.environment.object);
   t.equal(environment?.accepted?.version, bed.environment.object.spec.version);
 });
 
@@ -79,7 +81,7 @@ t.test("a policy that its owners did not sign is refused, and the accepted one s
   await set("under the accepted policy");
   await holds("under the accepted policy");
   await bed.amendPolicy({ workspace: amended });
-  await judged(ZOPP_WORKSPACES, "acme", "Accepted");
+  await accepted(ZOPP_WORKSPACES, bed.workspace);
 });
 
 t.test("a person who leaves turns nothing red that runs, and writes nothing new", async (t) => {
@@ -88,7 +90,7 @@ t.test("a person who leaves turns nothing red that runs, and writes nothing new"
   const content = workspaceContent(bed.workspace);
   const grants = (content.grants ?? []).filter(({ subject }) => subject !== "bob");
   await bed.amendPolicy({ workspace: amendWorkspace(bed.workspace, { ...content, grants }, signing()) });
-  await judged(ZOPP_WORKSPACES, "acme", "Accepted");
+  await accepted(ZOPP_WORKSPACES, bed.workspace);
   await bed.applyBundle(bed.seal({ A: "again" }, { name: "bobs-next", by: "bob" }));
   await bed.settled("NotAuthorised", "bobs-next");
   await bed.operator.stop();
