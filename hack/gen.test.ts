@@ -1,16 +1,27 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
-import { outdated, readKinds, type Schema } from "./gen.js";
+import { generate, outdated, readKinds, type Schema } from "./gen.js";
+import { generateProto } from "./gen.proto.js";
 import { renderTypes } from "./gen.types.js";
 import { packageRoot } from "./package-root.js";
 
 const MANIFESTS = join(packageRoot(), "crds", "manifests");
 
-t.test("the generated types and validators are those of the manifests", async (t) => {
-  t.strictSame([...(await outdated()).keys()], [], "run `make gen` after a change of crds/manifests");
+t.test("the generated files are those of the manifests and of the .proto files", async (t) => {
+  t.strictSame([...(await outdated()).keys()], [], "run `make gen` after a change of crds/manifests or crds/proto");
+  const sources = globSync("**/*.proto", { cwd: join(packageRoot(), "crds", "proto") });
+  const paths = sources.map((path) => `crds/proto/gen/${path.replace(/\.proto$/, "_pb.ts")}`);
+  const generated = [...(await generate()).keys()].filter((path) => path.startsWith("crds/proto/"));
+  t.strictSame(generated.toSorted(), paths.toSorted(), "one file for each .proto file");
+});
+
+t.test("a generated file whose .proto file is gone is to be removed", async (t) => {
+  const folder = t.testdir({ crds: { proto: { gen: { "gone_pb.ts": "", "kept.txt": "" } } } });
+  const removed = [...generateProto(folder)].filter(([, text]) => text === undefined);
+  t.strictSame(removed, [["crds/proto/gen/gone_pb.ts", undefined]]);
 });
 
 t.test("the command says whether they are in step", async (t) => {

@@ -1,9 +1,11 @@
-// Owns the step from the CRDs, the one schema, to the types and validators of crds/. `--check` only says whether they are in step.
-// Does not own how types look (gen.types.ts), nor what a schema cannot say (crds/validate.rules.ts).
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+// Owns the step from the CRDs, the one schema, to the types and validators of crds/, and writes every generated file.
+// `--check` only says whether they are in step. Does not own how types look (gen.types.ts), what buf does (gen.proto.ts),
+// nor what a schema cannot say (crds/validate.rules.ts).
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import { generateProto } from "./gen.proto.js";
 import { renderTypes } from "./gen.types.js";
 import { renderValidators } from "./gen.validators.js";
 import { packageRoot } from "./package-root.js";
@@ -44,20 +46,21 @@ function kindOf({ spec }: { spec: { names: { kind: string }; scope: string; vers
   return { kind: spec.names.kind, namespaced: spec.scope === "Namespaced", schema: version.schema.openAPIV3Schema };
 }
 
-/** The generated files by path from the root, as they should be. */
-export async function generate(): Promise<ReadonlyMap<string, string>> {
+/** The generated files by path from the root, as they should be; undefined for one that should be gone. */
+export async function generate(): Promise<ReadonlyMap<string, string | undefined>> {
   const kinds = await readKinds();
   return new Map([
+    ...generateProto(),
     ["crds/types.gen.ts", HEADER + renderTypes(kinds)],
     ["crds/validators.gen.ts", HEADER + renderValidators(kinds)],
   ]);
 }
 
-/** Those of the generated files that are not as they should be, as path and wanted text. */
-export async function outdated(): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
+/** Those of the generated files that are not as they should be, as path and wanted text (undefined: none). */
+export async function outdated(): Promise<ReadonlyMap<string, string | undefined>> {
+  const found = new Map<string, string | undefined>();
   for (const [path, text] of await generate()) {
-    const present = await readFile(join(packageRoot(), path), "utf8").catch(() => "");
+    const present = await readFile(join(packageRoot(), path), "utf8").catch(() => undefined);
     if (present !== text) found.set(path, text);
   }
   return found;
@@ -66,10 +69,17 @@ export async function outdated(): Promise<ReadonlyMap<string, string>> {
 async function main(check: boolean): Promise<void> {
   const files = await outdated();
   for (const [path, text] of files) {
-    if (!check) await writeFile(join(packageRoot(), path), text);
-    console.log(`${path} ${check ? "is not in step with crds/manifests: run make gen" : "written"}`);
+    if (!check) await put(join(packageRoot(), path), text);
+    const done = text === undefined ? "removed" : "written";
+    console.log(`${path} ${check ? "is not in step with crds/manifests and crds/proto: run make gen" : done}`);
   }
   if (check && files.size > 0) process.exitCode = 1;
+}
+
+async function put(path: string, text: string | undefined): Promise<void> {
+  if (text === undefined) return rm(path);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.includes("--check"));
