@@ -116,15 +116,29 @@ function refusal(names: string, folder: string): string {
   ].join("\n");
 }
 
+/**
+ * What the build depends on besides go.mod and go.sum, whatever a person's environment or `go env -w` says. Never empty:
+ * Go takes an empty variable for none. No other toolchain is downloaded, for go.sum does not pin it.
+ */
+const GO_SETTINGS = {
+  CGO_ENABLED: "0",
+  GOFLAGS: "-mod=readonly",
+  GOTOOLCHAIN: "local",
+  GOWORK: "off",
+  GOOS: process.platform,
+  GOARCH: process.arch === "x64" ? "amd64" : process.arch,
+} as const;
+
 /** Builds under a temporary name and renames, so that a broken build is never taken for a program. */
 async function buildOne(go: string, program: Program, { folder, env, log }: Build): Promise<void> {
   const startMs = performance.now();
   const target = join(folder, program.name);
   const partial = `${target}.${process.pid}.partial`;
   const ldflags = `-s -w -X k8s.io/component-base/version.gitVersion=v${KUBERNETES_VERSION}`;
-  const child = spawn(go, ["build", "-trimpath", "-ldflags", ldflags, "-o", partial, program.goPackage], {
+  const flags = ["-trimpath", "-buildvcs=false", "-ldflags", ldflags];
+  const child = spawn(go, ["build", ...flags, "-o", partial, program.goPackage], {
     cwd: join(packageRoot(), "hack", "control-plane", "binaries"),
-    env: { ...env, CGO_ENABLED: "0" },
+    env: { ...env, ...GO_SETTINGS },
     stdio: ["ignore", "inherit", "inherit"],
   });
   const end = () => child.kill("SIGTERM");
@@ -133,7 +147,9 @@ async function buildOne(go: string, program: Program, { folder, env, log }: Buil
   process.removeListener("exit", end);
   if (code !== 0) {
     rmSync(partial, { force: true });
-    throw new Error(`go build ${program.goPackage} failed (exit code ${code}); its messages are above`);
+    throw new Error(
+      `go build ${program.goPackage} failed (exit code ${code}); its messages are above. It takes Go 1.26 or later.`,
+    );
   }
   renameSync(partial, target);
   log(`built ${program.name} in ${Math.round((performance.now() - startMs) / 1000)} s`);

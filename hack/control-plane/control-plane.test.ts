@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -166,10 +166,19 @@ t.test("a build that fails says so, and is not taken for a program afterwards", 
   t.teardown(() => rmSync(home, { recursive: true }));
   const bin = join(home, "bin");
   mkdirSync(bin);
-  writeFileSync(join(bin, "go"), "#!/bin/sh\nexit 3\n", { mode: 0o755 });
+  const seen = join(home, "seen");
+  writeFileSync(join(bin, "go"), `#!/bin/sh\necho $GOFLAGS $GOWORK $GOTOOLCHAIN $CGO_ENABLED >${seen}\nexit 3\n`, {
+    mode: 0o755,
+  });
   const lines: string[] = [];
-  const env = { HOME: home, PATH: bin };
+  const theirs = { GOFLAGS: "-mod=mod", GOWORK: "/their/go.work", GOTOOLCHAIN: "go1.20", CGO_ENABLED: "1" };
+  const env = { HOME: home, PATH: bin, ...theirs };
   await t.rejects(findBinaries({ env, log: (line) => lines.push(line) }), /go build .*etcd.* failed \(exit code 3\)/);
   t.match(lines[0], /building etcd, kube-apiserver, .*about \d+ min/);
   t.notOk(existsSync(join(cacheFolder(env), "etcd")));
+  t.equal(
+    readFileSync(seen, "utf8"),
+    "-mod=readonly off local 0\n",
+    "a person's settings of Go do not change the build",
+  );
 });

@@ -1,6 +1,6 @@
 // Owns a real etcd, kube-apiserver and controller-manager for tests, demo and benchmark: starting, asking, restarting.
 // Does not own finding the programs, nor anything of zopp but its CustomResourceDefinitions.
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../package-root.js";
@@ -20,6 +20,8 @@ export interface ControlPlane {
   readonly ca: string;
   /** The path of an administrator's kubeconfig. */
   readonly kubeconfig: string;
+  /** A folder with this kubectl and nothing else, for PATH. */
+  readonly bin: string;
   /** The folder of this control plane: logs, data, kubeconfigs. Removed when it ends. */
   readonly folder: string;
   /** The ids of its running processes. */
@@ -141,6 +143,7 @@ function controlPlane({ group, site, api, ca, kubeconfig, kubectl, processes }: 
     token: site.adminToken,
     ca,
     kubeconfig,
+    bin: kubectlFolder(site, kubectl),
     folder: site.folder,
     pids: () =>
       processes
@@ -166,6 +169,13 @@ function controlPlane({ group, site, api, ca, kubeconfig, kubectl, processes }: 
     startApiServer: async () => void (await api.start()),
     stop: () => group.end(),
   };
+}
+
+function kubectlFolder({ folder }: Site, kubectl: string): string {
+  const bin = join(folder, "bin");
+  mkdirSync(bin);
+  symlinkSync(kubectl, join(bin, "kubectl"));
+  return bin;
 }
 
 interface KubeconfigOptions {

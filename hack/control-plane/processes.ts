@@ -50,6 +50,8 @@ rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
 export function newProcessGroup(folder: string): ProcessGroup {
   const watchdog = spawn("/bin/sh", ["-c", WATCHDOG, "zopp-watchdog", folder], {
     cwd: "/",
+    // It needs `rm` and `sleep`, whatever PATH this process was given.
+    env: { PATH: "/usr/bin:/bin" },
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
   });

@@ -1,13 +1,12 @@
 // Owns what the demo plays on: a folder with people's homes and a git repository, shells, and the processes.
 // Does not own what is done there, nor what is said about it.
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ApiClient, connect } from "../../operator/kube/client.js";
 import { Child } from "../child.js";
-import { findBinaries } from "../control-plane/binaries.js";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.js";
 import { createOperatorPod, type OperatorPod } from "../control-plane/operator-pod.js";
 import { freePort } from "../control-plane/processes.js";
@@ -99,9 +98,9 @@ export class Stage {
 
   /** What a person's shell has in its environment, and nothing of ours. */
   environment(person: Person): Readonly<Record<string, string>> {
-    const kubeconfig = this.#controlPlane?.kubeconfig;
+    const { kubeconfig, bin } = this.#controlPlane ?? {};
     return {
-      PATH: [this.bin, process.env["PATH"] ?? ""].join(delimiter),
+      PATH: [this.bin, bin ?? [], process.env["PATH"] ?? ""].flat().join(delimiter),
       HOME: join(this.folder, person),
       USER: person,
       LC_ALL: "C.UTF-8",
@@ -140,8 +139,6 @@ export class Stage {
 
   /** Starts the control plane with zopp's resource types, and the Pod object that the operator's token is bound to. */
   async startControlPlane(log: (line: string) => void): Promise<void> {
-    const { kubectl } = await findBinaries({ log });
-    symlinkSync(kubectl, join(this.bin, "kubectl"));
     this.#controlPlane = await startControlPlane({ log });
     const [, client, pod, ports] = await Promise.all([
       this.controlPlane.applyCrds(),
