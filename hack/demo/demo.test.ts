@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { eventually } from "../eventually.js";
+import { packageRoot } from "../package-root.js";
+import { firstNotPlayed, masked } from "./transcript.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 /** What each attack of the story is refused as, in its order. */
@@ -48,6 +51,11 @@ t.test("the demo tells the truth: every step holds and every attack is refused f
   t.match(text, /everything was as told/);
   t.match(folderOf(text), /zopp-demo/);
   t.notOk(existsSync(folderOf(text)), "its folder is removed");
+
+  const readme = readFileSync(join(packageRoot(), "README.md"), "utf8");
+  const shown = [...readme.matchAll(/^```console\n(.*?)^```$/gms)].flatMap(([, block = ""]) => masked(block));
+  t.ok(shown.filter((line) => line.startsWith("$ ")).length >= 6, "README shows commands");
+  t.equal(firstNotPlayed(shown, masked(text)), undefined, "what README shows is what was played, in its order");
 });
 
 t.test("KEEP=1 leaves it running and says how to look; Ctrl-C then removes everything", async (t) => {
