@@ -1,6 +1,6 @@
-// Owns the step from the CRDs, the one schema, to the types and validators of crds/, and writes every generated file.
-// `--check` only says whether they are in step. Does not own how types look (gen.types.ts), what buf does (gen.proto.ts),
-// nor what a schema cannot say (crds/validate.rules.ts).
+// Owns writing what is generated: from the CRDs, the one schema, the types and validators of crds/, its messages, and the
+// vectors with whole objects. `--check` only says whether they are in step. Does not own how types look (gen.types.ts), what buf
+// does (gen.proto.ts), what the vectors hold (vectors.*.ts), nor what a schema cannot say (crds/validate.rules.ts).
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,10 @@ import { generateProto } from "./gen.proto.js";
 import { renderTypes } from "./gen.types.js";
 import { renderValidators } from "./gen.validators.js";
 import { packageRoot } from "./package-root.js";
+import { bundleVectors } from "./vectors.bundles.js";
+import { environmentVectors } from "./vectors.environments.js";
+import { workspaceVectors } from "./vectors.workspaces.js";
+import { renderVectors } from "./vectors.world.js";
 
 /** An OpenAPI v3 schema as CRDs hold it; only the parts that are read here. */
 export interface Schema {
@@ -53,6 +57,9 @@ export async function generate(): Promise<ReadonlyMap<string, string | undefined
     ...generateProto(),
     ["crds/types.gen.ts", HEADER + renderTypes(kinds)],
     ["crds/validators.gen.ts", HEADER + renderValidators(kinds)],
+    ["crds/vectors/workspaces.json", renderVectors(workspaceVectors())],
+    ["crds/vectors/environments.json", renderVectors(environmentVectors())],
+    ["crds/vectors/bundles.json", renderVectors(bundleVectors())],
   ]);
 }
 
@@ -71,7 +78,7 @@ async function main(check: boolean): Promise<void> {
   for (const [path, text] of files) {
     if (!check) await put(join(packageRoot(), path), text);
     const done = text === undefined ? "removed" : "written";
-    console.log(`${path} ${check ? "is not in step with crds/manifests and crds/proto: run make gen" : done}`);
+    console.log(`${path} ${check ? "is out of step: run make gen" : done}`);
   }
   if (check && files.size > 0) process.exitCode = 1;
 }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EntryContext } from "../crds/crypto/entry.js";
 import type { WrapContext } from "../crds/crypto/wrap.js";
+import type { ErrorCode } from "../crds/errors.js";
 import { packageRoot } from "./package-root.js";
 
 /** What every vector of ours says: what it is, and whether a reader accepts it. */
@@ -51,9 +52,72 @@ export interface IdentityVector {
   readonly encryptionKid: string;
 }
 
+/** A case with a whole object: what is `given`, and the digest it is accepted with or the code it is refused with. */
+export interface ObjectVector<Given> {
+  readonly name: string;
+  readonly why: string;
+  readonly given: Given & { readonly now: string; readonly object: unknown };
+  readonly expected: { readonly digest: string } | { readonly code: ErrorCode };
+}
+
+/** What a workspace is judged against: a pin in text, or the accepted workspace by its name in `objects`. */
+export interface WorkspaceGiven {
+  readonly pin?: string;
+  readonly accepted?: string;
+}
+
+/** What an environment is judged against; both by their names in `objects`. */
+export interface EnvironmentGiven {
+  readonly workspace: string;
+  readonly accepted?: string;
+}
+
+/** A version with the hash of its statement, as a ledger keeps it. */
+export interface LedgerLine {
+  readonly version: number;
+  readonly hash: string;
+}
+
+/** What a ledger remembers of a place. */
+export interface LedgerGiven {
+  readonly environment: string;
+  readonly header: LedgerLine;
+  readonly entries: Readonly<Record<string, LedgerLine>>;
+}
+
+/** What a bundle is judged against; workspace and environment by their names in `objects`. */
+export interface BundleGiven {
+  readonly workspace: string;
+  readonly environment: string;
+  readonly cluster?: string;
+  readonly ledger?: LedgerGiven;
+  /** Places that the reader knows of, for saying where a signature was made. */
+  readonly otherPlaces?: readonly { readonly namespace: string; readonly name: string }[];
+}
+
+/** A file of such cases, with the accepted objects that they refer to by name. */
+export interface ObjectVectors<Given> {
+  readonly objects: Readonly<Record<string, unknown>>;
+  readonly vectors: readonly ObjectVector<Given>[];
+}
+
+/** The cases of workspaces.json, environments.json or bundles.json, and one accepted object of it by its name. */
+export function readObjectVectors<Given>(path: string): ObjectVectors<Given> & { object(name: string): unknown } {
+  const file = readJson(path) as ObjectVectors<Given>;
+  const object = (name: string): unknown => {
+    if (!Object.hasOwn(file.objects, name)) throw new Error(`${path} has no object ${name}`);
+    return file.objects[name];
+  };
+  return { ...file, object };
+}
+
 /** The vectors of a JSON file; `path` is relative to crds/vectors. The caller names their shape, and counts them. */
 export function readVectors<T>(path: string): readonly T[] {
-  return JSON.parse(readFileSync(join(packageRoot(), "crds", "vectors", path), "utf8")) as T[];
+  return readJson(path) as T[];
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(join(packageRoot(), "crds", "vectors", path), "utf8"));
 }
 
 /** Bytes of a vector's hex text. */

@@ -120,8 +120,8 @@ t.test("none of the vectors is lost", async (t) => {
     list.filter(({ accept }) => !accept).length,
   ]);
   t.strictSame(counts, [
-    ["entries", 15, 40],
-    ["wraps", 2, 14],
+    ["entries", 20, 40],
+    ["wraps", 3, 14],
     ["signatures", 6, 12],
   ]);
 });

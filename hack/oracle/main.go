@@ -35,6 +35,9 @@ type request struct {
 	Threshold int64           `json:"threshold"`
 	Owners    []owner         `json:"owners"`
 	Digest    string          `json:"digest"`
+	Object    json.RawMessage `json:"object"`
+	Policy    json.RawMessage `json:"policy"`
+	Under     json.RawMessage `json:"under"`
 }
 
 type owner struct {
@@ -65,6 +68,7 @@ var operations = map[string]func(request) (answer, error){
 	"sign":     sign,
 	"identity": identity,
 	"owners":   owners,
+	"judge":    judge,
 	"token": func(r request) (answer, error) {
 		digest, err := hex.DecodeString(r.Digest)
 		if err != nil || len(digest) != 32 {

@@ -8,15 +8,19 @@ import { parseVerifyKey } from "../../crds/crypto/keys.js";
 import { randomBytes, sha256, utf8 } from "../../crds/crypto/primitives.js";
 import { formatToken } from "../../crds/crypto/token.js";
 import { unwrapPrivateKey, type WrappedKey, wrapEnvironmentKey } from "../../crds/crypto/wrap.js";
-import { ownersDigest } from "../../crds/policy/roster.js";
+import { ownersDigest, ownersSet } from "../../crds/policy/roster.js";
 import { entryStatement, signStatement, verifyStatement, workspaceStatement } from "../../crds/statement.js";
-import type { WorkspaceSpec } from "../../crds/types.gen.js";
+import type { WorkspaceSpec, ZoppWorkspace } from "../../crds/types.gen.js";
 import {
+  type BundleGiven,
   type EntryVector,
+  type EnvironmentGiven,
   type IdentityVector,
+  readObjectVectors,
   readVectors,
   type SignatureVector,
   unbase64,
+  type WorkspaceGiven,
   type WrapVector,
 } from "../vectors.js";
 import { type Oracle, startOracle, whyNoOracle } from "./oracle.js";
@@ -178,6 +182,50 @@ async function vectors(t: Test, oracle: Oracle): Promise<void> {
   }
 }
 
+/** Refusals that Go can tell from signatures alone: one of them does not hold, or nobody whom the policy names made it. */
+const UNSIGNED: ReadonlySet<string> = new Set(["SignatureInvalid", "PlaceMismatch", "UnknownSigner"]);
+
+async function wholeObjects(t: Test, oracle: Oracle): Promise<void> {
+  const ask = (object: unknown, policy: unknown, under?: unknown) =>
+    oracle.ask({ operation: "judge", object, policy, under });
+  const workspaces = readObjectVectors<WorkspaceGiven>("workspaces.json");
+  for (const { name, given, expected } of workspaces.vectors.filter(isAccepted)) {
+    const { digest, signatures } = await ask(given.object, given.object);
+    const all = (signatures as boolean[]).map(() => true);
+    t.strictSame({ digest, signatures }, { ...expected, signatures: all }, `workspace, ${name}`);
+    if (given.pin === undefined) continue;
+    const { spec } = given.object as ZoppWorkspace;
+    const { principals: owners, threshold } = spec.rotations?.[0]?.from ?? ownersSet(spec);
+    const pinned = await oracle.ask({ operation: "owners", workspace: "acme", threshold, owners });
+    t.equal(`acme@1:${pinned["digest"]}`, given.pin, `the owners of ${name} are those of its pin`);
+  }
+  const environments = readObjectVectors<EnvironmentGiven>("environments.json");
+  for (const { name, given, expected } of environments.vectors.filter(({ expected }) => told(expected))) {
+    const { digest, signatures } = await ask(given.object, environments.object(given.workspace));
+    const holds = (signatures as boolean[]).every((held) => held);
+    if ("digest" in expected) t.strictSame({ digest, holds }, { ...expected, holds: true }, `environment, ${name}`);
+    else t.equal(holds, false, `environment, ${name}`);
+  }
+  const bundles = readObjectVectors<BundleGiven>("bundles.json");
+  for (const { name, given, expected } of bundles.vectors.filter(({ expected }) => told(expected))) {
+    const { workspace, environment } = given;
+    const there = await ask(given.object, bundles.object(workspace), bundles.object(environment));
+    const holds = [there["header"], ...Object.values(there["entries"] as object)].every((held) => held === true);
+    if ("code" in expected) t.equal(holds, false, `bundle, ${name}`);
+    else t.equal(there["digest"], expected.digest, `bundle, ${name}`);
+    // What the ledger knows is not judged again: of "author-left" no key is left to verify with.
+    if ("digest" in expected) t.equal(holds, name !== "author-left", `bundle, ${name}: its signatures`);
+  }
+}
+
+function isAccepted({ expected }: { readonly expected: object }): boolean {
+  return "digest" in expected;
+}
+
+function told(expected: { readonly digest: string } | { readonly code: string }): boolean {
+  return "digest" in expected || UNSIGNED.has(expected.code);
+}
+
 const reason = whyNoOracle();
 t.test("an implementation in Go that shares no code with ours agrees", { skip: reason ?? false }, async (t) => {
   const oracle = startOracle();
@@ -191,6 +239,7 @@ t.test("an implementation in Go that shares no code with ours agrees", { skip: r
   await t.test("identities, kids and tokens", (t) => identitiesAndTokens(t, oracle));
   await t.test("owners' digests", (t) => ownersDigests(t, oracle));
   await t.test("our vectors", (t) => vectors(t, oracle));
+  await t.test("our vectors with whole objects", (t) => wholeObjects(t, oracle));
   await t.test("what it is not asked properly it does not answer", async (t) => {
     t.match(await oracle.ask({ operation: "guess" }), { error: /unknown operation/ });
   });

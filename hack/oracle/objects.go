@@ -1,0 +1,233 @@
+// Whole objects, from docs/format.md: which statements a workspace, an environment and a bundle hold, their digests, and
+// which of their signatures hold by the keys that the policy names.
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+type object struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Namespace string `json:"namespace"`
+		Name      string `json:"name"`
+	} `json:"metadata"`
+	Spec map[string]json.RawMessage `json:"spec"`
+}
+
+type signature struct {
+	By    string `json:"by"`
+	Value string `json:"value"`
+}
+
+type entry struct {
+	Version   json.RawMessage `json:"version"`
+	By        string          `json:"by"`
+	Expires   json.RawMessage `json:"expires"`
+	Retired   json.RawMessage `json:"retired"`
+	Sealed    *string         `json:"sealed"`
+	Signature string          `json:"signature"`
+	To        string          `json:"to"`
+}
+
+type fields = map[string]any
+
+// signers are the signing keys of a policy's principals by kid.
+type signers map[string]ed25519.PublicKey
+
+func signersOf(policy object) (signers, error) {
+	var principals []struct {
+		Devices []struct {
+			SigningKey string `json:"signingKey"`
+		} `json:"devices"`
+	}
+	if err := json.Unmarshal(policy.Spec["principals"], &principals); err != nil {
+		return nil, err
+	}
+	found := signers{}
+	for _, principal := range principals {
+		for _, device := range principal.Devices {
+			raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(device.SigningKey, "ed25519:"))
+			if err != nil || len(raw) != ed25519.PublicKeySize {
+				return nil, fmt.Errorf("no signing key: %s", device.SigningKey)
+			}
+			found[kid("ed25519", raw)] = raw
+		}
+	}
+	return found, nil
+}
+
+func (s signers) verify(by, value string, message []byte) bool {
+	key, known := s[by]
+	raw, err := base64.StdEncoding.Strict().DecodeString(value)
+	return known && err == nil && ed25519.Verify(key, message, raw)
+}
+
+// stated gives the bytes under the signature of a statement with these fields; absent ones are left out.
+func stated(name string, parts fields) ([]byte, error) {
+	for field, value := range parts {
+		if raw, isRaw := value.(json.RawMessage); isRaw && raw == nil || value == "" {
+			delete(parts, field)
+		}
+	}
+	text, err := json.Marshal(parts)
+	if err != nil {
+		return nil, err
+	}
+	_, message, err := statement(name, text)
+	return message, err
+}
+
+func allBut(spec map[string]json.RawMessage, left string, more fields) fields {
+	for name, value := range spec {
+		if name != left {
+			more[name] = value
+		}
+	}
+	return more
+}
+
+// judge answers a whole object's digest and, in their order or by their names, whether its signatures hold.
+func judge(r request) (answer, error) {
+	var given, policy, environment object
+	for _, part := range []struct {
+		text json.RawMessage
+		into *object
+	}{{r.Object, &given}, {r.Policy, &policy}, {r.Under, &environment}} {
+		if part.text == nil {
+			continue
+		}
+		if err := json.Unmarshal(part.text, part.into); err != nil {
+			return nil, err
+		}
+	}
+	known, err := signersOf(policy)
+	if err != nil {
+		return nil, err
+	}
+	switch given.Kind {
+	case "ZoppWorkspace":
+		return judgeSigned("workspace", "workspace", given, fields{"workspace": given.Metadata.Name}, known)
+	case "ZoppEnvironment":
+		return judgeSigned("environment", "environment-approval", given, fields{}, known)
+	case "ZoppSecret":
+		return judgeBundle(given, environment, known)
+	}
+	return nil, fmt.Errorf("unknown kind %q", given.Kind)
+}
+
+// judgeSigned is for what carries its signatures in a list: the first is over one statement, the others over another.
+func judgeSigned(first, others string, given object, more fields, known signers) (answer, error) {
+	var signatures []signature
+	if err := json.Unmarshal(given.Spec["signatures"], &signatures); err != nil {
+		return nil, err
+	}
+	parts := allBut(given.Spec, "signatures", more)
+	message, err := stated(first, parts)
+	if err != nil {
+		return nil, err
+	}
+	other, err := stated(others, parts)
+	if err != nil {
+		return nil, err
+	}
+	digest, holds := hexHash(message), []bool{}
+	for at, signature := range signatures {
+		if at > 0 {
+			message = other
+		}
+		holds = append(holds, known.verify(signature.By, signature.Value, message))
+	}
+	return answer{"digest": digest, "signatures": holds}, nil
+}
+
+// bindings gives the binding of each epoch by the kid of its key, and that of the newest.
+func bindings(environment object) (of map[string]string, newest string, err error) {
+	var keys []struct {
+		Binding string `json:"binding"`
+		Public  string `json:"public"`
+	}
+	if err := json.Unmarshal(environment.Spec["keys"], &keys); err != nil {
+		return nil, "", err
+	}
+	of = map[string]string{}
+	for _, key := range keys {
+		public, err := publicKey(key.Public)
+		if err != nil {
+			return nil, "", err
+		}
+		prefix, _, _ := strings.Cut(key.Public, ":")
+		of[kid(prefix, public.Bytes())], newest = key.Binding, key.Binding
+	}
+	return of, newest, nil
+}
+
+func placed(given object, binding string) fields {
+	at := fields{"environment": given.Spec["environment"], "namespace": "*", "name": "*"}
+	if binding != "environment" {
+		at["namespace"], at["name"] = given.Metadata.Namespace, given.Metadata.Name
+	}
+	return at
+}
+
+func judgeBundle(given, environment object, known signers) (answer, error) {
+	of, newest, err := bindings(environment)
+	if err != nil {
+		return nil, err
+	}
+	var header entry
+	data := map[string]entry{}
+	if err := json.Unmarshal(given.Spec["header"], &header); err != nil {
+		return nil, err
+	}
+	if raw := given.Spec["data"]; raw != nil {
+		if err := json.Unmarshal(raw, &data); err != nil {
+			return nil, err
+		}
+	}
+	parts := placed(given, newest)
+	parts["version"], parts["by"] = header.Version, header.By
+	for _, field := range []string{"target", "render", "restart"} {
+		parts[field] = given.Spec[field]
+	}
+	message, err := stated("header", parts)
+	if err != nil {
+		return nil, err
+	}
+	hashes, holds := map[string]any{}, answer{}
+	head, headHolds := hexHash(message), known.verify(header.By, header.Signature, message)
+	for key, entry := range data {
+		binding := newest
+		if entry.Sealed != nil {
+			binding = of[entry.To]
+		}
+		message, err := statedEntry(placed(given, binding), key, entry)
+		if err != nil {
+			return nil, err
+		}
+		hashes[key], holds[key] = hexHash(message), known.verify(entry.By, entry.Signature, message)
+	}
+	var out bytes.Buffer
+	if err := canonical(&out, map[string]any{"header": head, "entries": hashes}); err != nil {
+		return nil, err
+	}
+	return answer{"digest": hexHash(out.Bytes()), "header": headHolds, "entries": holds}, nil
+}
+
+func statedEntry(parts fields, key string, entry entry) ([]byte, error) {
+	parts["key"], parts["version"], parts["by"], parts["to"] = key, entry.Version, entry.By, entry.To
+	parts["expires"], parts["retired"] = entry.Expires, entry.Retired
+	if entry.Sealed != nil {
+		raw, err := base64.StdEncoding.Strict().DecodeString(*entry.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		parts["hash"] = hexHash(raw)
+	}
+	return stated("entry", parts)
+}
