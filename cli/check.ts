@@ -1,6 +1,7 @@
 // Checks everything that a store holds, from the pins up, and collects every problem instead of stopping at the first.
 // Rules are crds'; how findings are shown is the business of `verify` and `status`.
 import type { PlaceLedger, Policy } from "../crds/bundle/case.js";
+import { keysMissing, targetName } from "../crds/bundle/target.js";
 import { type Examined, examineBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
 import type { AcceptedEnvironment } from "../crds/policy/environment.js";
@@ -177,7 +178,7 @@ function checkBundle(
   const clash = others.find(
     ({ object }) => object !== secret && targetOf(object) === targetOf(secret) && place(object) < place(secret),
   );
-  const problems = [...examined.problems];
+  const problems = [...examined.problems, ...keysMissing(secret)];
   if (clash !== undefined) {
     const text = `bundle ${place(secret)} and bundle ${place(clash.object)} have one target, ${targetOf(secret)}`;
     problems.push(new ZoppError("TargetConflict", text));
@@ -217,6 +218,6 @@ function place({ metadata }: ZoppSecret): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-function targetOf({ metadata, spec }: ZoppSecret): string {
-  return `${metadata.namespace}/${spec.target?.name ?? metadata.name}`;
+function targetOf(secret: ZoppSecret): string {
+  return `${secret.metadata.namespace}/${targetName(secret)}`;
 }

@@ -1,5 +1,6 @@
 // `zopp list`: bundles of the store, or the entries of one. Shows what is written there and claims nothing about it.
 // Whether it holds is `zopp verify`'s business.
+import { targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
@@ -42,7 +43,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
       bundle: `${namespace}/${name}`,
       environment: secret.spec.environment,
       keys,
-      target: secret.spec.target?.name ?? name,
+      target: targetName(secret),
     };
   });
   const cells = rows.map((row) => [row.bundle, row.environment, String(row.keys), row.target]);

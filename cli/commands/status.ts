@@ -1,6 +1,7 @@
 // `zopp status`: is every bundle sound by what this machine trusts, and what does the cluster say of it.
 // Changes nothing; `zopp verify` gives exit codes for CI.
 
+import { targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import { bundleName } from "../bundles.js";
 import { type CheckedBundle, checkStore } from "../check.js";
@@ -100,7 +101,7 @@ function details(each: CheckedBundle): string[] {
   return [
     `bundle       ${placeOf(each)} (${where})`,
     `environment  ${secret.spec.environment}`,
-    `target       ${secret.spec.target?.name ?? secret.metadata.name}`,
+    `target       ${targetName(secret)}`,
     `keys         ${liveKeys(each)}`,
     `check        ${checkOf(each)}`,
     ...problems.flatMap((problem) => [`  ${problemLine(problem)}`, `  next: ${problem.kind.next}`]),

@@ -104,6 +104,42 @@ t.test("two bundles with one target are a conflict", async (t) => {
   t.match(ran.out, "TargetConflict");
 });
 
+t.test(
+  "a bundle without a key that its Secret's type demands is refused, with object, field and next step",
+  async (t) => {
+    const bench = new Workbench(t);
+    await shop(bench);
+    const first = await bench.must(["set", "web", "tls.crt", "--type", "kubernetes.io/tls"], {
+      stdin: "a certificate",
+    });
+    t.match(
+      first.err,
+      /note: TargetShape: bundle shop-dev\/web: .*tls\.key/,
+      "set builds it up, and says what is missing",
+    );
+    const ran = await bench.run(["verify", "-o", "json"]);
+    t.equal(ran.code, 5);
+    const { problems } = JSON.parse(ran.out) as { problems: unknown[] };
+    t.match(problems, [
+      {
+        where: "zopp/shop-dev/web.yaml",
+        code: "TargetShape",
+        message: "bundle shop-dev/web: spec.target.type kubernetes.io/tls needs the key tls.key",
+        fields: [{ path: "spec.data.tls.key" }],
+        next: /keys that the target's type demands/,
+      },
+    ]);
+    t.equal(problems.length, 1);
+    const human = await bench.run(["verify"]);
+    t.match(human.out, /TargetShape: bundle shop-dev\/web: .*tls\.key\n {2}next: give the keys/);
+    t.match((await bench.must(["status", "web"])).out, "TargetShape");
+    t.notMatch((await bench.must(["set", "web", "tls.key"], { stdin: "a key" })).err, "TargetShape");
+    await bench.must(["verify"]);
+    t.match((await bench.must(["unset", "web", "tls.crt"])).err, "TargetShape", "unset says it as well");
+    t.equal((await bench.run(["verify"])).code, 5, "a tombstone is no key of the Secret");
+  },
+);
+
 t.test("an empty or missing directory verifies nothing, and says so", async (t) => {
   const bench = new Workbench(t);
   mkdirSync(bench.path("empty"));

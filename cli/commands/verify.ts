@@ -53,7 +53,7 @@ function report(checked: Checked): Result {
   return {
     data: { verified: ok, counts, pins: from, problems: problems.map(plain), warnings: warnings.map(plain) },
     names: problems.map(({ where }) => where),
-    human: [...problems.map(inWords), ...warnings.map((warning) => `warning: ${inWords(warning)}`), summary],
+    human: [...problems.flatMap(withNext), ...warnings.map((warning) => `warning: ${inWords(warning)}`), summary],
     exit: gravest(problems),
   };
 }
@@ -66,6 +66,10 @@ function gravest(problems: readonly Finding[]): number {
 function inWords({ where, error }: Finding): string {
   const line = problemLine(error);
   return line.includes(where) ? line : `${where}: ${line}`;
+}
+
+function withNext(finding: Finding): string[] {
+  return [inWords(finding), `  next: ${finding.error.kind.next}`];
 }
 
 function plain({ where, error }: Finding) {

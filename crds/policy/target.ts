@@ -1,5 +1,5 @@
 // Which Secrets a bundle may become: the type, and the domains of its labels and annotations.
-// Whether the data fits the type is the operator's check, since only it sees the data.
+// Which keys a type demands is bundle/target.ts; whether values fit it is the operator's check, since only it sees them.
 import { ZoppError } from "../errors.js";
 import type { Target } from "../types.gen.js";
 

@@ -1,5 +1,6 @@
 // Opens one bundle through the keyring and writes its Secret: the only place of the operator that holds plaintext.
 // Decides nothing: whether to open, and how the Secret may be written, is the plan's.
+import { targetName } from "../../crds/bundle/target.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { openEntry } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
@@ -12,7 +13,7 @@ import type { Epochs } from "./epochs.js";
 import { renderTemplates } from "./render.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Synced } from "./secret.status.js";
-import { type AppliedSecret, refuseWrongShape, secretObject, targetName, targetType } from "./target.js";
+import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";
 import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
 
 /** What opening and writing needs. */
@@ -123,7 +124,7 @@ function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<
   });
   for (const [key, value] of rendered) plaintext.set(key, value); // so that they are overwritten too
   const data = new Map([...plaintext].sort(([a], [b]) => (a < b ? -1 : 1)));
-  refuseWrongShape(what, targetType(bundle), data);
+  refuseWrongShape(bundle, data);
   return data;
 }
 

@@ -1,9 +1,10 @@
 // Decides what one bundle needs: nothing, a look at its target, an opening, or a refusal. Pure: a table of rules.
 // Whether a bundle may be opened is the keyring's decision; how the Secret looks in the end is target.ts'.
+import { targetKeys, targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { HEALED_BY_CHANGE, readyReason, reasonCode } from "./secret.status.js";
-import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION, targetKeys, targetName } from "./target.js";
+import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
 /** How long a foreign Secret is left alone before it is looked at again. */

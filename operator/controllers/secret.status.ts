@@ -1,9 +1,9 @@
 // The status of a bundle: what happened, in conditions and numbers that people, kubectl and GitOps tools read.
 // Pure. It is a cache for the next decision and never evidence; values never appear in it.
+import { targetKeys, targetName } from "../../crds/bundle/target.js";
 import { ERRORS, type ErrorCode, isErrorCode, type ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { type Condition, condition, conditionsOf, sameConditions, type Wanted } from "../kube/conditions.js";
-import { targetKeys, targetName } from "./target.js";
 
 /** How one reconcile of a bundle came out. */
 export type Outcome =

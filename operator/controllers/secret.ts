@@ -1,6 +1,7 @@
 // The story of one bundle: gather what is known, decide, act, write the status once.
 // The rules are in secret.plan.ts, the writing in secret.act.ts, the words in secret.status.ts.
 import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
+import { targetName } from "../../crds/bundle/target.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
@@ -16,7 +17,6 @@ import { happenings } from "./secret.events.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { decide, type Situation, type Step } from "./secret.plan.js";
 import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, type Refused, sameStatus } from "./secret.status.js";
-import { targetName } from "./target.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
 
 /** The field manager of statuses; another one than that of Secrets, so that neither can take the other's fields. */

@@ -1,5 +1,7 @@
-// What a target Secret must look like: its name, the marks by which it is ours, and the contents of its type.
-// Which types and labels are allowed at all is policy (crds/policy/target.ts); whether it may be written, the plan's.
+// What a target Secret must look like: the marks by which it is ours, and the contents of its type.
+// Its name and keys are the bundle's (crds/bundle/target.ts), types and labels policy's (crds/policy/target.ts); whether
+// it may be written is the plan's.
+import { keysMissing, targetName, targetType } from "../../crds/bundle/target.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
@@ -27,23 +29,6 @@ export const RECONCILE_ANNOTATION = "zopp.dev/reconcile";
 
 /** The most that the data of a Secret may hold, in bytes (Kubernetes' own limit). */
 export const MAX_SECRET_BYTES = 1024 * 1024;
-
-/** The name of the Secret: the target's, by default the bundle's own. */
-export function targetName(bundle: ZoppSecret): string {
-  return bundle.spec.target?.name ?? bundle.metadata.name;
-}
-
-/** The type of the Secret; Opaque by default, as in Kubernetes. */
-export function targetType(bundle: ZoppSecret): string {
-  return bundle.spec.target?.type ?? "Opaque";
-}
-
-/** The keys that the Secret gets: entries that are not retired, and templates; sorted. */
-export function targetKeys(bundle: ZoppSecret): string[] {
-  const entries = Object.entries(bundle.spec.data ?? {});
-  const live = entries.filter(([, entry]) => entry.retired !== true).map(([key]) => key);
-  return [...live, ...Object.keys(bundle.spec.render ?? {})].sort();
-}
 
 /** Exactly the fields that the operator wants to own of a Secret. */
 export interface AppliedSecret extends KubeObject {
@@ -101,54 +86,49 @@ const decoder = new TextDecoder();
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )?PRIVATE KEY-----/;
 
-/** What each built-in type demands; the first unmet demand is the problem. Other types demand nothing. */
+/** What the contents of each built-in type must be; the first that is not is the problem. Other types demand nothing. */
 const SHAPES: Readonly<Record<string, readonly Check[]>> = {
   "kubernetes.io/tls": [pem("tls.crt", CERTIFICATE, "certificate"), pem("tls.key", PRIVATE_KEY, "private key")],
   "kubernetes.io/ssh-auth": [pem("ssh-privatekey", PRIVATE_KEY, "private key")],
   "kubernetes.io/dockerconfigjson": [json(".dockerconfigjson", "auths")],
   "kubernetes.io/dockercfg": [json(".dockercfg")],
-  "kubernetes.io/basic-auth": [
-    (data) => (data.has("username") || data.has("password") ? undefined : "has neither username nor password"),
-  ],
 };
 
 /**
- * Refuses data that does not fit the Secret's type. Messages name the key and never quote contents.
+ * Refuses data that does not fit the type of the bundle's Secret. Messages name the key and never quote contents.
  * Throws TargetShape; TooLarge when all values together are over 1 MiB.
  */
-export function refuseWrongShape(what: string, type: string, data: Data): void {
+export function refuseWrongShape(bundle: ZoppSecret, data: Data): void {
+  const [missing] = keysMissing(bundle);
+  if (missing !== undefined) throw missing;
+  const what = `bundle ${bundle.metadata.namespace}/${bundle.metadata.name}`;
+  const type = targetType(bundle);
   for (const check of Object.hasOwn(SHAPES, type) ? (SHAPES[type] ?? []) : []) {
     const problem = check(data);
-    if (problem !== undefined)
-      throw new ZoppError("TargetShape", `bundle ${what}: a Secret of type ${type} ${problem}`);
+    if (problem !== undefined) throw new ZoppError("TargetShape", `${what}: a Secret of type ${type} ${problem}`);
   }
   let total = 0;
   for (const value of data.values()) total += value.length;
   if (total > MAX_SECRET_BYTES) {
-    throw new ZoppError(
-      "TooLarge",
-      `bundle ${what}: its values hold ${total} bytes, a Secret at most ${MAX_SECRET_BYTES}`,
-    );
+    throw new ZoppError("TooLarge", `${what}: its values hold ${total} bytes, a Secret at most ${MAX_SECRET_BYTES}`);
   }
 }
 
 function pem(key: string, pattern: RegExp, noun: string): Check {
-  return (data) => {
-    const value = data.get(key);
-    if (value === undefined) return `needs the key ${key}`;
-    return pattern.test(decoder.decode(value)) ? undefined : `needs a PEM ${noun} in ${key}`;
-  };
+  return (data) => (pattern.test(textOf(data, key)) ? undefined : `needs a PEM ${noun} in ${key}`);
 }
 
 function json(key: string, member?: string): Check {
   return (data) => {
-    const value = data.get(key);
-    if (value === undefined) return `needs the key ${key}`;
-    const parsed = parseObject(decoder.decode(value));
+    const parsed = parseObject(textOf(data, key));
     if (parsed === undefined) return `needs a JSON object in ${key}`;
     if (member === undefined) return undefined;
     return isObject(parsed[member]) ? undefined : `needs an object "${member}" in the JSON of ${key}`;
   };
+}
+
+function textOf(data: Data, key: string): string {
+  return decoder.decode(data.get(key));
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
