@@ -83,8 +83,8 @@ export async function acceptEnvironment(
 
 /**
  * Lets the pins advance to what was accepted. Drafts are left out (git's HEAD has an older version): taking back an
- * edit that nobody else has seen is no rollback. HEAD's object must be good by the pins as well: else whoever writes to
- * git could keep the pins from advancing.
+ * edit that nobody else has seen is no rollback. HEAD's object must be good by the pins as well, not older than they
+ * are, and what the draft was made from: else whoever writes to git could keep the pins from advancing.
  */
 export async function remember(
   session: Session,
@@ -110,12 +110,12 @@ export async function remember(
   }
 }
 
-/** True when an object of git's HEAD chains from the pins. */
+/** True when an object of git's HEAD chains from the pins, and the workspace in hand follows it. */
 function isGood(session: Session, head: ZoppWorkspace | ZoppEnvironment, workspace: AcceptedWorkspace): boolean {
   try {
-    if (head.kind === "ZoppWorkspace") judgeFromPins(session.context, head, true);
-    else judgeSeen(session.context, head, workspace);
-    return true;
+    if (head.kind === "ZoppEnvironment") return judgeSeen(session.context, head, workspace) !== undefined;
+    const { digest } = judgeFromPins(session.context, head);
+    return (workspace.object.spec.ancestors ?? []).includes(digest);
   } catch {
     return false;
   }
