@@ -11,7 +11,11 @@ import { packageRoot } from "./package-root.js";
 const MANIFESTS = join(packageRoot(), "crds", "manifests");
 
 t.test("the generated files are those of the manifests and of the .proto files", async (t) => {
-  t.strictSame([...(await outdated()).keys()], [], "run `make gen` after a change of crds/manifests, crds/proto or hack/vectors.*.ts");
+  t.strictSame(
+    [...(await outdated()).keys()],
+    [],
+    "run `make gen` after a change of crds/manifests, crds/proto or hack/vectors.*.ts",
+  );
   const sources = globSync("**/*.proto", { cwd: join(packageRoot(), "crds", "proto") });
   const paths = sources.map((path) => `crds/proto/gen/${path.replace(/\.proto$/, "_pb.ts")}`);
   const generated = [...(await generate()).keys()].filter((path) => path.startsWith("crds/proto/"));
