@@ -28,8 +28,11 @@ import { toOpenResponse } from "./wire.js";
 const MAX_BUNDLES = 64;
 /** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
 const REVIEW_MS = 30_000;
-/** A snapshot is written when so many segments are not in one. */
-const FOLD_SEGMENTS = 64;
+/**
+ * A snapshot is written when so many records are not in one, and no fewer than it holds places: it is written whole, so that
+ * its cost stays a share of the log's, however many places there are.
+ */
+const FOLD_RECORDS = 256;
 /** Refusals that were recorded are remembered up to this many; then some are recorded twice. */
 const MAX_REFUSALS = 10_000;
 
@@ -53,7 +56,7 @@ export class Keyring {
   readonly #environments: Informer;
   readonly #refusals = new Set<string>();
   #parts: { readonly log: AuditLog; readonly book: PolicyBook; readonly memory: Remembered } | null = null;
-  #unfolded = 0;
+  #folded = 0;
   #reviewing: Promise<void> | null = null;
   #reviewAgain = false;
   #timer: NodeJS.Timeout | null = null;
@@ -74,7 +77,7 @@ export class Keyring {
     const memory = await this.#store.load(() => `${versionAt(new Date())}-${randomBytes(8).toString("hex")}`);
     const log = this.#openLog(memory);
     log.on("forked", onForked);
-    this.#unfolded = memory.unfolded;
+    this.#folded = memory.folded;
     this.#parts = { log, memory, book: this.#openBook(memory, log) };
     await log.append([
       {
@@ -150,10 +153,9 @@ export class Keyring {
       log,
       onAppend: (record: AuditRecord) => memory.ledger.apply(record),
       onStored: (lines, end) => {
-        for (const line of lines) process.stdout.write(`{"audit":${line}}\n`);
+        process.stdout.write(lines.map((line) => `{"audit":${line}}\n`).join(""));
         log.info({ log: end.log, size: end.size, segment: end.previous }, "checkpoint");
         metrics.logSize(end.size);
-        this.#unfolded += 1;
         void this.#foldIfDue();
       },
     });
@@ -180,10 +182,13 @@ export class Keyring {
   /** The ledger runs ahead of the log while records wait: a snapshot must not hold what never became durable. */
   async #foldIfDue(): Promise<void> {
     const parts = this.#parts;
-    if (parts === null || this.#unfolded < FOLD_SEGMENTS || !parts.log.quiet) return;
-    this.#unfolded = 0;
+    if (parts === null || !parts.log.quiet) return;
+    const { ledger } = parts.memory;
+    const { end } = parts.log;
+    if (end.size - this.#folded < Math.max(FOLD_RECORDS, ledger.size)) return;
+    this.#folded = end.size;
     try {
-      await this.#store.fold(parts.memory.ledger, parts.log.end);
+      await this.#store.fold(ledger, end);
     } catch (err) {
       this.#options.log.warn({ err }, "cannot write a snapshot of the ledger; the log itself is complete");
     }

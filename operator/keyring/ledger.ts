@@ -34,6 +34,11 @@ export class Ledger {
     return this.#places.get(key);
   }
 
+  /** How many places are known. */
+  get size(): number {
+    return this.#places.size;
+  }
+
   /** All places, to explain where a signature belongs. */
   *places(environment: string): Generator<{ readonly namespace: string; readonly name: string }> {
     for (const [key, place] of this.#places) {

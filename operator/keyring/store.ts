@@ -23,8 +23,8 @@ export interface Remembered {
   readonly policies: ReadonlyMap<string, unknown>;
   /** True when there was no log: `end` is that of a new one. */
   readonly fresh: boolean;
-  /** Segments that are not in a snapshot yet. */
-  readonly unfolded: number;
+  /** Records below this index are in a snapshot. */
+  readonly folded: number;
 }
 
 /** The memory of one keyring in its namespace. */
@@ -101,12 +101,10 @@ export class Store {
     const { places, policies, through } = this.#restore(parts);
     for (const [name, { stored }] of places) ledger.restore(name, stored);
     let end: LogEnd = emptyLog(log);
-    let unfolded = 0;
     for (const segment of segments) {
       const expected = { log, first: end.size, previous: end.previous };
       const previous = checkSegment(segment, expected, this.#key.verifyKey);
       end = { log, size: end.size + segment.spec.count, previous };
-      if (end.size > through) unfolded += 1;
       for (const line of linesOf(segment)) {
         const record = JSON.parse(line) as AuditRecord;
         const known = record.action === "open" && record.index < (places.get(record.object ?? "")?.through ?? 0);
@@ -115,7 +113,7 @@ export class Store {
     }
     if (end.size < through)
       throw new ZoppError("LogBroken", `log ${log} ends at ${end.size}, its snapshot at ${through}`);
-    return { ledger, end, policies, fresh: false, unfolded };
+    return { ledger, end, policies, fresh: false, folded: through };
   }
 
   /** Parts by what they hold; of two shards that know a place, the one that was written later counts. */
@@ -155,7 +153,7 @@ export class Store {
 }
 
 function fresh(log: string): Omit<Remembered, "policies"> {
-  return { ledger: new Ledger(), end: { log, size: 0, previous: NO_SEGMENT }, fresh: true, unfolded: 0 };
+  return { ledger: new Ledger(), end: { log, size: 0, previous: NO_SEGMENT }, fresh: true, folded: 0 };
 }
 
 /** Only what zopp wrote: the API server's own fields are not part of the object. */
