@@ -24,7 +24,7 @@ export interface OperatorConfig {
 }
 
 const ENVIRONMENT = "ZOPP_OPERATOR";
-const DEFAULT_WORKERS = 32;
+const DEFAULT_WORKERS = 48;
 const MAX_WORKERS = 512;
 /** Stands for every namespace. */
 const ALL = "*";

@@ -18,10 +18,12 @@ export interface Bindings {
   of(kid: string): Binding | undefined;
 }
 
-/** A bundle's statements: its header's, and each entry's by key. */
+/** A bundle's statements: its header's, and each entry's by key; and the sealed bytes that were hashed for them. */
 export interface BundleStatements {
   readonly header: Statement;
   readonly entries: ReadonlyMap<string, Statement>;
+  /** Decoded `sealed` by key; retired entries have none. */
+  readonly sealed: ReadonlyMap<string, Uint8Array>;
 }
 
 /** The place that a statement of this bundle is signed for. */
@@ -33,11 +35,19 @@ export function signedPlace(secret: ZoppSecret, binding: Binding): SignedPlace {
 
 /** The signed facts of an entry. Throws Malformed when `sealed` is not canonical base64. */
 export function entryFacts(key: string, entry: Entry): EntryFacts {
-  const { version, by, expires, retired, to, sealed } = entry;
-  if (sealed === undefined) return { key, version, by, expires, retired };
+  return factsOf(key, entry, sealedBytes(key, entry));
+}
+
+function sealedBytes(key: string, { sealed }: Entry): Uint8Array | undefined {
+  if (sealed === undefined) return undefined;
   const bytes = decodeBase64(sealed);
   if (bytes === null) throw new ZoppError("Malformed", `spec.data.${key}.sealed is not canonical base64`);
-  return { key, version, by, expires, retired, to, sealedHash: encodeHex(sha256(bytes)) };
+  return bytes;
+}
+
+function factsOf(key: string, { version, by, expires, retired, to }: Entry, sealed: Uint8Array | undefined): EntryFacts {
+  if (sealed === undefined) return { key, version, by, expires, retired };
+  return { key, version, by, expires, retired, to, sealedHash: encodeHex(sha256(sealed)) };
 }
 
 /**
@@ -46,11 +56,14 @@ export function entryFacts(key: string, entry: Entry): EntryFacts {
  */
 export function bundleStatements(secret: ZoppSecret, bindings: Bindings): BundleStatements {
   const entries = new Map<string, Statement>();
+  const sealed = new Map<string, Uint8Array>();
   for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
     const binding = entry.to === undefined ? bindings.newest : (bindings.of(entry.to) ?? "object");
-    entries.set(key, entryStatement(signedPlace(secret, binding), entryFacts(key, entry)));
+    const bytes = sealedBytes(key, entry);
+    if (bytes !== undefined) sealed.set(key, bytes);
+    entries.set(key, entryStatement(signedPlace(secret, binding), factsOf(key, entry, bytes)));
   }
-  return { header: headerStatement(signedPlace(secret, bindings.newest), secret.spec), entries };
+  return { header: headerStatement(signedPlace(secret, bindings.newest), secret.spec), entries, sealed };
 }
 
 /** Bundle digest: hex SHA-256 of the canonical {header: hash, entries: {KEY: hash}}; approvals and signatures are not in it. */

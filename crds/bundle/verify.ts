@@ -16,6 +16,8 @@ export interface Verified {
   readonly digest: string;
   readonly acceptedHeader?: Accepted | undefined;
   readonly acceptedEntries: ReadonlyMap<string, Accepted>;
+  /** The decoded sealed bytes of its entries, those that the signatures are over; retired entries have none. */
+  readonly sealed: ReadonlyMap<string, Uint8Array>;
   readonly warnings: readonly ZoppError[];
 }
 
@@ -42,7 +44,7 @@ export function examineBundle(given: BundleCase): Examined {
   const collected = collect(given, statements, rule);
   const pending = collected.problems.filter(({ code }) => code === "PendingApproval");
   const problems = [...collected.problems.filter(({ code }) => code !== "PendingApproval"), ...pending];
-  return { ...collected, problems, digest: bundleDigest(statements) };
+  return { ...collected, problems, digest: bundleDigest(statements), sealed: statements.sealed };
 }
 
 interface Collected {

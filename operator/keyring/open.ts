@@ -3,7 +3,6 @@
 import type { BundleCase, Policy } from "../../crds/bundle/case.js";
 import { signedPlace } from "../../crds/bundle/statements.js";
 import { examineBundle, type Verified } from "../../crds/bundle/verify.js";
-import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { entryKey } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
@@ -89,7 +88,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     digest = verified.digest;
     const [problem] = verified.problems;
     if (problem !== undefined) throw problem;
-    const keys = releasedKeys(secret, served);
+    const keys = releasedKeys(secret, verified.sealed, served);
     const fact: Fact = {
       action: "open",
       decision: "released",
@@ -159,15 +158,19 @@ function previousPolicy(book: PolicyBook, path: string): Policy | undefined {
 }
 
 /** The keys of exactly the entries that were verified. */
-function releasedKeys(secret: ZoppSecret, served: ServedEnvironment): ReadonlyMap<string, Uint8Array> {
+function releasedKeys(
+  secret: ZoppSecret,
+  sealed: Verified["sealed"],
+  served: ServedEnvironment,
+): ReadonlyMap<string, Uint8Array> {
   const { workspace, project, environment } = served.environment.object.spec;
   const keys = new Map<string, Uint8Array>();
   for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
-    if (entry.sealed === undefined || entry.to === undefined) continue;
+    const bytes = sealed.get(key);
+    if (bytes === undefined || entry.to === undefined) continue;
     const epoch = served.environment.epochs.get(entry.to);
     const opens = served.keys.get(entry.to);
-    const sealed = decodeBase64(entry.sealed);
-    if (epoch === undefined || opens === undefined || sealed === null) {
+    if (epoch === undefined || opens === undefined) {
       throw new ZoppError("CannotOpen", `spec.data.${key}.to: that environment key is not wrapped to this cluster`);
     }
     const { namespace, name } = signedPlace(secret, epoch.facts.binding);
@@ -181,7 +184,7 @@ function releasedKeys(secret: ZoppSecret, served: ServedEnvironment): ReadonlyMa
       key,
       version: entry.version,
     };
-    keys.set(key, entryKey(opens, context, sealed));
+    keys.set(key, entryKey(opens, context, bytes));
   }
   return keys;
 }
