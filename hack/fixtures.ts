@@ -118,10 +118,13 @@ export interface BundleOptions extends Pick<SecretSpec, "target" | "render" | "r
   readonly now?: Date;
 }
 
-/** A signed bundle (shop-prod/api unless said otherwise) with the values given as text. */
+/** A value as tests give it: text, or bytes. */
+export type Value = string | Uint8Array;
+
+/** A signed bundle (shop-prod/api unless said otherwise) with these values. */
 export function bundle(
   environment: AcceptedEnvironment,
-  values: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, Value>>,
   options: BundleOptions = {},
 ): ZoppSecret {
   const { namespace = "shop-prod", name = "api", by = "alice", now = NOW, ...header } = options;
@@ -133,8 +136,8 @@ export function bundle(
 type Writing = Parameters<typeof retireEntry>[2];
 
 /** The bundle with one value set. */
-export function withValue(secret: ZoppSecret, key: string, value: string, writing: Writing): ZoppSecret {
-  const entry = setEntry(secret, key, utf8(value), writing);
+export function withValue(secret: ZoppSecret, key: string, value: Value, writing: Writing): ZoppSecret {
+  const entry = setEntry(secret, key, typeof value === "string" ? utf8(value) : value, writing);
   return { ...secret, spec: { ...secret.spec, data: { ...secret.spec.data, [key]: entry } } };
 }
 

@@ -1,6 +1,8 @@
-// What a running testbed does, seen from outside: its metrics, whether it has work left, and what it changed in the API.
-// For tests and measurements that must say that nothing happened.
+// A running testbed seen from outside: conditions, metrics, whether it has work left, what it changed in the API, kubectl.
+// Starting it and changing its policy is testbed.ts'.
+import type { Condition } from "../operator/kube/conditions.js";
 import { EVENTS, SECRETS, ZOPP_SECRETS } from "../operator/kube/resources.js";
+import { must } from "./control-plane/kubectl.js";
 import { eventually } from "./eventually.js";
 import type { Testbed } from "./testbed.js";
 
@@ -12,9 +14,29 @@ export interface Metrics {
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
 }
 
+/** An object that says how it is, as every kind of zopp's does. */
+export interface Judged {
+  readonly status?: { readonly conditions?: readonly Condition[] | undefined } | undefined;
+}
+
+/** The Ready condition of an object. */
+export function readyOf({ status }: Judged): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === "Ready");
+}
+
+/** kubectl in a namespace, as an administrator; a failure is an exception with its text. */
+export function kubectlOf({ controlPlane }: Testbed, namespace = "shop-prod") {
+  return (...args: string[]): Promise<string> => must(controlPlane.kubectl(["--namespace", namespace, ...args]));
+}
+
+/** The text of a path of a process on this machine: metrics, a probe. */
+export async function readText(port: number, path: string): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+}
+
 /** Reads /metrics (Prometheus' text form) of a process on this machine. */
 export async function readMetrics(port: number): Promise<Metrics> {
-  const lines = (await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).split("\n");
+  const lines = (await readText(port, "/metrics")).split("\n");
   return {
     sum(name, labels = {}) {
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);

@@ -3,6 +3,7 @@
 import { parseEncryptionKey } from "../crds/crypto/keys.js";
 import { wrapEnvironmentKey } from "../crds/crypto/wrap.js";
 import type { EnvironmentContent, Signing, WorkspaceContent } from "../crds/policy/edit.js";
+import type { ControlPlane } from "./control-plane/control-plane.js";
 import { acmeContent, environmentKey, identityOf } from "./fixtures.js";
 
 /** What a testbed is made of; everything has a default. */
@@ -15,6 +16,10 @@ export interface TestbedOptions {
   readonly environment?: Partial<EnvironmentContent>;
   /** False: neither policy nor operator; the keyring runs and waits (NoPolicy). */
   readonly ready?: boolean;
+  /** Added to the environment of both processes. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Gives the kubeconfig of both processes. Default: the administrator's. */
+  readonly kubeconfig?: (controlPlane: ControlPlane) => Promise<string>;
 }
 
 /** What a keyring publishes about itself. */

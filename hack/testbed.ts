@@ -24,7 +24,8 @@ import { type ControlPlane, startControlPlane } from "./control-plane/control-pl
 import { createOperatorPod, type OperatorPod } from "./control-plane/operator-pod.js";
 import { freePort } from "./control-plane/processes.js";
 import { eventually } from "./eventually.js";
-import { type BundleOptions, bundle, digestOfOwners, writingBy } from "./fixtures.js";
+import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
+import { readyOf } from "./testbed.look.js";
 import { type ClusterKeys, environmentOf, signing, type TestbedOptions, workspaceOf } from "./testbed.policy.js";
 
 const SYSTEM = "zopp-system";
@@ -80,6 +81,7 @@ export class Testbed {
   readonly folder = mkdtempSync(join(tmpdir(), "zopp-testbed-"));
   readonly #pod: OperatorPod;
   readonly #options: TestbedOptions;
+  #kubeconfig: string;
   #keyring: Child | undefined;
   #operator: Child | undefined;
   #cluster: ClusterKeys | undefined;
@@ -92,6 +94,7 @@ export class Testbed {
     this.ports = ports;
     this.#pod = pod;
     this.#options = options;
+    this.#kubeconfig = controlPlane.kubeconfig;
   }
 
   /** The processes and what they made known; reading one before it is there is an error. */
@@ -113,7 +116,8 @@ export class Testbed {
 
   /** Makes seed and namespaces, starts the keyring and, unless told otherwise, policy and operator. */
   async begin(): Promise<void> {
-    const seed = join(this.folder, "seed");
+    if (this.#options.kubeconfig !== undefined) this.#kubeconfig = await this.#options.kubeconfig(this.controlPlane);
+    const seed = this.seedFile;
     const keygen = new Child({
       name: "keygen",
       main: KEYRING,
@@ -131,7 +135,7 @@ export class Testbed {
   /** Starts the keyring, pinned to acme's owners, and reads the keys that it publishes. */
   async startKeyring(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const owners = digestOfOwners(newWorkspace("acme", workspaceOf(this.#options, []), signing()));
-    const args = ["serve", "--seed", join(this.folder, "seed"), "--kubeconfig", this.controlPlane.kubeconfig];
+    const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfig];
     args.push("--trust", formatPin({ workspace: "acme", owners, minVersion: 0 }), "--namespace", SYSTEM);
     args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`, "--pod-uid", this.#pod.podUid);
     args.push("--listen", `127.0.0.1:${this.ports.keyring}`);
@@ -141,7 +145,7 @@ export class Testbed {
       "--health",
       `127.0.0.1:${this.ports.keyringHealth}`,
     );
-    this.#keyring = new Child({ name: "keyring", main: KEYRING, args, env });
+    this.#keyring = new Child({ name: "keyring", main: KEYRING, args, env: { ...this.#options.env, ...env } });
     await this.keyring.healthy(this.ports.keyringHealth, "/healthz");
     const published = await eventually(() => {
       this.keyring.refuseDead();
@@ -157,10 +161,10 @@ export class Testbed {
   async startOperator(more: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<void> {
     const token = join(this.folder, "token");
     writeFileSync(token, await this.token(), { mode: 0o600 });
-    const args = ["--kubeconfig", this.controlPlane.kubeconfig, "--keyring", `127.0.0.1:${this.ports.keyring}`];
+    const args = ["--kubeconfig", this.#kubeconfig, "--keyring", `127.0.0.1:${this.ports.keyring}`];
     args.push("--keyring-key", this.#publicKey, "--token-file", token, "--bind-address", "127.0.0.1");
     args.push("--health-port", String(this.ports.health), "--metrics-port", String(this.ports.metrics), ...more);
-    this.#operator = new Child({ name: "operator", main: OPERATOR, args, env });
+    this.#operator = new Child({ name: "operator", main: OPERATOR, args, env: { ...this.#options.env, ...env } });
     await this.operator.healthy(this.ports.health);
   }
 
@@ -189,7 +193,7 @@ export class Testbed {
   }
 
   /** A bundle of the environment with these values, signed by alice unless said otherwise. Nothing is applied. */
-  seal(values: Readonly<Record<string, string>>, options: BundleOptions = {}): ZoppSecret {
+  seal(values: Readonly<Record<string, Value>>, options: BundleOptions = {}): ZoppSecret {
     const [namespace = "shop-prod"] = this.#options.namespaces ?? [];
     return bundle(this.environment, values, { namespace, now: new Date(), ...options });
   }
@@ -230,7 +234,7 @@ export class Testbed {
       async () => {
         this.#operator?.refuseDead();
         const found = await this.bundle(name, namespace);
-        const ready = found.status?.conditions?.find(({ type }) => type === "Ready");
+        const ready = readyOf(found);
         if (ready?.reason === reason && ready.observedGeneration === found.metadata.generation) return found;
         throw new Error(`Ready is ${ready?.reason ?? "not there"}: ${ready?.message ?? ""}`);
       },
@@ -255,6 +259,11 @@ export class Testbed {
   /** The pinned key of the keyring, as its public file says. */
   get keyringKey(): string {
     return readFileSync(this.#publicKey, "utf8").trim();
+  }
+
+  /** Where the keyring's seed lies. */
+  get seedFile(): string {
+    return join(this.folder, "seed");
   }
 
   get #publicKey(): string {

@@ -4,6 +4,7 @@
 import type { ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
 import { type KubeObject, type Resource, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
+import { readyOf } from "../testbed.look.js";
 import type { Narrator } from "./narrate.js";
 import { ALICE, type Seat, type Stage } from "./stage.js";
 
@@ -88,9 +89,9 @@ export class Scene {
   async settled(reason: string, place: ScenePlace = PLACE): Promise<string> {
     const waiting = async () => {
       for (const child of this.stage.children) child.refuseDead();
-      const { metadata, status } = await this.stage.client.get<ZoppSecret>(ZOPP_SECRETS, place);
-      const ready = status?.conditions?.find(({ type }) => type === "Ready");
-      if (ready?.reason === reason && ready.observedGeneration === metadata.generation) return ready;
+      const found = await this.stage.client.get<ZoppSecret>(ZOPP_SECRETS, place);
+      const ready = readyOf(found);
+      if (ready?.reason === reason && ready.observedGeneration === found.metadata.generation) return ready;
       throw new NotAsTold(`${place.namespace}/${place.name} is ${ready?.reason}, not ${reason}: ${ready?.message}`);
     };
     const { message = "" } = await eventually(waiting, { timeoutMs: 20_000 });

@@ -2,11 +2,10 @@ import t from "tap";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { hasStatus } from "../../operator/kube/errors.js";
 import { EVENTS, type KubeObject } from "../../operator/kube/resources.js";
-import { must } from "../control-plane/kubectl.js";
 import { eventually } from "../eventually.js";
 import { withHeader, withTombstone, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
-import { quiet, readMetrics, versions } from "../testbed.look.js";
+import { kubectlOf, quiet, readMetrics, versions } from "../testbed.look.js";
 
 const NAMESPACE = "shop-prod";
 
@@ -42,7 +41,7 @@ async function change(name: string, edit: (stored: ZoppSecret) => ZoppSecret): P
   return bed.settled("Synced", name);
 }
 
-const kubectl = (...args: string[]) => must(bed.controlPlane.kubectl(["--namespace", NAMESPACE, ...args]));
+const kubectl = kubectlOf(bed, NAMESPACE);
 
 t.test("a sealed bundle becomes a Secret with its values, marks and owner", async (t) => {
   const render = { URL: "postgres://[[ USER | urlencode ]]:[[ PASSWORD | urlencode ]]@db" };

@@ -7,6 +7,7 @@ import { type KubeObject, type Resource, ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } fr
 import { eventually } from "../eventually.js";
 import { withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
+import { type Judged, readyOf } from "../testbed.look.js";
 import { signing } from "../testbed.policy.js";
 
 const bed = await startTestbed({ ready: false });
@@ -25,15 +26,14 @@ const holds = (value: string, timeoutMs = 20_000) =>
     message: `the Secret holds ${value}`,
   });
 
-interface Judged extends KubeObject {
-  readonly status?: { accepted?: { version: number }; conditions?: { type: string; status: string; reason: string }[] };
-}
+type PolicyObject = KubeObject & { readonly status?: Judged["status"] & { readonly accepted?: { version: number } } };
 
 /** Waits until the keyring has accepted this very version; gives the status. An earlier one may be Accepted still. */
 const accepted = (resource: Resource, { metadata: { name }, spec }: ZoppWorkspace | ZoppEnvironment) =>
   eventually(async () => {
-    const { status } = await bed.client.get<Judged>(resource, { name });
-    const ready = status?.conditions?.find(({ type }) => type === "Ready");
+    const found = await bed.client.get<PolicyObject>(resource, { name });
+    const { status } = found;
+    const ready = readyOf(found);
     if (ready?.reason !== "Accepted") throw new Error(`${name} is ${ready?.reason}`);
     if (status?.accepted?.version !== spec.version)
       throw new Error(`${name} is accepted as ${status?.accepted?.version}`);
@@ -74,8 +74,8 @@ t.test("a policy that its owners did not sign is refused, and the accepted one s
   };
   await bed.apply(ZOPP_WORKSPACES, forged);
   const status = await eventually(async () => {
-    const found = (await bed.client.get<Judged>(ZOPP_WORKSPACES, { name: "acme" })).status;
-    return found?.conditions?.some(({ type, status }) => type === "Ready" && status === "False") ? found : undefined;
+    const found = await bed.client.get<PolicyObject>(ZOPP_WORKSPACES, { name: "acme" });
+    return readyOf(found)?.status === "False" ? found.status : undefined;
   });
   t.equal(status.accepted?.version, workspace.spec.version);
   await set("under the accepted policy");

@@ -1,10 +1,10 @@
 import t from "tap";
 import type { SecretSpec } from "../../crds/types.gen.js";
 import { hasStatus } from "../../operator/kube/errors.js";
-import { must } from "../control-plane/kubectl.js";
 import { eventually } from "../eventually.js";
 import { withHeader, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
+import { type Judged, kubectlOf, readyOf } from "../testbed.look.js";
 
 const NAMESPACE = "shop-prod";
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
@@ -14,16 +14,14 @@ const bed = await startTestbed();
 t.teardown(() => bed.stop());
 t.setTimeout(180_000);
 
-const kubectl = (...args: string[]) => must(bed.controlPlane.kubectl(["--namespace", NAMESPACE, ...args]));
+const kubectl = kubectlOf(bed, NAMESPACE);
 const makeForeign = (name: string) =>
   kubectl("create", "secret", "generic", name, "--from-literal=A=theirs", "--from-literal=OLD=1");
 /** People do this when they do not want to wait for the next look. */
 let asked = 0;
 const askAgain = (name: string) => kubectl("annotate", "zs", name, `zopp.dev/reconcile=${++asked}`, "--overwrite");
 
-function messageOf(bundle: Awaited<ReturnType<typeof bed.bundle>>): string {
-  return bundle.status?.conditions?.find(({ type }) => type === "Ready")?.message ?? "";
-}
+const messageOf = (bundle: Judged): string => readyOf(bundle)?.message ?? "";
 
 const taken = bed.seal({ A: "ours" }, { name: "foreign" });
 
