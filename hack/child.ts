@@ -101,6 +101,7 @@ export class Child {
       rest = lines.pop() ?? "";
       this.lines.push(...lines);
     });
+    stream?.once("end", () => rest !== "" && this.lines.push(rest));
   }
 }
 
