@@ -45,7 +45,11 @@ function sealedBytes(key: string, { sealed }: Entry): Uint8Array | undefined {
   return bytes;
 }
 
-function factsOf(key: string, { version, by, expires, retired, to }: Entry, sealed: Uint8Array | undefined): EntryFacts {
+function factsOf(
+  key: string,
+  { version, by, expires, retired, to }: Entry,
+  sealed: Uint8Array | undefined,
+): EntryFacts {
   if (sealed === undefined) return { key, version, by, expires, retired };
   return { key, version, by, expires, retired, to, sealedHash: encodeHex(sha256(sealed)) };
 }
