@@ -35,7 +35,7 @@ t.test("defaults are those of a pod", async (t) => {
     keyringKey: "k",
     metricsPort: 8080,
     healthPort: 8081,
-    workers: 32,
+    workers: 48,
     logLevel: "info",
   });
   t.equal(read(["--keyring-key", "k"]).namespaces, undefined, "all namespaces");
