@@ -5,6 +5,7 @@ import t from "tap";
 import { Workbench } from "./run.case.js";
 
 const MAIN = join(import.meta.dirname, "main.js");
+const PROGRAM = `"${process.execPath}" "${MAIN}"`;
 const SECRET = "hidden-canary-4711";
 const ROUNDS = 8;
 
@@ -16,14 +17,27 @@ function hasScript(): boolean {
   }
 }
 
-/** Runs the program on a terminal of its own; each answer is typed the moment that its question appears. */
+/** What is typed or done the moment that a question appears; `shown` is all that the terminal showed until then. */
+type Answer = readonly [question: string, answer: string | ((shown: string) => void)];
+
+/** Runs the program on a terminal of its own. */
 function atTerminal(
   bench: Workbench,
   words: string,
-  answers: readonly (readonly [string, string])[],
+  answers: readonly Answer[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number | null; readonly shown: string }> {
-  const child = spawn("script", ["-qec", `"${process.execPath}" "${MAIN}" ${words}`, "/dev/null"], {
+  return shellAtTerminal(bench, `${PROGRAM} ${words}`, answers, env);
+}
+
+/** Runs a shell's line on a terminal of its own. */
+function shellAtTerminal(
+  bench: Workbench,
+  line: string,
+  answers: readonly Answer[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly code: number | null; readonly shown: string }> {
+  const child = spawn("script", ["-qec", line, "/dev/null"], {
     cwd: bench.checkout,
     env: { ...bench.environmentOf("alice"), PATH: process.env["PATH"], ...env },
     stdio: ["pipe", "pipe", "inherit"],
@@ -35,7 +49,8 @@ function atTerminal(
     const [next] = left;
     if (next !== undefined && shown.includes(next[0])) {
       left.shift();
-      child.stdin.write(next[1]);
+      if (typeof next[1] === "string") child.stdin.write(next[1]);
+      else next[1](shown);
     }
   });
   return new Promise((done) => child.once("close", (code) => done({ code, shown })));
@@ -73,3 +88,36 @@ t.test("Ctrl-C at a question changes nothing", { timeout: 60_000, ...needsScript
   t.notMatch(shown, "half");
   t.equal((await bench.must(["get", "api", "TOKEN"])).out, "before");
 });
+
+/** How a person, or whoever else may, ends the program while it asks. */
+const ENDS: readonly (readonly [string, Answer[1]])[] = [
+  ["Ctrl-C", "\u0003"],
+  ...(["SIGINT", "SIGTERM", "SIGHUP"] as const).map(
+    (signal) => [signal, (shown: string) => process.kill(Number(/pid=(\d+)/.exec(shown)?.[1]), signal)] as const,
+  ),
+];
+
+for (const [how, end] of ENDS) {
+  for (const streams of ["", "</dev/null >/dev/null 2>&1"]) {
+    const where = streams === "" ? "" : " of a program without another stream on the terminal";
+    t.test(
+      `${how} at the question for a passphrase${where} gives the terminal back as it was`,
+      { timeout: 60_000, ...needsScript },
+      async (t) => {
+        const bench = new Workbench(t);
+        await bench.init();
+        await bench.must(["set", "api", "TOKEN"], { stdin: "v" });
+        const program = `sh -c 'echo pid=$$; exec ${PROGRAM} get api ${streams}'`;
+        const line = `stty -g | sed s/^/before=/; ${program}; stty -g | sed s/^/after=/`;
+        const { shown } = await shellAtTerminal(bench, line, [["passphrase of your identity: ", end]], {
+          ZOPP_PASSPHRASE_FILE: "",
+        });
+        const settings = (moment: string): string | undefined => new RegExp(`${moment}=(\\S+)`).exec(shown)?.[1];
+        t.ok(settings("before"), shown);
+        t.equal(settings("after"), settings("before"), shown);
+        t.match(shown, "passphrase of your identity", "it was asked");
+        t.match(shown, streams === "" ? "Interrupted" : /./);
+      },
+    );
+  }
+}
