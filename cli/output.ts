@@ -25,19 +25,29 @@ export interface Result {
   readonly exit?: number;
 }
 
-/** Control characters could rewrite what a terminal shows; manifests are written by others. */
+/** Control characters could rewrite what a terminal shows, and marks of direction its order; manifests are written by others. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** The text without characters that could steer a terminal. */
 export function printable(text: string): string {
   return text.replaceAll(CONTROL, "\ufffd");
 }
 
+/** The text with `\uXXXX` for what could steer a terminal, which JSON and quoted YAML read as what it was. */
+function escaped(text: string): string {
+  return text.replaceAll(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** A value as JSON that can be shown on any terminal. */
+export function jsonText(value: unknown, indent?: number): string {
+  return escaped(JSON.stringify(value, undefined, indent));
+}
+
 /** Prints a result in a format; gives the exit code. */
 export async function printResult(context: Context, result: Result, format: Format): Promise<number> {
   for (const note of result.notes ?? []) context.stderr.write(`note: ${printable(note)}\n`);
-  if (format === "json") context.stdout.write(`${JSON.stringify(result.data, undefined, 2)}\n`);
+  if (format === "json") context.stdout.write(`${jsonText(result.data, 2)}\n`);
   else if (format === "yaml") context.stdout.write(await yamlOf(result.data));
   else if (format === "name") context.stdout.write((result.names ?? []).map((name) => `${printable(name)}\n`).join(""));
   else if (result.raw !== undefined) context.stdout.write(result.raw);
@@ -47,7 +57,7 @@ export async function printResult(context: Context, result: Result, format: Form
 
 async function yamlOf(data: unknown): Promise<string> {
   const { renderManifest } = await import("./store/yaml.render.js");
-  return renderManifest(JSON.parse(JSON.stringify(data)));
+  return escaped(renderManifest(JSON.parse(JSON.stringify(data)), CONTROL));
 }
 
 /** Prints an error with its code and next step; gives the exit code of its class. */
@@ -56,7 +66,7 @@ export function printError(context: Context, thrown: unknown, format: Format): n
   if (format === "json") {
     const { code, message, fields } = error;
     const body = { code, message, next: error.kind.next, ...(fields.length === 0 ? {} : { fields }) };
-    context.stderr.write(`${JSON.stringify({ error: body }, undefined, 2)}\n`);
+    context.stderr.write(`${jsonText({ error: body }, 2)}\n`);
     return error.kind.exit;
   }
   context.stderr.write(`${colour(context, "error:")} ${problemLine(error)}\n`);

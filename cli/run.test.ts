@@ -4,6 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import { parse } from "yaml";
 import { VERSION } from "../crds/version.js";
 import { loadCommand } from "./load.js";
 import { Workbench } from "./run.case.js";
@@ -113,6 +114,29 @@ t.test("what others wrote cannot steer the terminal", async (t) => {
   for (const words of [["verify"], ["list"], ["status"]]) {
     const ran = await bench.run(words);
     t.notMatch(ran.out + ran.err, "\u001b", words.join(" "));
+  }
+});
+
+const STEERING = ["\u001b[2J", "\u007f", "\u009b2J", "\u061c", "\u200e", "\u202e", "\u2066", "\u2069"];
+
+t.test("JSON and YAML hold what could steer the terminal as escapes that read as what it was", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  const texts = [...STEERING, STEERING.join(" - \n: "), "plain"];
+  for (const [at, text] of texts.entries()) await bench.must(["set", "api", `K${at}`], { stdin: text });
+  const keys = texts.map((text) => `  ${JSON.stringify(text)}: 1\n`);
+  bench.write(
+    "zopp/x.yaml",
+    `apiVersion: zopp.dev/v1alpha1\nkind: ZoppSecret\nmetadata: {name: x, namespace: y}\nspec:\n${keys.join("")}`,
+  );
+  for (const words of [["get", "api"], ["verify"], ["get", "x"]]) {
+    for (const format of ["json", "yaml"]) {
+      const { out, err } = await bench.run([...words, "-o", format]);
+      for (const char of STEERING) t.notOk((out + err).includes(char), `${words.join(" ")} -o ${format}`);
+      if (words[1] !== "api") continue;
+      const { entries } = (format === "json" ? JSON.parse(out) : parse(out)) as { entries: object };
+      t.strictSame(entries, Object.fromEntries(texts.map((value, at) => [`K${at}`, { value }])));
+    }
   }
 });
 

@@ -3,7 +3,7 @@
 import { ZoppError } from "../../crds/errors.js";
 import { bundleName, environmentOf, needBundle, refuseOther, verifyForReading } from "../bundles.js";
 import { openValue } from "../epoch-keys.js";
-import type { Result } from "../output.js";
+import { jsonText, type Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
 import type { Session } from "../session.js";
 
@@ -62,7 +62,7 @@ function shown(value: Uint8Array): Shown {
 
 function line(name: string, value: Shown): string {
   if ("base64" in value) return `${name} (binary, base64): ${value.base64}`;
-  return /^[\x20-\x7e]*$/.test(value.value) ? `${name}: ${value.value}` : `${name}: ${JSON.stringify(value.value)}`;
+  return /^[\x20-\x7e]*$/.test(value.value) ? `${name}: ${value.value}` : `${name}: ${jsonText(value.value)}`;
 }
 
 /** Byte for byte into a pipe; on a terminal a newline follows, and what could steer it is refused. */

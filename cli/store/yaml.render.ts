@@ -10,12 +10,17 @@ const SAFE_IN_FLOW = /^[A-Za-z0-9_/+=.@*-]+$/;
 
 const OPTIONS = { version: "1.1", lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false } as const;
 
-/** A value as block YAML, ending in a newline: long strings on one line, everything that is a string quoted where needed. */
-export function renderManifest(value: unknown): string {
+/**
+ * A value as block YAML, ending in a newline: long strings on one line, everything that is a string quoted where needed,
+ * and strings with a match of `quoted` in double quotes, where they can be escaped.
+ */
+export function renderManifest(value: unknown, quoted?: RegExp): string {
   const document = new Document(value, OPTIONS);
   visit(document, {
     Scalar: (_, node) => {
-      if (typeof node.value === "string" && NOT_A_STRING.test(node.value)) node.type = "QUOTE_DOUBLE";
+      if (typeof node.value !== "string") return;
+      const escapes = quoted !== undefined && node.value.search(quoted) >= 0;
+      if (escapes || NOT_A_STRING.test(node.value)) node.type = "QUOTE_DOUBLE";
     },
   });
   return document.toString(OPTIONS);
