@@ -124,6 +124,9 @@ t.test("ZOPP_TRUST pins for one run, and a wrong digest is refused", async (t) =
   t.match(bad.out, "PinMismatch");
   const both = await bench.run(["verify"], { env: { ZOPP_TRUST: other } });
   t.equal(both.code, 3, "alice's own good pin does not outweigh a bad one");
+  const none = await bench.run(["set", "api", "TOKEN"], { stdin: VALUE, env: { ZOPP_TRUST: `${pin},acme@7` } });
+  t.equal(none.code, 2, none.err);
+  t.match(none.err, "ZOPP_TRUST: a pin reads WORKSPACE@VERSION:DIGEST");
 });
 
 t.test("a token seals only for the owners whose digest it carries", async (t) => {

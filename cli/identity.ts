@@ -1,9 +1,10 @@
 // This machine's identity: an age passphrase file in the identity directory, or the token of a service.
 // Which principal it is, policy says.
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { openWithPassphrase, sealWithPassphrase } from "../crds/crypto/age.js";
 import { type Identity, identityFromSeed, newSeed, SEED_BYTES } from "../crds/crypto/identity.js";
+import { type EncryptionKey, parseEncryptionKey, parseVerifyKey, type VerifyKey } from "../crds/crypto/keys.js";
 import { parseToken } from "../crds/crypto/token.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Context } from "./context.js";
@@ -16,9 +17,8 @@ const PUBLIC_FILE = "identity.json";
 
 /** The public side of an identity, which needs no passphrase. */
 export interface PublicIdentity {
-  /** A person's or service's own name for itself; policy may call it otherwise. */
-  readonly signingKey: string;
-  readonly encryptionKey: string;
+  readonly signing: VerifyKey;
+  readonly encryption: EncryptionKey;
   readonly source: "file" | "token";
 }
 
@@ -41,20 +41,48 @@ export async function loadIdentity(context: Context): Promise<Identity> {
   progress(context.stderr, "opening the identity");
   const seed = await openWithPassphrase(passphrase, file);
   if (seed.length !== SEED_BYTES) throw new ZoppError("WrongPassphrase", "the identity file holds no identity");
-  return fromSeed(seed);
+  const identity = fromSeed(seed);
+  if (readHomeFile(context, PUBLIC_FILE) === undefined) restorePublic(context, identity);
+  return identity;
 }
 
-/** The public side, without a passphrase. Throws NoIdentity or TokenInvalid. */
+/** Only `whoami` reads the public keys: a folder that takes no file hinders nothing else. */
+function restorePublic(context: Context, identity: Identity): void {
+  try {
+    writePublic(context, identity);
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+  }
+}
+
+/** The public side, without a passphrase. Throws NoIdentity, TokenInvalid, or Malformed for a damaged file. */
 export function loadPublicIdentity(context: Context): PublicIdentity {
   const token = context.env["ZOPP_TOKEN"];
-  if (token) return { ...publicOf(fromSeed(parseToken(token).seed)), source: "token" };
-  const text = readHomeFile(context, PUBLIC_FILE);
-  if (text === undefined) throw new ZoppError("NoIdentity", `there is no identity in ${homeOf(context)}`);
-  const { signingKey, encryptionKey } = JSON.parse(text) as Record<string, unknown>;
-  if (typeof signingKey !== "string" || typeof encryptionKey !== "string") {
-    throw new ZoppError("Malformed", `${PUBLIC_FILE} in ${homeOf(context)} holds no public keys`);
+  if (token) {
+    const { signing, encryption } = fromSeed(parseToken(token).seed);
+    return { signing: signing.verifyKey, encryption: encryption.publicKey, source: "token" };
   }
-  return { signingKey, encryptionKey, source: "file" };
+  const text = readHomeFile(context, PUBLIC_FILE);
+  if (text === undefined && !hasIdentityFile(context))
+    throw new ZoppError("NoIdentity", `there is no identity in ${homeOf(context)}`);
+  const keys = text === undefined ? undefined : readPublic(text);
+  if (keys !== undefined) return { ...keys, source: "file" };
+  const state = text === undefined ? "missing" : "damaged: remove it";
+  throw new ZoppError(
+    "Malformed",
+    `${join(homeOf(context), PUBLIC_FILE)} is ${state}; the next command that opens the identity writes it again`,
+  );
+}
+
+function readPublic(text: string): Pick<PublicIdentity, "signing" | "encryption"> | undefined {
+  try {
+    const { signingKey, encryptionKey } = JSON.parse(text) as Record<string, unknown>;
+    const signing = parseVerifyKey(String(signingKey));
+    const encryption = parseEncryptionKey(String(encryptionKey));
+    return signing === null || encryption === null ? undefined : { signing, encryption };
+  } catch {
+    return undefined;
+  }
 }
 
 /** True when the identity directory holds an identity. */
@@ -71,11 +99,16 @@ export async function makeIdentity(context: Context): Promise<{ readonly identit
   const identity = fromSeed(seed);
   const save = (): string => {
     const written = writeHomeFile(context, SECRET_FILE, file.endsWith("\n") ? file : `${file}\n`, undefined);
-    const before = readHomeFile(context, PUBLIC_FILE);
-    writeHomeFile(context, PUBLIC_FILE, `${JSON.stringify(publicOf(identity), undefined, 2)}\n`, before);
+    writePublic(context, identity);
     return written;
   };
   return { identity, save };
+}
+
+function writePublic(context: Context, { signing, encryption }: Identity): void {
+  const before = readHomeFile(context, PUBLIC_FILE);
+  const keys = { signingKey: signing.verifyKey.text, encryptionKey: encryption.publicKey.text };
+  writeHomeFile(context, PUBLIC_FILE, `${JSON.stringify(keys, undefined, 2)}\n`, before);
 }
 
 function fromSeed(seed: Uint8Array): Identity {
@@ -84,10 +117,6 @@ function fromSeed(seed: Uint8Array): Identity {
   } finally {
     seed.fill(0);
   }
-}
-
-function publicOf({ signing, encryption }: Identity): { readonly signingKey: string; readonly encryptionKey: string } {
-  return { signingKey: signing.verifyKey.text, encryptionKey: encryption.publicKey.text };
 }
 
 async function newPassphrase(context: Context): Promise<string> {

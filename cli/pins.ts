@@ -29,7 +29,7 @@ export interface SourcedPin {
 export function pinsFor(context: Context, workspace: string): readonly SourcedPin[] {
   const stated = (context.env["ZOPP_TRUST"] ?? "").split(/[\s,]+/).filter((text) => text !== "");
   const pins: SourcedPin[] = stated
-    .map(parsePin)
+    .map(statedPin)
     .filter((pin) => pin.workspace === workspace)
     .map((pin) => ({ pin, source: "ZOPP_TRUST" }));
   const owners = tokenPin(context);
@@ -37,6 +37,16 @@ export function pinsFor(context: Context, workspace: string): readonly SourcedPi
   const known = readKnown(context)[workspace];
   if (known !== undefined) pins.push({ pin: { workspace, ...known }, source: "known-workspaces" });
   return pins;
+}
+
+/** A pin of the variable; an error says where it stands, since nobody typed it in this command. */
+function statedPin(text: string): Pin {
+  try {
+    return parsePin(text);
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+    throw new ZoppError(error.code, `ZOPP_TRUST: ${error.message}`);
+  }
 }
 
 /** All pins of the identity directory. Throws Malformed for a file that cannot be read. */

@@ -1,6 +1,5 @@
 // `zopp whoami`: which keys this machine has, who they are in the workspace, and what that person may do.
 // Needs no passphrase.
-import { parseEncryptionKey, parseVerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { subjectIncludes } from "../../crds/policy/rights.js";
 import type { Signer } from "../../crds/policy/roster.js";
@@ -13,11 +12,9 @@ import type { Session } from "../session.js";
 
 /** Runs `zopp whoami`. */
 export async function run(session: Session): Promise<Result> {
-  const { signingKey, encryptionKey, source } = loadPublicIdentity(session.context);
-  const key = parseVerifyKey(signingKey);
-  const sealing = parseEncryptionKey(encryptionKey);
-  if (key === null || sealing === null) throw new ZoppError("Malformed", "the identity's public keys are damaged");
-  const keys = { signing: key.kid, encryption: sealing.kid, signingKey, encryptionKey };
+  const { signing: key, encryption: sealing, source } = loadPublicIdentity(session.context);
+  const signingKey = key.text;
+  const keys = { signing: key.kid, encryption: sealing.kid, signingKey, encryptionKey: sealing.text };
   const human = [
     `identity   ${key.kid} (signs), ${sealing.kid} (is wrapped to), from ${source === "token" ? "ZOPP_TOKEN" : "the identity file"}`,
   ];

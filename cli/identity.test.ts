@@ -1,0 +1,33 @@
+// The files of an identity: what damage, loss and foreign eyes on them come to.
+// What an identity seals and signs is crds/crypto's.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { Workbench } from "./run.case.js";
+
+/** A file of alice's identity directory. */
+function homeFile(bench: Workbench, name: string): string {
+  return join(bench.environmentOf("alice")["ZOPP_HOME"] ?? "", name);
+}
+
+t.test("damaged public keys are said to be that, and are written again when the identity is opened", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  const file = homeFile(bench, "identity.json");
+  const whole = readFileSync(file, "utf8");
+  const { signingKey } = JSON.parse(whole) as { signingKey: string };
+  const damages = ["", "{", "null", "[]", '{"signingKey": 1}', whole.replace(signingKey, signingKey.slice(0, -8))];
+  for (const text of damages) {
+    writeFileSync(file, text);
+    const ran = await bench.run(["whoami"]);
+    t.equal(ran.code, 5, text);
+    t.match(ran.err, `error: Malformed: ${file} is damaged: remove it`, text);
+  }
+  rmSync(file);
+  const missing = await bench.run(["whoami"]);
+  t.equal(missing.code, 5);
+  t.match(missing.err, `error: Malformed: ${file} is missing`);
+  await bench.must(["set", "api", "K"], { stdin: "v" });
+  t.equal(readFileSync(file, "utf8"), whole);
+  await bench.must(["whoami"]);
+});
