@@ -1,6 +1,6 @@
 // The files of an identity: what damage, loss and foreign eyes on them come to.
 // What an identity seals and signs is crds/crypto's.
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { Workbench } from "./run.case.js";
@@ -30,4 +30,36 @@ t.test("damaged public keys are said to be that, and are written again when the 
   await bench.must(["set", "api", "K"], { stdin: "v" });
   t.equal(readFileSync(file, "utf8"), whole);
   await bench.must(["whoami"]);
+});
+
+t.test("an identity that group or others could read or write is refused, as ssh refuses a private key", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  await bench.must(["set", "api", "K"], { stdin: "v" });
+  const file = homeFile(bench, "identity.age");
+  for (const mode of [0o640, 0o604, 0o620, 0o602]) {
+    chmodSync(file, mode);
+    const ran = await bench.run(["get", "api", "K"]);
+    t.equal(ran.code, 3, mode.toString(8));
+    t.match(ran.err, `error: FileExposed: ${file} has mode ${mode.toString(8)}`);
+    t.match(ran.err, "next: let nobody but yourself read or write the file: chmod 600");
+    t.equal(ran.out, "");
+  }
+  for (const mode of [0o600, 0o400]) {
+    chmodSync(file, mode);
+    t.equal((await bench.must(["get", "api", "K"])).out, "v", mode.toString(8));
+  }
+});
+
+t.test("an identity that is a link counts as what it leads to", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  await bench.must(["set", "api", "K"], { stdin: "v" });
+  const file = homeFile(bench, "identity.age");
+  const kept = join(bench.folder, "kept-elsewhere");
+  renameSync(file, kept);
+  symlinkSync(kept, file);
+  t.equal((await bench.must(["get", "api", "K"])).out, "v");
+  chmodSync(kept, 0o644);
+  t.match((await bench.run(["get", "api", "K"])).err, "error: FileExposed: ");
 });

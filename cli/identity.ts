@@ -8,7 +8,7 @@ import { type EncryptionKey, parseEncryptionKey, parseVerifyKey, type VerifyKey 
 import { parseToken } from "../crds/crypto/token.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Context } from "./context.js";
-import { homeOf, readHomeFile, writeHomeFile } from "./home.js";
+import { homeOf, readHomeFile, refuseExposed, writeHomeFile } from "./home.js";
 import { terminalOf } from "./input.js";
 import { progress } from "./output.js";
 
@@ -30,13 +30,14 @@ export function tokenPin(context: Context): string | undefined {
 
 /**
  * The identity with its private keys: of ZOPP_TOKEN, else of the identity file, whose passphrase is asked for.
- * Throws NoIdentity, TokenInvalid, WrongPassphrase, Usage (nobody to ask).
+ * Throws NoIdentity, TokenInvalid, FileExposed, WrongPassphrase, Usage (nobody to ask).
  */
 export async function loadIdentity(context: Context): Promise<Identity> {
   const token = context.env["ZOPP_TOKEN"];
   if (token) return fromSeed(parseToken(token).seed);
   const file = readHomeFile(context, SECRET_FILE);
   if (file === undefined) throw new ZoppError("NoIdentity", `there is no identity in ${homeOf(context)}`);
+  refuseExposed(context, SECRET_FILE);
   const passphrase = await passphraseOf(context, "passphrase of your identity: ");
   progress(context.stderr, "opening the identity");
   const seed = await openWithPassphrase(passphrase, file);

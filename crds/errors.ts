@@ -207,6 +207,7 @@ export const ERRORS = {
   AlreadyExists: refused("choose another name, or change the one that is there"),
   NoIdentity: terminal("unauthenticated", EXIT.notFound, "run `zopp init`, or set ZOPP_TOKEN"),
   WrongPassphrase: terminal("permission_denied", EXIT.cannotOpen, "type the passphrase of the identity file again"),
+  FileExposed: denied("let nobody but yourself read or write the file: chmod 600"),
   FileUnwritable: terminal(
     "failed_precondition",
     EXIT.generic,
