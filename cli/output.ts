@@ -91,8 +91,9 @@ function internals(context: Context, error: ZoppError): string {
 }
 
 function colour(context: Context, text: string): string {
-  const plain =
-    context.stderr.isTTY !== true || context.env["NO_COLOR"] !== undefined || context.env["TERM"] === "dumb";
+  const { NO_COLOR, TERM } = context.env;
+  // an empty NO_COLOR says nothing (no-color.org)
+  const plain = context.stderr.isTTY !== true || Boolean(NO_COLOR) || TERM === "dumb";
   return plain ? text : `\u001b[31m${text}\u001b[0m`;
 }
 

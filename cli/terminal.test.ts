@@ -89,6 +89,18 @@ t.test("Ctrl-C at a question changes nothing", { timeout: 60_000, ...needsScript
   t.equal((await bench.must(["get", "api", "TOKEN"])).out, "before");
 });
 
+t.test("an error is red on a terminal, unless NO_COLOR or TERM say otherwise", needsScript, async (t) => {
+  const bench = new Workbench(t);
+  const error = async (env: Readonly<Record<string, string>>) =>
+    (await atTerminal(bench, "get api", [], { TERM: "xterm", ...env })).shown;
+  for (const red of [{}, { NO_COLOR: "" }]) t.match(await error(red), "\u001b[31merror:\u001b[0m Usage: ");
+  for (const plain of [{ NO_COLOR: "1" }, { TERM: "dumb" }]) {
+    const shown = await error(plain);
+    t.match(shown, "error: Usage: ");
+    t.notMatch(shown, "\u001b");
+  }
+});
+
 /** How a person, or whoever else may, ends the program while it asks. */
 const ENDS: readonly (readonly [string, Answer[1]])[] = [
   ["Ctrl-C", "\u0003"],
