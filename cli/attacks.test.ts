@@ -1,5 +1,5 @@
 // What somebody who can write the store, but signs nothing that policy allows, tries against people who seal with it.
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { newSeed } from "../crds/crypto/identity.js";
@@ -164,6 +164,41 @@ t.test("a zopp.yaml that leads out of its folder is refused", async (t) => {
     t.equal(ran.code, 5, store);
     t.match(ran.err, "must lie below");
   }
+});
+
+t.test(
+  "a store of zopp.yaml that is a link out of its folder is refused, and one by the command line is not",
+  async (t) => {
+    const bench = new Workbench(t);
+    await bench.init();
+    const outside = join(bench.folder, "outside");
+    renameSync(bench.path("zopp"), outside);
+    symlinkSync(outside, bench.path("zopp"));
+    for (const store of ["zopp", "zopp/shop-dev"]) {
+      bench.write("zopp.yaml", `workspace: acme\nproject: shop\nenvironment: dev\nstore: ${store}\n`);
+      const ran = await bench.run(["set", "api", "TOKEN"], { stdin: VALUE });
+      t.equal(ran.code, 5, store);
+      t.match(ran.err, "must lie below");
+    }
+    await bench.must(["set", "api", "TOKEN", "--store", "zopp"], { stdin: VALUE });
+    t.same(readdirSync(join(outside, "shop-dev")), ["api.yaml"]);
+    renameSync(outside, bench.path("real"));
+    rmSync(bench.path("zopp"));
+    symlinkSync("real", bench.path("zopp"));
+    bench.write("zopp.yaml", "workspace: acme\nproject: shop\nenvironment: dev\nstore: zopp\n");
+    t.equal((await bench.must(["get", "api", "TOKEN"])).out, VALUE, "a link within the folder is followed");
+  },
+);
+
+t.test("a zopp.yaml chooses none of the clusters that a person can reach", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  bench.write("zopp.yaml", "workspace: acme\nproject: shop\nenvironment: dev\nstore: cluster:production\n");
+  const ran = await bench.run(["set", "api", "TOKEN"], { stdin: VALUE });
+  t.equal(ran.code, 5);
+  t.match(ran.err, "Malformed: ");
+  t.match(ran.err, "names a context: choose one by --context or ZOPP_STORE");
+  await bench.must(["list", "--store", "zopp"]);
 });
 
 t.test("a folder that is a link leads no new bundle outside", async (t) => {

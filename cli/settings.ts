@@ -1,7 +1,7 @@
 // Which store, workspace and environment a command works on: flags before ZOPP_* before zopp.yaml searched upward.
 // None of these is a pin: whatever they name is judged from one before it is trusted.
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { ZoppError } from "../crds/errors.js";
 import type { Context } from "./context.js";
 
@@ -68,11 +68,15 @@ export function storePlace(text: string, cwd: string): StorePlace {
   return { kind: "directory", root: resolve(cwd, text) };
 }
 
-/** A checkout's zopp.yaml may be written by others: it names nothing outside its own folder. */
+/** A checkout's zopp.yaml may be written by others: it names nothing outside its own folder, and none of a person's clusters. */
 function storeOf(store: string | undefined, file: string | undefined): StorePlace | undefined {
   if (store === undefined || file === undefined) return undefined;
   const place = storePlace(store, dirname(file));
-  if (place.kind === "directory" && leaves(dirname(file), place.root)) {
+  if (place.kind === "cluster" && place.context !== undefined) {
+    throw new ZoppError("Malformed", `${file}: store names a context: choose one by --context or ZOPP_STORE`);
+  }
+  const leads = (root: string): boolean => leaves(dirname(file), root) || leaves(real(dirname(file)), real(root));
+  if (place.kind === "directory" && leads(place.root)) {
     throw new ZoppError(
       "Malformed",
       `${file}: store must lie below the folder of ${SETTINGS_FILE}; name others by --store`,
@@ -84,6 +88,15 @@ function storeOf(store: string | undefined, file: string | undefined): StorePlac
 function leaves(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return isAbsolute(way) || way.split(/[\\/]/)[0] === "..";
+}
+
+/** Where a path leads once its links are followed, as far as it is there. */
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return dirname(path) === path ? path : join(real(dirname(path)), basename(path));
+  }
 }
 
 function nearest(cwd: string): string | undefined {
