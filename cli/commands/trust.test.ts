@@ -32,6 +32,17 @@ t.test("other owners take a pin's place only when told so", async (t) => {
   t.match((await bench.must(["trust"])).out, OTHER);
 });
 
+t.test("a flag without the pin or workspace that it is for is a usage error, not a list of pins", async (t) => {
+  const bench = new Workbench(t);
+  await bench.must(["trust", `acme@7:${DIGEST}`]);
+  for (const flag of ["--remove", "--replace"]) {
+    const ran = await bench.run(["trust", flag]);
+    t.equal(ran.code, 2, flag);
+    t.equal(ran.out, "", flag);
+    t.match(ran.err, `error: Usage: ${flag} needs `);
+  }
+});
+
 t.test("what is no pin is refused with its form", async (t) => {
   const bench = new Workbench(t);
   for (const text of [

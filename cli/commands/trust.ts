@@ -16,6 +16,8 @@ export interface TrustOptions {
 export async function run({ context }: Session, [text]: readonly string[], options: TrustOptions): Promise<Result> {
   const known = readKnown(context);
   if (text === undefined) {
+    if (options.remove === true) throw new ZoppError("Usage", "--remove needs the workspace whose pin shall go");
+    if (options.replace === true) throw new ZoppError("Usage", "--replace needs the pin to put in place");
     const pins = Object.entries(known).map(([workspace, { owners, minVersion }]) =>
       formatPin({ workspace, owners, minVersion }),
     );
