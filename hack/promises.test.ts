@@ -7,11 +7,19 @@ import { packageRoot } from "./package-root.js";
 const text = readFileSync(join(packageRoot(), "SECURITY.md"), "utf8");
 const rows = text.split("\n").filter((line) => /^\| .*\.test\.ts`: "/.test(line));
 
+/** What stands right after `test(`, on its line or the next. */
+function titles(source: string): readonly string[] {
+  return [...source.matchAll(/\btest\(\s*(["`].*)/g)].map(([, title = ""]) => title);
+}
+
 t.test("every test that SECURITY.md names is there, by its title", async (t) => {
   for (const row of rows) {
     for (const [, file = "", title = ""] of row.matchAll(/`([^`]+\.test\.ts)`: "([^"]+)"/g)) {
       const path = join(packageRoot(), file);
-      t.ok(existsSync(path) && readFileSync(path, "utf8").includes(title), `${file}: ${title}`);
+      t.ok(
+        existsSync(path) && titles(readFileSync(path, "utf8")).some((line) => line.includes(title)),
+        `${file}: ${title}`,
+      );
     }
   }
 });

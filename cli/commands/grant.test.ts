@@ -40,7 +40,7 @@ t.test("a grant on a project or on everything is the owners', and reaches its di
   t.equal((await bench.must(["get", "api", "TOKEN"])).out, "bob's");
 });
 
-t.test("key patterns bind a submitter", async (t) => {
+t.test("a submitter sets the keys of its patterns, and reads none of them, its own neither", async (t) => {
   const bench = new Workbench(t);
   await withBob(bench);
   await bench.must(["grant", "bob", "submit", "--scope", "shop/dev", "--keys", "IMAGE_*"]);
@@ -49,6 +49,10 @@ t.test("key patterns bind a submitter", async (t) => {
   t.equal(ran.code, 3);
   t.match(ran.err, "NotAuthorised");
   t.equal((await bench.must(["get", "api", "TOKEN"])).out, "x");
+  const read = await bench.run(["get", "api", "IMAGE_TAG"], { as: "bob" });
+  t.not(read.code, 0);
+  t.equal(read.out, "");
+  t.equal((await bench.must(["get", "api", "IMAGE_TAG"])).out, "v1");
 });
 
 t.test("what cannot be granted is refused", async (t) => {
