@@ -9,6 +9,7 @@ import type { Context, Terminal } from "./context.js";
 const TERMINAL = "/dev/tty";
 const CTRL_C = "\u0003";
 const CTRL_D = "\u0004";
+const LINE_END: ReadonlySet<string> = new Set(["\r", "\n"]);
 const BACKSPACE: ReadonlySet<string> = new Set(["\u007f", "\b"]);
 
 /** All bytes of stdin. */
@@ -58,8 +59,11 @@ function answer(question: string, echo: boolean): Promise<string> {
     const line = new TypedLine(echo ? (text) => void output.write(text) : () => {});
     input.on("error", fail);
     input.on("data", (chunk: string) => {
-      for (const char of chunk) {
+      const characters = [...chunk];
+      for (const [at, char] of characters.entries()) {
         const end = line.take(char);
+        // what follows the end of a line in one piece was pasted, and would be lost without a word
+        if (end === "done" && characters.slice(at + 1).some((rest) => !LINE_END.has(rest))) fail(severalLines());
         if (end === "done") done(line.text);
         if (end === "given up") fail(new ZoppError("Interrupted", "no answer was given"));
         if (end !== undefined) return;
@@ -73,6 +77,10 @@ function answer(question: string, echo: boolean): Promise<string> {
   });
 }
 
+function severalLines(): ZoppError {
+  return new ZoppError("Usage", "the answer has more than one line: give such a value by stdin or --from-file");
+}
+
 /** A line as it is typed, with backspace. */
 class TypedLine {
   text = "";
@@ -84,7 +92,7 @@ class TypedLine {
 
   take(char: string): "done" | "given up" | undefined {
     if (char === CTRL_C || (char === CTRL_D && this.text === "")) return "given up";
-    if (char === "\r" || char === "\n" || char === CTRL_D) return "done";
+    if (LINE_END.has(char) || char === CTRL_D) return "done";
     const back = BACKSPACE.has(char);
     this.text = back ? [...this.text].slice(0, -1).join("") : this.text + char;
     this.#echo(back ? "\b \b" : char);

@@ -74,6 +74,21 @@ t.test("a wrong command line is a usage error: code, next step, exit 2, nothing 
   }
 });
 
+t.test("surplus words are counted, not repeated: one may be a value", async (t) => {
+  const bench = new Workbench(t);
+  const ran = await bench.run(["get", "api", "TOKEN", "hidden-canary"]);
+  t.equal(ran.code, 2);
+  t.match(ran.err, "too many arguments for 'get'. Expected 2 arguments but got 3");
+  t.notMatch(ran.out + ran.err, "canary");
+});
+
+t.test("an environment that nothing in the store names is an error to list, not an empty list", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  t.match(await bench.run(["list", "-e", "shop/nope"]), { code: 4, err: /UnknownEnvironment: .*shop\/nope/ });
+  t.match(await bench.run(["list", "-e", "shop/dev"]), { code: 0, out: /no bundles/ });
+});
+
 t.test("errors are JSON where JSON was asked for", async (t) => {
   const bench = new Workbench(t);
   for (const words of [

@@ -109,9 +109,9 @@ function statedFormat(argv: readonly string[]): Format {
   return formatOf(at < 0 ? joined : argv[at + 1]);
 }
 
-/** Commander's words without what stands behind an option's `=`: it may be a value. */
+/** Commander's words without what stands behind an option's `=`, and without surplus arguments: either may be a value. */
 function usageText({ message }: CommanderError): string {
-  return printable(message.replace(/^error: /, "").replaceAll(/'(-[^=']*)=[^']*'/g, "'$1'"))
-    .split("\n", 1)
-    .join("");
+  const [line = ""] = message.replace(/^error: /, "").split("\n", 1);
+  const words = line.replaceAll(/'(-[^=']*)=[^']*'/g, "'$1'").replace(/( but got \d+): .*$/, "$1");
+  return printable(words);
 }

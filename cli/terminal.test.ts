@@ -89,6 +89,19 @@ t.test("Ctrl-C at a question changes nothing", { timeout: 60_000, ...needsScript
   t.equal((await bench.must(["get", "api", "TOKEN"])).out, "before");
 });
 
+t.test("several lines pasted at a question are refused, not cut to the first", needsScript, async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  await bench.must(["set", "api", "TOKEN"], { stdin: "before" });
+  const { code, shown } = await atTerminal(bench, "set api TOKEN", [
+    ["value of TOKEN: ", `${SECRET}\rsecond ${SECRET}\r`],
+  ]);
+  t.equal(code, 2, shown);
+  t.match(shown, "--from-file");
+  t.notMatch(shown, "canary");
+  t.equal((await bench.must(["get", "api", "TOKEN"])).out, "before");
+});
+
 t.test("an error is red on a terminal, unless NO_COLOR or TERM say otherwise", needsScript, async (t) => {
   const bench = new Workbench(t);
   const error = async (env: Readonly<Record<string, string>>) =>

@@ -19,7 +19,8 @@ export interface ListOptions {
 /** Runs `zopp list [BUNDLE]`. */
 export async function run(session: Session, [bundle]: readonly string[], options: ListOptions): Promise<Result> {
   if (bundle !== undefined) return entries(session, bundle, options);
-  const { objects, problems } = await (await session.store()).contents();
+  const store = await session.store();
+  const { objects, problems } = await store.contents();
   const notes = problems.map(({ error }) => error.message);
   const bundles: ZoppSecret[] = [];
   for (const { kind, value, where } of objects) {
@@ -33,9 +34,10 @@ export async function run(session: Session, [bundle]: readonly string[], options
   }
   const chosen = bundles
     .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace)
-    .filter(
-      ({ spec }) => options.environment === undefined || `/${spec.environment}`.endsWith(`/${options.environment}`),
-    );
+    .filter(({ spec }) => isAskedFor(spec.environment, options));
+  const named = objects.filter(({ kind }) => kind === "ZoppEnvironment").map(({ name }) => name);
+  if (chosen.length === 0 && !named.some((name) => isAskedFor(name.replaceAll(".", "/"), options)))
+    throw new ZoppError("UnknownEnvironment", `there is no environment ${options.environment} in ${store.title}`);
   const rows = chosen.map((secret) => {
     const { namespace, name } = secret.metadata;
     const keys = Object.values(secret.spec.data ?? {}).filter(({ retired }) => retired !== true).length;
@@ -56,6 +58,11 @@ export async function run(session: Session, [bundle]: readonly string[], options
         : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET"], cells),
     notes,
   };
+}
+
+/** Whether an environment's path is, or ends with, the one that was asked for. */
+function isAskedFor(path: string, { environment }: ListOptions): boolean {
+  return environment === undefined || `/${path}`.endsWith(`/${environment}`);
 }
 
 async function entries(session: Session, bundle: string, options: ListOptions): Promise<Result> {
