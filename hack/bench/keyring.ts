@@ -1,11 +1,17 @@
 // The keyring by itself: how many entries it opens when a caller keeps it busy, and what of its CPU that takes.
 // Nothing else works meanwhile but the API server, which stores the records of what is released.
-import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
+import { decryptionKeyFromRaw, identityFromSeed, newEnvironmentKey, newSeed } from "../../crds/crypto/identity.js";
+import { decapsulate, encapsulate } from "../../crds/crypto/kem.js";
+import { verify } from "../../crds/crypto/keys.js";
+import { randomBytes } from "../../crds/crypto/primitives.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { connectKeyring, type KeyringClient } from "../../operator/keyring/client.js";
 import { silentLog } from "../../operator/kube/observe.js";
 import { cpuMs } from "./process.js";
 import { nameOf, sealedBundle, VALUES, type World } from "./world.js";
+
+/** About as long as an entry's statement. */
+const STATEMENT_BYTES = 400;
 
 /** Entries opened, by the clock and by the keyring's CPU time. */
 export interface Opening {
@@ -36,6 +42,28 @@ export async function keyringAlone(
   } finally {
     await client.close();
   }
+}
+
+/**
+ * The limit: entries per CPU second of this process when nothing is done but the primitives that a first opening cannot do
+ * without, an X-Wing decapsulation and a signature an entry, and the header's signature a bundle.
+ */
+export function primitivesAlone(bundles: number): number {
+  const pair = newEnvironmentKey("xwing");
+  const [key, { enc }] = [decryptionKeyFromRaw("xwing", pair.privateKey), encapsulate(pair.public)];
+  const { signing } = identityFromSeed(newSeed());
+  const message = randomBytes(STATEMENT_BYTES);
+  const signature = signing.sign(message);
+  const before = process.cpuUsage();
+  for (let bundle = 0; bundle < bundles; bundle += 1) {
+    verify(signing.verifyKey, message, signature);
+    for (let entry = 0; entry < VALUES; entry += 1) {
+      verify(signing.verifyKey, message, signature);
+      decapsulate(key, enc);
+    }
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (bundles * VALUES) / ((user + system) / 1e6);
 }
 
 async function openAll(client: KeyringClient, bundles: readonly ZoppSecret[], pid: number): Promise<Opening> {

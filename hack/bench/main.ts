@@ -7,7 +7,7 @@ import { packageRoot } from "../package-root.js";
 import { quiet } from "../testbed.look.js";
 import { changes } from "./change.js";
 import { median, rounded } from "./figures.js";
-import { keyringAlone, type Opening } from "./keyring.js";
+import { keyringAlone, type Opening, primitivesAlone } from "./keyring.js";
 import { memory } from "./memory.js";
 import { IN_FLIGHT, writeRaw } from "./raw.js";
 import { type Figures, table } from "./report.js";
@@ -119,9 +119,10 @@ async function run(world: World): Promise<Figures> {
     `restart with nothing changed: ready in ${restarted.readyMs.toFixed(0)} ms, ${restarted.writes} writes, ${restarted.opens} opens`,
   );
   await world.testbed.operator.stop();
+  const primitives = primitivesAlone(BUNDLES);
   const alone = await keyringAlone(world, BUNDLES);
   say(
-    `keyring alone: ${alone.unseen.entriesPerCpuSecond.toFixed(0)} unseen and ${alone.known.entriesPerCpuSecond.toFixed(0)} known entries per CPU second`,
+    `keyring alone: ${alone.unseen.entriesPerCpuSecond.toFixed(0)} unseen and ${alone.known.entriesPerCpuSecond.toFixed(0)} known entries per CPU second, the primitives by themselves ${primitives.toFixed(0)}`,
   );
   await world.testbed.startOperator(["--namespaces", "xwing-1"]);
   await quiet(world.testbed);
@@ -135,7 +136,7 @@ async function run(world: World): Promise<Figures> {
     `one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`,
   );
   await quiet(world.testbed);
-  return figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone });
+  return figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone, primitives });
 }
 
 interface Measured {
@@ -147,9 +148,10 @@ interface Measured {
   readonly small: { readonly operatorMiB: number; readonly keyringMiB: number };
   readonly large: { readonly operatorMiB: number; readonly keyringMiB: number };
   readonly alone: Readonly<Record<"unseen" | "known", Opening>>;
+  readonly primitives: number;
 }
 
-function figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone }: Measured): Figures {
+function figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone, primitives }: Measured): Figures {
   const of = (sealing: Sealing) => {
     const pick = (read: (figure: Synced) => number): number => median(synced[sealing].map(read));
     const rate = pick(({ bundlesPerSecond }) => bundlesPerSecond);
@@ -177,6 +179,7 @@ function figuresOf({ limit, synced, restarted, idle, backlog, small, large, alon
       entriesPerCpuSecond: rounded(alone.unseen.entriesPerCpuSecond, 0),
       knownEntriesPerSecond: rounded(alone.known.entriesPerSecond, 0),
       knownEntriesPerCpuSecond: rounded(alone.known.entriesPerCpuSecond, 0),
+      primitivesPerCpuSecond: rounded(primitives, 0),
     },
     date: new Date().toISOString(),
     versions: { zopp: VERSION, node: process.versions.node, kubernetes: "1.37.2" },
