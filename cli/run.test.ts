@@ -76,10 +76,22 @@ t.test("a wrong command line is a usage error: code, next step, exit 2, nothing 
 
 t.test("surplus words are counted, not repeated: one may be a value", async (t) => {
   const bench = new Workbench(t);
-  const ran = await bench.run(["get", "api", "TOKEN", "hidden-canary"]);
-  t.equal(ran.code, 2);
-  t.match(ran.err, "too many arguments for 'get'. Expected 2 arguments but got 3");
-  t.notMatch(ran.out + ran.err, "canary");
+  for (const value of ["hidden-canary", "hidden-canary\r\nmore", "hidden\ncanary"]) {
+    const ran = await bench.run(["get", "api", "TOKEN", value]);
+    t.equal(ran.code, 2);
+    t.match(ran.err, "too many arguments for 'get'. Expected 2 arguments but got 3");
+    t.notMatch(ran.out + ran.err, /hidden|canary/, JSON.stringify(value));
+  }
+});
+
+t.test("what stands behind an option's = is not repeated, whatever is in it: it may be a value", async (t) => {
+  const bench = new Workbench(t);
+  for (const value of ["hidden-canary", "hidden\ncanary", "it's-hidden-canary", "hidden=canary\r\nmore"]) {
+    const ran = await bench.run(["set", "api", "TOKEN", `--valeu=${value}`]);
+    t.equal(ran.code, 2);
+    t.match(ran.err, "unknown option '--valeu'\n");
+    t.notMatch(ran.out + ran.err, /hidden|canary/, JSON.stringify(value));
+  }
 });
 
 t.test("an environment that nothing in the store names is an error to list, not an empty list", async (t) => {

@@ -112,6 +112,7 @@ function statedFormat(argv: readonly string[]): Format {
 /** Commander's words without what stands behind an option's `=`, and without surplus arguments: either may be a value. */
 function usageText({ message }: CommanderError): string {
   const [line = ""] = message.replace(/^error: /, "").split("\n", 1);
-  const words = line.replaceAll(/'(-[^=']*)=[^']*'/g, "'$1'").replace(/( but got \d+): .*$/, "$1");
+  // up to the end: a value may itself hold quotes and line ends
+  const words = line.replace(/'(-[^=']*)=.*$/s, "'$1'").replace(/( but got \d+): .*$/s, "$1");
   return printable(words);
 }
