@@ -101,6 +101,12 @@ t.test("an environment that nothing in the store names is an error to list, not 
   t.match(await bench.run(["list", "-e", "shop/dev"]), { code: 0, out: /no bundles/ });
 });
 
+t.test("a store in which nothing is yet lists as empty", async (t) => {
+  const bench = new Workbench(t);
+  t.match(await bench.run(["list", "--store", "."]), { code: 0, out: /no bundles/ });
+  t.match(await bench.run(["list", "--store", ".", "-n", "shop-dev"]), { code: 0, out: /no bundles/ });
+});
+
 t.test("errors are JSON where JSON was asked for", async (t) => {
   const bench = new Workbench(t);
   for (const words of [

@@ -35,8 +35,12 @@ export async function run(session: Session, [bundle]: readonly string[], options
   const chosen = bundles
     .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace)
     .filter(({ spec }) => isAskedFor(spec.environment, options));
-  const named = objects.filter(({ kind }) => kind === "ZoppEnvironment").map(({ name }) => name);
-  if (chosen.length === 0 && !named.some((name) => isAskedFor(name.replaceAll(".", "/"), options)))
+  const environments = objects.filter(({ kind }) => kind === "ZoppEnvironment");
+  const named = [
+    ...environments.map(({ name }) => name.replaceAll(".", "/")),
+    ...bundles.map(({ spec }) => spec.environment),
+  ];
+  if (options.environment !== undefined && !named.some((path) => isAskedFor(path, options)))
     throw new ZoppError("UnknownEnvironment", `there is no environment ${options.environment} in ${store.title}`);
   const rows = chosen.map((secret) => {
     const { namespace, name } = secret.metadata;
