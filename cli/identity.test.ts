@@ -1,6 +1,6 @@
 // The files of an identity: what damage, loss and foreign eyes on them come to.
 // What an identity seals and signs is crds/crypto's.
-import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { Workbench } from "./run.case.js";
@@ -30,6 +30,17 @@ t.test("damaged public keys are said to be that, and are written again when the 
   await bench.must(["set", "api", "K"], { stdin: "v" });
   t.equal(readFileSync(file, "utf8"), whole);
   await bench.must(["whoami"]);
+});
+
+t.test("public keys that cannot be read hinder nothing that needs none", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  await bench.must(["set", "api", "K"], { stdin: "v" });
+  const file = homeFile(bench, "identity.json");
+  rmSync(file);
+  mkdirSync(file);
+  t.equal((await bench.must(["get", "api", "K"])).out, "v");
+  t.match((await bench.run(["whoami"])).err, `error: NotFound: cannot read ${file}`);
 });
 
 t.test("an identity that group or others could read or write is refused, as ssh refuses a private key", async (t) => {

@@ -43,14 +43,14 @@ export async function loadIdentity(context: Context): Promise<Identity> {
   const seed = await openWithPassphrase(passphrase, file);
   if (seed.length !== SEED_BYTES) throw new ZoppError("WrongPassphrase", "the identity file holds no identity");
   const identity = fromSeed(seed);
-  if (readHomeFile(context, PUBLIC_FILE) === undefined) restorePublic(context, identity);
+  restorePublic(context, identity);
   return identity;
 }
 
-/** Only `whoami` reads the public keys: a folder that takes no file hinders nothing else. */
+/** Only `whoami` reads the public keys: a file that cannot be read, or a folder that takes none, hinders nothing else. */
 function restorePublic(context: Context, identity: Identity): void {
   try {
-    writePublic(context, identity);
+    if (readHomeFile(context, PUBLIC_FILE) === undefined) writePublic(context, identity);
   } catch (error) {
     if (!(error instanceof ZoppError)) throw error;
   }
