@@ -190,6 +190,13 @@ t.test(
   },
 );
 
+t.test("init writes no zopp.yaml that every other command would refuse", async (t) => {
+  const bench = new Workbench(t);
+  symlinkSync(bench.folder, bench.path("link"));
+  await bench.init("--store", "link/outside");
+  t.notOk(readdirSync(bench.checkout).includes("zopp.yaml"));
+});
+
 t.test("a zopp.yaml chooses none of the clusters that a person can reach", async (t) => {
   const bench = new Workbench(t);
   await bench.init();

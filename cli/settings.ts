@@ -75,14 +75,18 @@ function storeOf(store: string | undefined, file: string | undefined): StorePlac
   if (place.kind === "cluster" && place.context !== undefined) {
     throw new ZoppError("Malformed", `${file}: store names a context: choose one by --context or ZOPP_STORE`);
   }
-  const leads = (root: string): boolean => leaves(dirname(file), root) || leaves(real(dirname(file)), real(root));
-  if (place.kind === "directory" && leads(place.root)) {
+  if (place.kind === "directory" && !liesBelow(dirname(file), place.root)) {
     throw new ZoppError(
       "Malformed",
       `${file}: store must lie below the folder of ${SETTINGS_FILE}; name others by --store`,
     );
   }
   return place;
+}
+
+/** Whether a path lies in a folder, or is it, by its name and also once links are followed. */
+export function liesBelow(folder: string, path: string): boolean {
+  return !leaves(folder, path) && !leaves(real(folder), real(path));
 }
 
 function leaves(folder: string, path: string): boolean {

@@ -19,7 +19,7 @@ import type { Result } from "../output.js";
 import { pinsFor, writeKnown } from "../pins.js";
 import { environmentName } from "../policy.js";
 import type { Session } from "../session.js";
-import { type EnvironmentPath, label, pathText, SETTINGS_FILE, type StorePlace } from "../settings.js";
+import { type EnvironmentPath, label, liesBelow, pathText, SETTINGS_FILE, type StorePlace } from "../settings.js";
 import { type FileChange, replaceFiles } from "../store/files.js";
 import { change, type Store } from "../store/store.js";
 import { kemOf } from "./options.js";
@@ -185,8 +185,8 @@ function showRecovery(context: Context, key: string): void {
 /** Writes zopp.yaml beside a directory store, unless one is there already. */
 function saveSettings(context: Context, session: Session, { path }: Plan, place: StorePlace): readonly string[] {
   if (session.settings.file !== undefined || place.kind !== "directory") return [];
+  if (!liesBelow(context.cwd, place.root)) return [];
   const way = relative(context.cwd, place.root) || ".";
-  if (way.startsWith("..")) return [];
   const lines = [
     "# defaults of zopp in this folder; no pin, and nothing secret",
     ...Object.entries(path).map(([field, text]) => `${field}: "${text}"`),
