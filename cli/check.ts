@@ -1,7 +1,7 @@
 // Checks everything that a store holds, from the pins up, and collects every problem instead of stopping at the first.
 // Rules are crds'; how findings are shown is the business of `verify` and `status`.
-import type { PlaceLedger, Policy } from "../crds/bundle/case.js";
-import { keysMissing, targetName } from "../crds/bundle/target.js";
+import { type PlaceLedger, type Policy, placeOf } from "../crds/bundle/case.js";
+import { keysMissing, targetPlace } from "../crds/bundle/target.js";
 import { type Examined, examineBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
 import type { AcceptedEnvironment } from "../crds/policy/environment.js";
@@ -171,16 +171,17 @@ function checkBundle(
   const path = secret.spec.environment;
   const policy = policies.get(path) ?? new ZoppError("UnknownEnvironment", `environment ${path} is not in the store`);
   if (policy instanceof ZoppError) {
-    const text = `bundle ${place(secret)}: nothing is checked, since its policy is refused: ${policy.message}`;
+    const text = `bundle ${placeOf(secret)}: nothing is checked, since its policy is refused: ${policy.message}`;
     return { secret, where, problems: [new ZoppError(policy.code, text)], warnings: [] };
   }
   const examined = examine(checking, secret, policy, policies, others);
   const clash = others.find(
-    ({ object }) => object !== secret && targetOf(object) === targetOf(secret) && place(object) < place(secret),
+    ({ object }) =>
+      object !== secret && targetPlace(object) === targetPlace(secret) && placeOf(object) < placeOf(secret),
   );
   const problems = [...examined.problems, ...keysMissing(secret)];
   if (clash !== undefined) {
-    const text = `bundle ${place(secret)} and bundle ${place(clash.object)} have one target, ${targetOf(secret)}`;
+    const text = `bundle ${placeOf(secret)} and bundle ${placeOf(clash.object)} have one target, ${targetPlace(secret)}`;
     problems.push(new ZoppError("TargetConflict", text));
   }
   return { secret, where, policy, problems, warnings: examined.warnings };
@@ -195,7 +196,7 @@ function examine(
   others: readonly Parsed<"ZoppSecret">[],
 ): Pick<Examined, "problems" | "warnings"> {
   const given = { ...policy, secret, now: context.now(), otherPlaces: others.map(({ object }) => object.metadata) };
-  const before = base.bundles.get(place(secret));
+  const before = base.bundles.get(placeOf(secret));
   try {
     if (before === undefined) return examineBundle({ ...given, lenient: !strict && base === noBase });
     const known = policies.get(before.spec.environment);
@@ -213,11 +214,3 @@ function examine(
 }
 
 const FORGED: ReadonlySet<string> = new Set(["SignatureInvalid", "PlaceMismatch"]);
-
-function place({ metadata }: ZoppSecret): string {
-  return `${metadata.namespace}/${metadata.name}`;
-}
-
-function targetOf(secret: ZoppSecret): string {
-  return `${secret.metadata.namespace}/${targetName(secret)}`;
-}

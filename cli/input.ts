@@ -63,8 +63,8 @@ function answer(question: string, echo: boolean): Promise<string> {
       for (const [at, char] of characters.entries()) {
         const end = line.take(char);
         // what follows the end of a line in one piece was pasted, and would be lost without a word
-        if (end === "done" && characters.slice(at + 1).some((rest) => !LINE_END.has(rest))) fail(severalLines());
-        if (end === "done") done(line.text);
+        const isCut = characters.slice(at + 1).some((rest) => !LINE_END.has(rest));
+        if (end === "done") isCut ? fail(severalLines()) : done(line.text);
         if (end === "given up") fail(new ZoppError("Interrupted", "no answer was given"));
         if (end !== undefined) return;
       }

@@ -20,7 +20,7 @@ export function caseOf(secret: ZoppSecret, changes: Partial<BundleCase> = {}): B
 }
 
 /** The ledger after everything of a bundle was accepted. */
-export function ledgerOf(secret: ZoppSecret, policy = usual): PlaceLedger {
+export function ledgerOf(secret: ZoppSecret, policy: Pick<World, "environment"> = usual): PlaceLedger {
   const { header, entries } = bundleStatements(secret, bindingsOf(policy.environment));
   return {
     environment: secret.spec.environment,
@@ -29,6 +29,16 @@ export function ledgerOf(secret: ZoppSecret, policy = usual): PlaceLedger {
       [...entries].map(([key, { hash }]) => [key, { version: secret.spec.data?.[key]?.version ?? 0, hash }]),
     ),
   };
+}
+
+/** A bundle of this spec that nobody signed, for what is told from its fields alone. */
+export function unsigned(spec: object): ZoppSecret {
+  return {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppSecret",
+    metadata: { name: "api", namespace: "shop" },
+    spec,
+  } as ZoppSecret;
 }
 
 /** The bundle with fields of one entry replaced, unsigned. */

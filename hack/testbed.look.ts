@@ -1,6 +1,5 @@
-// A running testbed seen from outside: conditions, metrics, whether it has work left, what it changed in the API, kubectl.
+// A running testbed seen from outside: metrics, whether it has work left, what it changed in the API, kubectl.
 // Starting it and changing its policy is testbed.ts'.
-import type { Condition } from "../operator/kube/conditions.js";
 import { EVENTS, SECRETS, ZOPP_SECRETS } from "../operator/kube/resources.js";
 import { must } from "./control-plane/kubectl.js";
 import { eventually } from "./eventually.js";
@@ -12,16 +11,6 @@ const QUIET_LIMIT_MS = 300_000;
 export interface Metrics {
   /** Sums a metric over all its series whose labels hold these values; 0 when there is none. */
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
-}
-
-/** An object that says how it is, as every kind of zopp's does. */
-export interface Judged {
-  readonly status?: { readonly conditions?: readonly Condition[] | undefined } | undefined;
-}
-
-/** The Ready condition of an object. */
-export function readyOf({ status }: Judged): Condition | undefined {
-  return status?.conditions?.find(({ type }) => type === "Ready");
 }
 
 /** kubectl in a namespace, as an administrator; a failure is an exception with its text. */

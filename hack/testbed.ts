@@ -9,6 +9,7 @@ import { type AcceptedEnvironment, readEnvironment } from "../crds/policy/enviro
 import { formatPin } from "../crds/policy/pin.js";
 import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { type ApiClient, connect } from "../operator/kube/client.js";
+import { readyOf } from "../operator/kube/conditions.js";
 import {
   CONFIG_MAPS,
   type KubeObject,
@@ -25,7 +26,6 @@ import { createOperatorPod, type OperatorPod } from "./control-plane/operator-po
 import { freePort } from "./control-plane/processes.js";
 import { eventually } from "./eventually.js";
 import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
-import { readyOf } from "./testbed.look.js";
 import { type ClusterKeys, environmentOf, signing, type TestbedOptions, workspaceOf } from "./testbed.policy.js";
 
 const SYSTEM = "zopp-system";
@@ -234,7 +234,7 @@ export class Testbed {
       async () => {
         this.#operator?.refuseDead();
         const found = await this.bundle(name, namespace);
-        const ready = readyOf(found);
+        const ready = readyOf(found.status);
         if (ready?.reason === reason && ready.observedGeneration === found.metadata.generation) return found;
         throw new Error(`Ready is ${ready?.reason ?? "not there"}: ${ready?.message ?? ""}`);
       },

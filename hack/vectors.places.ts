@@ -1,11 +1,11 @@
 // The bundles that bundles.json is made of: good ones, what policies there are, and ways to write and to tamper.
 // What is accepted and refused of them is vectors.bundles.ts' and vectors.bundles.refused.ts' business.
-import { bindingsOf } from "../crds/bundle/case.js";
-import { bundleStatements, entryFacts, signedPlace } from "../crds/bundle/statements.js";
+import { entryFacts, signedPlace } from "../crds/bundle/statements.js";
 import type { Kem } from "../crds/crypto/keys.js";
 import { readEnvironment } from "../crds/policy/environment.js";
 import { entryStatement, headerStatement, signStatement } from "../crds/statement.js";
 import type { Entry, SecretSpec, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
+import { ledgerOf as placeLedgerOf } from "./fixtures.bundle.js";
 import { acmeContent, type BundleOptions, bundle, identityOf, writingBy } from "./fixtures.js";
 import type { LedgerGiven } from "./vectors.js";
 import { environment, epochOf, people, peopleWith, policyWith, sealedAt } from "./vectors.world.js";
@@ -116,13 +116,8 @@ export const writing = (name: string, under: EnvironmentName = "usual", now = NE
 
 /** What a ledger remembers after everything of a bundle was accepted. */
 export function ledgerOf(secret: ZoppSecret, under: EnvironmentName = "usual"): LedgerGiven {
-  const { header, entries } = bundleStatements(secret, bindingsOf(readEnvironment(ENVIRONMENTS[under])));
-  const lines = [...entries].map(([key, { hash }]) => [key, { version: secret.spec.data?.[key]?.version ?? 0, hash }]);
-  return {
-    environment: secret.spec.environment,
-    header: { version: secret.spec.header.version, hash: header.hash },
-    entries: Object.fromEntries(lines),
-  };
+  const { entries, ...place } = placeLedgerOf(secret, { environment: readEnvironment(ENVIRONMENTS[under]) });
+  return { ...place, entries: Object.fromEntries(entries) };
 }
 
 /** The bundle with header and every entry approved by devices, as approvers or (wrongly) as authors. */

@@ -2,6 +2,7 @@
 // Does not own what they mean, nor where they come from (crds/vectors/third-party/README.md).
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Accepted } from "../crds/bundle/case.js";
 import type { EntryContext } from "../crds/crypto/entry.js";
 import type { WrapContext } from "../crds/crypto/wrap.js";
 import type { ErrorCode } from "../crds/errors.js";
@@ -72,17 +73,11 @@ export interface EnvironmentGiven {
   readonly accepted?: string;
 }
 
-/** A version with the hash of its statement, as a ledger keeps it. */
-export interface LedgerLine {
-  readonly version: number;
-  readonly hash: string;
-}
-
 /** What a ledger remembers of a place. */
 export interface LedgerGiven {
   readonly environment: string;
-  readonly header: LedgerLine;
-  readonly entries: Readonly<Record<string, LedgerLine>>;
+  readonly header: Accepted;
+  readonly entries: Readonly<Record<string, Accepted>>;
 }
 
 /** What a bundle is judged against; workspace and environment by their names in `objects`. */

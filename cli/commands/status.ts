@@ -1,8 +1,10 @@
 // `zopp status`: is every bundle sound by what this machine trusts, and what does the cluster say of it.
 // Changes nothing; `zopp verify` gives exit codes for CI.
 
+import { placeOf } from "../../crds/bundle/case.js";
 import { targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
+import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
 import { type CheckedBundle, checkStore } from "../check.js";
 import { problemLine, type Result, table } from "../output.js";
@@ -42,7 +44,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
       bundles: found.map(plain),
       problems: checked.problems.map(({ where, error: { code, message } }) => ({ where, code, message })),
     },
-    names: found.map((each) => `zoppsecret/${placeOf(each)}`),
+    names: found.map((each) => `zoppsecret/${placeOf(each.secret)}`),
     human: bundle === undefined ? overview(found) : found.flatMap(details),
     notes: bundle === undefined ? notes : [],
   };
@@ -63,17 +65,12 @@ function filterOf(
     (path === undefined || path === spec.environment);
 }
 
-function placeOf({ secret: { metadata } }: CheckedBundle): string {
-  return `${metadata.namespace}/${metadata.name}`;
-}
-
-function readyOf({ secret }: CheckedBundle): {
+function saidOf({ secret }: CheckedBundle): {
   readonly status: string;
   readonly reason: string;
   readonly message: string;
 } {
-  const ready = secret.status?.conditions?.find(({ type }) => type === "Ready");
-  return ready ?? { status: "-", reason: "-", message: "" };
+  return readyOf(secret.status) ?? { status: "-", reason: "-", message: "" };
 }
 
 function liveKeys({ secret }: CheckedBundle): number {
@@ -87,8 +84,8 @@ function checkOf({ problems, warnings }: CheckedBundle): string {
 function overview(found: readonly CheckedBundle[]): string[] {
   if (found.length === 0) return ["no bundles"];
   const rows = found.map((each) => {
-    const { status, reason } = readyOf(each);
-    return [placeOf(each), each.secret.spec.environment, String(liveKeys(each)), checkOf(each), status, reason];
+    const { status, reason } = saidOf(each);
+    return [placeOf(each.secret), each.secret.spec.environment, String(liveKeys(each)), checkOf(each), status, reason];
   });
   return table(HEADINGS, rows);
 }
@@ -99,7 +96,7 @@ function details(each: CheckedBundle): string[] {
     ({ type, status, reason, message }) => `  ${type}=${status} ${reason}${message === "" ? "" : `: ${message}`}`,
   );
   return [
-    `bundle       ${placeOf(each)} (${where})`,
+    `bundle       ${placeOf(each.secret)} (${where})`,
     `environment  ${secret.spec.environment}`,
     `target       ${targetName(secret)}`,
     `keys         ${liveKeys(each)}`,
@@ -114,7 +111,7 @@ function plain(each: CheckedBundle) {
   const { secret, where, problems, warnings } = each;
   const short = ({ code, message }: ZoppError) => ({ code, message });
   return {
-    bundle: placeOf(each),
+    bundle: placeOf(each.secret),
     where,
     environment: secret.spec.environment,
     keys: liveKeys(each),

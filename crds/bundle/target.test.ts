@@ -1,37 +1,29 @@
 // Which Secret a bundle becomes, and which keys its type demands, told by names alone.
 import t from "tap";
+import { unsigned } from "../../hack/fixtures.bundle.js";
 import type { ZoppSecret } from "../types.gen.js";
 import { keysMissing, targetKeys, targetName, targetType } from "./target.js";
 
 const ENTRY = { version: 1, by: "zk1", signature: "", sealed: "" };
 const RETIRED = { version: 1, by: "zk1", signature: "", retired: true };
 
-function bundle(spec: object): ZoppSecret {
-  return {
-    apiVersion: "zopp.dev/v1alpha1",
-    kind: "ZoppSecret",
-    metadata: { name: "api", namespace: "shop" },
-    spec,
-  } as ZoppSecret;
-}
-
 function typed(type: string, data: object, render: object = {}): ZoppSecret {
-  return bundle({ target: { type }, data, render });
+  return unsigned({ target: { type }, data, render });
 }
 
 t.test("name and type have defaults, retired keys are left out", async (t) => {
-  const bare = bundle({ data: { B: ENTRY, A: RETIRED }, render: { AB: "" } });
+  const bare = unsigned({ data: { B: ENTRY, A: RETIRED }, render: { AB: "" } });
   t.equal(targetName(bare), "api");
   t.equal(targetType(bare), "Opaque");
   t.strictSame(targetKeys(bare), ["AB", "B"]);
-  const named = bundle({ target: { name: "other", type: "example.com/thing" } });
+  const named = unsigned({ target: { name: "other", type: "example.com/thing" } });
   t.equal(targetName(named), "other");
   t.equal(targetType(named), "example.com/thing");
   t.strictSame(targetKeys(named), []);
 });
 
 const COMPLETE: Readonly<Record<string, ZoppSecret>> = {
-  "no type demands nothing": bundle({}),
+  "no type demands nothing": unsigned({}),
   "Opaque demands nothing": typed("Opaque", {}),
   "a type of one's own demands nothing": typed("example.com/thing", {}),
   "a type with the name of an object's method demands nothing": typed("toString", {}),

@@ -9,6 +9,11 @@ export function targetName(bundle: ZoppSecret): string {
   return bundle.spec.target?.name ?? bundle.metadata.name;
 }
 
+/** `namespace/name` of the Secret. */
+export function targetPlace(bundle: ZoppSecret): string {
+  return `${bundle.metadata.namespace}/${targetName(bundle)}`;
+}
+
 /** The type of the Secret; Opaque by default, as in Kubernetes. */
 export function targetType(bundle: ZoppSecret): string {
   return bundle.spec.target?.type ?? "Opaque";

@@ -2,6 +2,7 @@
 // Time counts from the operator's own "started" to the last status that says Ready.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import { readyOf } from "../../operator/kube/conditions.js";
 import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import type { Child } from "../child.js";
 import { eventually } from "../eventually.js";
@@ -75,7 +76,7 @@ async function whenReady(testbed: Testbed, namespace: string, count: number): Pr
 }
 
 function isReady({ status }: ZoppSecret): boolean {
-  return status?.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+  return readyOf(status)?.status === "True";
 }
 
 /** What a restart with nothing changed did. */

@@ -2,9 +2,9 @@
 // Does not own the story.
 
 import type { ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
+import { readyOf } from "../../operator/kube/conditions.js";
 import { type KubeObject, type Resource, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
-import { readyOf } from "../testbed.look.js";
 import type { Narrator } from "./narrate.js";
 import { ALICE, type Seat, type Stage } from "./stage.js";
 
@@ -90,7 +90,7 @@ export class Scene {
     const waiting = async () => {
       for (const child of this.stage.children) child.refuseDead();
       const found = await this.stage.client.get<ZoppSecret>(ZOPP_SECRETS, place);
-      const ready = readyOf(found);
+      const ready = readyOf(found.status);
       if (ready?.reason === reason && ready.observedGeneration === found.metadata.generation) return ready;
       throw new NotAsTold(`${place.namespace}/${place.name} is ${ready?.reason}, not ${reason}: ${ready?.message}`);
     };
@@ -103,7 +103,7 @@ export class Scene {
     await eventually(
       async () => {
         const { status } = await this.stage.client.get<ZoppWorkspace>(resource, { name });
-        return status?.conditions?.some((each) => each.type === "Ready" && each.reason === reason);
+        return readyOf(status)?.reason === reason;
       },
       { timeoutMs: 20_000, message: `${name} is ${reason}` },
     );

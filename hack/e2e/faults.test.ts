@@ -3,11 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import t from "tap";
 import { amendWorkspace, workspaceContent } from "../../crds/policy/edit.js";
 import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
+import { type Condition, type Conditioned, readyOf } from "../../operator/kube/conditions.js";
 import { type KubeObject, type Resource, ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
-import { type Judged, readyOf } from "../testbed.look.js";
 import { signing } from "../testbed.policy.js";
 
 const bed = await startTestbed({ ready: false });
@@ -26,14 +26,16 @@ const holds = (value: string, timeoutMs = 20_000) =>
     message: `the Secret holds ${value}`,
   });
 
-type PolicyObject = KubeObject & { readonly status?: Judged["status"] & { readonly accepted?: { version: number } } };
+type PolicyObject = KubeObject & {
+  readonly status?: Conditioned<Condition> & { readonly accepted?: { version: number } };
+};
 
 /** Waits until the keyring has accepted this very version; gives the status. An earlier one may be Accepted still. */
 const accepted = (resource: Resource, { metadata: { name }, spec }: ZoppWorkspace | ZoppEnvironment) =>
   eventually(async () => {
     const found = await bed.client.get<PolicyObject>(resource, { name });
     const { status } = found;
-    const ready = readyOf(found);
+    const ready = readyOf(found.status);
     if (ready?.reason !== "Accepted") throw new Error(`${name} is ${ready?.reason}`);
     if (status?.accepted?.version !== spec.version)
       throw new Error(`${name} is accepted as ${status?.accepted?.version}`);
@@ -75,7 +77,7 @@ t.test("a policy that its owners did not sign is refused, and the accepted one s
   await bed.apply(ZOPP_WORKSPACES, forged);
   const status = await eventually(async () => {
     const found = await bed.client.get<PolicyObject>(ZOPP_WORKSPACES, { name: "acme" });
-    return readyOf(found)?.status === "False" ? found.status : undefined;
+    return readyOf(found.status)?.status === "False" ? found.status : undefined;
   });
   t.equal(status.accepted?.version, workspace.spec.version);
   await set("under the accepted policy");

@@ -1,10 +1,11 @@
 import t from "tap";
-import type { SecretSpec } from "../../crds/types.gen.js";
+import type { SecretSpec, ZoppSecret } from "../../crds/types.gen.js";
+import { readyOf } from "../../operator/kube/conditions.js";
 import { hasStatus } from "../../operator/kube/errors.js";
 import { eventually } from "../eventually.js";
 import { withHeader, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
-import { type Judged, kubectlOf, readyOf } from "../testbed.look.js";
+import { kubectlOf } from "../testbed.look.js";
 
 const NAMESPACE = "shop-prod";
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
@@ -21,7 +22,7 @@ const makeForeign = (name: string) =>
 let asked = 0;
 const askAgain = (name: string) => kubectl("annotate", "zs", name, `zopp.dev/reconcile=${++asked}`, "--overwrite");
 
-const messageOf = (bundle: Judged): string => readyOf(bundle)?.message ?? "";
+const messageOf = (bundle: ZoppSecret): string => readyOf(bundle.status)?.message ?? "";
 
 const taken = bed.seal({ A: "ours" }, { name: "foreign" });
 

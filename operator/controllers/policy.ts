@@ -4,7 +4,7 @@ import { ERRORS, ZoppError } from "../../crds/errors.js";
 import type { ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import type { PolicyState } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
-import { type Condition, condition, conditionsOf, sameConditions, type Wanted } from "../kube/conditions.js";
+import { type Condition, condition, conditionsOf, readyOf, sameConditions, type Wanted } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
@@ -128,10 +128,6 @@ async function tell(
     message: ready.message,
     digest,
   });
-}
-
-function readyOf(status: PolicyStatus | undefined): Condition | undefined {
-  return status?.conditions?.find(({ type }) => type === "Ready");
 }
 
 async function writeStatus(object: PolicyObject, status: PolicyStatus, deps: PolicyDeps): Promise<void> {

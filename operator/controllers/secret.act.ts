@@ -1,5 +1,6 @@
 // Opens one bundle through the keyring and writes its Secret: the only place of the operator that holds plaintext.
 // Decides nothing: whether to open, and how the Secret may be written, is the plan's.
+import { placeOf } from "../../crds/bundle/case.js";
 import { targetName } from "../../crds/bundle/target.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { openEntry } from "../../crds/crypto/entry.js";
@@ -186,8 +187,4 @@ function targetError(error: unknown, { bundle, hold }: Act): ZoppError {
     return new ZoppError("TargetConflict", `${what} has one of these keys from another writer`, { cause: failure });
   }
   return refused;
-}
-
-function placeOf(bundle: ZoppSecret): string {
-  return `${bundle.metadata.namespace}/${bundle.metadata.name}`;
 }

@@ -1,8 +1,9 @@
 // What is worth an Event in a bundle's life: transitions only, in the words that `kubectl describe` shows.
 // A first sync and a repetition are silent: conditions say them, and an Event is one more write.
 import type { SecretStatus } from "../../crds/types.gen.js";
+import { readyOf } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
-import { messageOf, type Outcome, readyReason } from "./secret.status.js";
+import { messageOf, type Outcome } from "./secret.status.js";
 
 /** The events that lead from one status to the next. `warnings` are the keyring's. */
 export function happenings(
@@ -12,7 +13,7 @@ export function happenings(
   warnings: readonly string[],
 ): Happening[] {
   if (outcome.kind === "rested") return [];
-  const before = readyReason(previous);
+  const before = readyOf(previous);
   if (outcome.kind === "refused") {
     const { error } = outcome;
     const generation = String(next.observedGeneration ?? 0);
@@ -44,5 +45,5 @@ function isRepair(previous: SecretStatus | undefined, next: SecretStatus): boole
 }
 
 function readyMessage(status: SecretStatus): string {
-  return status.conditions?.find(({ type }) => type === "Ready")?.message ?? "";
+  return readyOf(status)?.message ?? "";
 }

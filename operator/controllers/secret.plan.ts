@@ -3,7 +3,8 @@
 import { targetKeys, targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { HEALED_BY_CHANGE, readyReason, reasonCode } from "./secret.status.js";
+import { readyOf } from "../kube/conditions.js";
+import { HEALED_BY_CHANGE, reasonCode } from "./secret.status.js";
 import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
@@ -63,12 +64,12 @@ export function decide(given: Situation): Step {
  */
 function mayCreate({ status, nameTaken }: Situation): boolean {
   if (nameTaken === true || status?.target !== undefined) return false;
-  return reasonCode(readyReason(status)) !== "TargetConflict";
+  return reasonCode(readyOf(status)) !== "TargetConflict";
 }
 
 /** Ready, unchanged, and the Secret is the one that was written last. Policy plays no part. */
 function isSettled({ bundle, digest, status, target }: Situation): boolean {
-  if (readyReason(status)?.status !== "True" || status?.digest !== digest) return false;
+  if (readyOf(status)?.status !== "True" || status?.digest !== digest) return false;
   if (typeof target === "string") return false;
   const { uid, resourceVersion } = target.metadata;
   if (status.target?.uid !== uid || status.target?.resourceVersion !== resourceVersion) return false;
@@ -89,7 +90,7 @@ function isIntact(bundle: ZoppSecret, target: SeenSecret): boolean {
 /** A refusal that only a change heals is not repeated while bundle and policy stay what they were. */
 function waitsForChange(given: Situation): Step | undefined {
   const { bundle, status, policy, target } = given;
-  const code = reasonCode(readyReason(status));
+  const code = reasonCode(readyOf(status));
   if (code === undefined || !HEALED_BY_CHANGE.has(code)) return undefined;
   if (status?.observedGeneration !== bundle.metadata.generation) return undefined;
   if (policy !== undefined && !sameList(status?.policy ?? [], policy)) return undefined;

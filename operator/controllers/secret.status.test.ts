@@ -1,8 +1,9 @@
 import t from "tap";
 import { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { readyOf } from "../kube/conditions.js";
 import { happenings } from "./secret.events.js";
-import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, readyReason, sameStatus } from "./secret.status.js";
+import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, sameStatus } from "./secret.status.js";
 
 const NOW = new Date("2026-11-23T10:11:12Z");
 const LATER = new Date("2026-11-24T00:00:00Z");
@@ -150,7 +151,7 @@ t.test("events tell transitions only", async (t) => {
   t.strictSame(reasons(first, synced("d1", "8")), ["Repaired"]);
   t.strictSame(reasons(first, synced("d1"), 2, ["went back"]), ["Accepted"], "a warning is told");
   const bad = nextStatus(bundle(2), first, refused("UnknownSigner"), NOW);
-  t.equal(readyReason(bad)?.reason, "UnknownSigner");
+  t.equal(readyOf(bad)?.reason, "UnknownSigner");
   t.strictSame(reasons(first, refused("UnknownSigner")), ["UnknownSigner"]);
   t.strictSame(reasons(bad, refused("UnknownSigner")), [], "a repeated refusal is silent");
   t.strictSame(reasons(bad, refused("UnknownSigner"), 3), ["UnknownSigner"], "of other content it is news");

@@ -52,11 +52,6 @@ export const HEALED_BY_CHANGE: ReadonlySet<ErrorCode> = new Set(
   ),
 );
 
-/** The Ready condition of a status. */
-export function readyReason(status: SecretStatus | undefined): Pick<Condition, "status" | "reason"> | undefined {
-  return status?.conditions?.find(({ type }) => type === "Ready");
-}
-
 /** The error code that a condition's reason names; undefined for a reason of success. */
 export function reasonCode(ready: Pick<Condition, "reason"> | undefined): ErrorCode | undefined {
   return ready !== undefined && isErrorCode(ready.reason) ? ready.reason : undefined;

@@ -1,7 +1,7 @@
 // The story of one bundle: gather what is known, decide, act, write the status once.
 // The rules are in secret.plan.ts, the writing in secret.act.ts, the words in secret.status.ts.
 import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
-import { targetName } from "../../crds/bundle/target.js";
+import { targetName, targetPlace } from "../../crds/bundle/target.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
@@ -95,7 +95,7 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     bundle,
     status,
     digest: bundleDigest(statements),
-    target: deps.targets.get(targetKey(bundle)) ?? "unknown",
+    target: deps.targets.get(targetPlace(bundle)) ?? "unknown",
     policy: deps.policyOf(bundle.spec.environment),
     demanded: deps.memory.isDemanded(key),
     foreignSinceMs: deps.memory.foreignSinceMs(key),
@@ -143,7 +143,7 @@ async function act(
   );
   if (outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
   else if (hasStatus(outcome.error, 409)) {
-    deps.targets.drop(targetKey(bundle));
+    deps.targets.drop(targetPlace(bundle));
     if (hold.mode === "create") deps.memory.nameTaken(key);
   }
   return settle(key, bundle, outcome, deps, undefined, warnings);
@@ -226,9 +226,4 @@ function epochs(bundle: ZoppSecret, deps: SecretDeps): Epochs {
 export function withOurStatus(seen: ZoppSecret | undefined, ours: ZoppSecret): ZoppSecret | undefined {
   if (seen === undefined || ours.status === undefined) return seen;
   return { ...seen, status: ours.status };
-}
-
-/** `namespace/name` of the Secret that a bundle becomes. */
-export function targetKey(bundle: ZoppSecret): string {
-  return `${bundle.metadata.namespace}/${targetName(bundle)}`;
 }

@@ -1,13 +1,13 @@
 // Which change makes which bundle be looked at again, and in which lane. Thinks nothing about the bundle itself.
 // People's changes are urgent; first lists, policy and resyncs wait behind them.
+import { targetPlace } from "../../crds/bundle/target.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import { readyOf } from "../kube/conditions.js";
 import type { Lane } from "../kube/queue.js";
 import { keyOf } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
 import type { PolicyChange } from "./policy.book.js";
-import { targetKey } from "./secret.js";
 import type { BundleMemory } from "./secret.memory.js";
-import { readyReason } from "./secret.status.js";
 import { RECONCILE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
@@ -51,7 +51,7 @@ export class BundleWatch {
     for (const bundle of this.#deps.all()) {
       if (!concerned(bundle)) continue;
       const key = keyOf(bundle);
-      if (readyReason(this.#deps.bundles.get(key)?.status)?.status !== "True") this.#deps.queue.add(key, "background");
+      if (readyOf(this.#deps.bundles.get(key)?.status)?.status !== "True") this.#deps.queue.add(key, "background");
     }
   }
 
@@ -64,8 +64,8 @@ export class BundleWatch {
   #bundleChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined, initial: boolean): void {
     const { queue, memory } = this.#deps;
     const key = keyOf((now ?? old) as ZoppSecret);
-    const before = old === undefined ? undefined : targetKey(old);
-    const after = now === undefined ? undefined : targetKey(now);
+    const before = old === undefined ? undefined : targetPlace(old);
+    const after = now === undefined ? undefined : targetPlace(now);
     if (before !== after) this.#index(key, before, after);
     if (before !== undefined && before !== after) this.#enqueueTarget(before, "background");
     if (now === undefined) return queue.add(key, "background"); // lets memory go

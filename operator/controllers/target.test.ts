@@ -1,6 +1,6 @@
 import t from "tap";
 import type { ZoppError } from "../../crds/errors.js";
-import type { ZoppSecret } from "../../crds/types.gen.js";
+import { unsigned } from "../../hack/fixtures.bundle.js";
 import { MAX_SECRET_BYTES, refuseWrongShape } from "./target.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -118,18 +118,9 @@ t.test("values of more than a Secret can hold are refused", async (t) => {
 function refuse(type: string, data: Map<string, Uint8Array>): void {
   const entry = { version: 1, by: "zk1", signature: "", sealed: "" };
   const entries = Object.fromEntries([...data.keys()].map((key) => [key, entry]));
-  refuseWrongShape(bundle({ environment: "a/b/c", target: { type }, data: entries }), data);
+  refuseWrongShape(unsigned({ environment: "a/b/c", target: { type }, data: entries }), data);
 }
 
 function dataOf(data: Data): Map<string, Uint8Array> {
   return new Map(Object.entries(data).map(([key, value]) => [key, bytes(value)]));
-}
-
-function bundle(spec: unknown): ZoppSecret {
-  return {
-    apiVersion: "zopp.dev/v1alpha1",
-    kind: "ZoppSecret",
-    metadata: { name: "api", namespace: "shop" },
-    spec,
-  } as ZoppSecret;
 }

@@ -1,6 +1,7 @@
 // What a target Secret must look like: the marks by which it is ours, and the contents of its type.
 // Its name and keys are the bundle's (crds/bundle/target.ts), types and labels policy's (crds/policy/target.ts); whether
 // it may be written is the plan's.
+import { placeOf } from "../../crds/bundle/case.js";
 import { keysMissing, targetName, targetType } from "../../crds/bundle/target.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { ZoppError } from "../../crds/errors.js";
@@ -101,7 +102,7 @@ const SHAPES: Readonly<Record<string, readonly Check[]>> = {
 export function refuseWrongShape(bundle: ZoppSecret, data: Data): void {
   const [missing] = keysMissing(bundle);
   if (missing !== undefined) throw missing;
-  const what = `bundle ${bundle.metadata.namespace}/${bundle.metadata.name}`;
+  const what = `bundle ${placeOf(bundle)}`;
   const type = targetType(bundle);
   for (const check of Object.hasOwn(SHAPES, type) ? (SHAPES[type] ?? []) : []) {
     const problem = check(data);

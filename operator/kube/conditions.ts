@@ -17,6 +17,16 @@ export interface Condition {
 /** A condition as decided, before it is compared with what the status says. */
 export type Wanted = Pick<Condition, "type" | "status" | "reason" | "message">;
 
+/** A status as any kind of zopp's has it; only its conditions are looked at here. */
+export interface Conditioned<C> {
+  readonly conditions?: readonly C[] | undefined;
+}
+
+/** The Ready condition of a status; undefined where there is none yet. */
+export function readyOf<C extends Pick<Condition, "type">>(status: Conditioned<C> | undefined): C | undefined {
+  return status?.conditions?.find(({ type }) => type === "Ready");
+}
+
 /** The API server refuses longer messages. */
 const MAX_MESSAGE = 32_768;
 const ORDER = ["Ready", "Verified", "Synced", "Reconciling", "Stalled"];
