@@ -11,6 +11,7 @@ import { keyringAlone, type Opening, primitivesAlone } from "./keyring.js";
 import { memory } from "./memory.js";
 import { IN_FLIGHT, writeRaw } from "./raw.js";
 import { type Figures, table } from "./report.js";
+import { type Size, sizeFor } from "./sizing.js";
 import { firstSync, restart, type Synced } from "./sync.js";
 import { inParallel, layOut, nameOf, type Sealing, startWorld, valuesOf, type World } from "./world.js";
 
@@ -19,6 +20,7 @@ const BUNDLES = Number(process.env["BENCH_BUNDLES"] ?? 1000);
 const BACKLOG = 5 * BUNDLES;
 const EDITS = 200;
 const FOREIGN = 20 * BUNDLES;
+const SIZES = [BUNDLES / 10, BUNDLES, 10 * BUNDLES];
 
 const say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
 
@@ -110,7 +112,18 @@ async function memories(world: World) {
   return { small, large };
 }
 
-async function run(world: World): Promise<Figures> {
+async function sizes(): Promise<readonly Size[]> {
+  const measured: Size[] = [];
+  for (const bundles of SIZES) {
+    const size = await sizeFor(bundles);
+    measured.push(size);
+    const { operator, keyring, seconds } = size;
+    say(`${bundles} bundles: ${seconds} s, peak memory ${operator.peakMiB} + ${keyring.peakMiB} MiB`);
+  }
+  return measured;
+}
+
+async function run(world: World): Promise<Omit<Figures, "sizing">> {
   say(`${BUNDLES} bundles of five values, ${ROUNDS} rounds`);
   const { small, large } = await memories(world);
   const { raw: limit, synced } = await rounds(world);
@@ -151,7 +164,17 @@ interface Measured {
   readonly primitives: number;
 }
 
-function figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone, primitives }: Measured): Figures {
+function figuresOf({
+  limit,
+  synced,
+  restarted,
+  idle,
+  backlog,
+  small,
+  large,
+  alone,
+  primitives,
+}: Measured): Omit<Figures, "sizing"> {
   const of = (sealing: Sealing) => {
     const pick = (read: (figure: Synced) => number): number => median(synced[sealing].map(read));
     const rate = pick(({ bundlesPerSecond }) => bundlesPerSecond);
@@ -187,12 +210,16 @@ function figuresOf({ limit, synced, restarted, idle, backlog, small, large, alon
   };
 }
 
-const world = await startWorld();
-try {
-  const figures = await run(world);
-  await mkdir(`${packageRoot()}/build`, { recursive: true });
-  await writeFile(`${packageRoot()}/build/bench.json`, `${JSON.stringify(figures, null, 2)}\n`);
-  console.log(table(figures));
-} finally {
-  await world.testbed.stop();
+async function main(): Promise<Omit<Figures, "sizing">> {
+  const world = await startWorld();
+  try {
+    return await run(world);
+  } finally {
+    await world.testbed.stop();
+  }
 }
+
+const figures: Figures = { ...(await main()), sizing: await sizes() };
+await mkdir(`${packageRoot()}/build`, { recursive: true });
+await writeFile(`${packageRoot()}/build/bench.json`, `${JSON.stringify(figures, null, 2)}\n`);
+console.log(table(figures));

@@ -13,8 +13,17 @@ export async function cpuMs(pid: number): Promise<number> {
 }
 
 /** Resident memory of a process in MiB. */
-export async function residentMiB(pid: number): Promise<number> {
+export function residentMiB(pid: number): Promise<number> {
+  return statusMiB(pid, "VmRSS");
+}
+
+/** The most resident memory that a process ever had, in MiB. */
+export function peakMiB(pid: number): Promise<number> {
+  return statusMiB(pid, "VmHWM");
+}
+
+async function statusMiB(pid: number, field: string): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  const kib = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
   return Number(kib) / 1024;
 }

@@ -1,5 +1,6 @@
 // The table that the benchmark prints: figures beside the limits that the project sets itself.
 // Nothing fails here: a slow machine is no error.
+import type { Size } from "./sizing.js";
 
 /** What build/bench.json holds. */
 export interface Figures {
@@ -9,6 +10,7 @@ export interface Figures {
   readonly change: Readonly<Record<"idle" | "backlog", { readonly p50Ms: number; readonly p99Ms: number }>>;
   readonly memory: { readonly operatorMiB: number; readonly keyringMiB: number; readonly withForeignMiB: number };
   readonly keyring: KeyringFigures;
+  readonly sizing: readonly Size[];
   readonly date: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly bundles: number;
@@ -38,10 +40,14 @@ export interface SyncFigures {
 
 type Row = readonly [what: string, ratio: string, figure: string, limit: string];
 
-/** The table as text: what, figure, limit. */
+/** The tables as text: what, figure, limit; and what a size needs. */
 export function table(figures: Figures): string {
   const rows: readonly Row[] = [["what", "ratio", "figure", "limit"], ...speedRows(figures), ...costRows(figures)];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  return `${aligned(rows)}\n\n${aligned(sizingRows(figures.sizing))}`;
+}
+
+function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
   return rows
     .map((row) =>
       row
@@ -82,6 +88,21 @@ function costRows({ memory, keyring }: Figures): readonly Row[] {
       ">= 3000 per CPU second",
     ],
     ["keyring alone, X-Wing entries it knows", "", known, ""],
+  ];
+}
+
+function sizingRows(sizing: readonly Size[]): readonly (readonly string[])[] {
+  const need = ({ peakMiB, cpuSeconds }: Size["operator"]) => `${peakMiB} MiB, ${cpuSeconds} s`;
+  return [
+    ["bundles", "first sync", "operator (peak, CPU)", "keyring (peak, CPU)", "etcd", "API requests"],
+    ...sizing.map(({ bundles, seconds, operator, keyring, etcdMiB, apiRequests }) => [
+      String(bundles),
+      `${seconds} s`,
+      need(operator),
+      need(keyring),
+      `${etcdMiB} MiB`,
+      String(apiRequests),
+    ]),
   ];
 }
 
