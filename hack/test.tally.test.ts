@@ -1,5 +1,5 @@
 import t from "tap";
-import { newTally } from "./test.tally.js";
+import { lineOf, newTally } from "./test.tally.js";
 
 const PASSING = ["# Subtest: dist/a.test.js", "    ok 1 - fine", "    1..1", "ok 1 - dist/a.test.js # time=12.5ms", ""];
 const FAILING = [
@@ -19,7 +19,8 @@ function run(lines: readonly string[], exitCode: number, failedBefore = 0) {
     write: (line) => written.push(line),
   });
   for (const line of ["TAP version 14", "1..2", ...lines]) tally.read(line);
-  return { written, ...tally.total({ exitCode, failedBefore }) };
+  const counts = tally.total({ exitCode, failedBefore });
+  return { written, line: lineOf([counts]), failed: counts.failed };
 }
 
 const secondPassing = PASSING.map((line) => line.replace("a.test", "b.test"));
@@ -72,4 +73,12 @@ t.test("the table of coverage passes through, indented lines too", async (t) => 
   const table = ["-----|-----", "File | %", " crds | 90"];
   const { written } = run([...PASSING, ...secondPassing, ...table, "# { total: 2, pass: 2 }"], 0);
   t.strictSame(written.slice(2), table);
+});
+
+t.test("two runs have one last line", async (t) => {
+  const [first, second] = [
+    { passed: 7, failed: 0, skipped: 1 },
+    { passed: 2, failed: 1, skipped: 0 },
+  ];
+  t.equal(lineOf([first, second]), "9 passed, 1 failed, 1 skipped");
 });

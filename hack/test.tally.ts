@@ -17,11 +17,18 @@ export interface Ending {
   readonly failedBefore: number;
 }
 
+/** Totals of a run. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
 /** Reads TAP line by line. */
 export interface Tally {
   read(line: string): void;
-  /** The last line to print, and the number of failures in it: never 0 unless tap ended well and ran every file. */
-  total(ending: Ending): { readonly line: string; readonly failed: number };
+  /** How many passed, failed and were skipped: `failed` is never 0 unless tap ended well and ran every file. */
+  total(ending: Ending): Counts;
 }
 
 const FILE_RESULT = /^(not )?ok \d+ - (\S+) # (?:time=([\d.]+)ms)?/;
@@ -62,15 +69,17 @@ export function newTally({ files, sourceOf, write }: TallyOptions): Tally {
       const { passed, failed, skipped } = counts ?? { passed: 0, failed: 0, skipped: 0 };
       const known = failed + waiting.size + failedBefore;
       const all = known === 0 && (exitCode !== 0 || counts === undefined) ? 1 : known;
-      return { line: `${passed} passed, ${all} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`, failed: all };
+      return { passed, failed: all, skipped };
     },
   };
 }
 
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
+/** The last line to print, for the runs together. */
+export function lineOf(runs: readonly Counts[]): string {
+  const sum = (pick: (counts: Counts) => number): number => runs.reduce((total, counts) => total + pick(counts), 0);
+  const skipped = sum((counts) => counts.skipped);
+  const line = `${sum(({ passed }) => passed)} passed, ${sum(({ failed }) => failed)} failed`;
+  return skipped > 0 ? `${line}, ${skipped} skipped` : line;
 }
 
 function readCounts(text: string): Counts {

@@ -5,23 +5,29 @@ import { existsSync, globSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { packageRoot } from "./package-root.js";
-import { newTally, type Tally } from "./test.tally.js";
+import { type Counts, lineOf, newTally, type Tally } from "./test.tally.js";
 
 const SOURCES = ["crds", "operator", "cli", "hack", "examples"];
 
+/** What runs, by the first argument: tests; what needs a real cluster; first the ones, then the others. */
+const KINDS: Readonly<Record<string, readonly Kind[]>> = { "--e2e": ["e2e"], "--all": ["test", "e2e"] };
+/** tap's flags: those of a real cluster go one at a time, since each has the whole machine, and may take long. */
+const FLAGS: Readonly<Record<Kind, readonly string[]>> = { test: [], e2e: ["--jobs=1", "--timeout=1800"] };
+
+type Kind = "test" | "e2e";
+
 /** Test files by their sources, since dist/ may still hold output of sources that are gone. */
-function testFiles(root: string, wanted: readonly string[]): string[] {
-  if (wanted.length > 0) return wanted.map((file) => relative(root, resolve(file)));
+function sourcesOf(root: string, kind: Kind): string[] {
   return globSync(
-    SOURCES.map((folder) => `${folder}/**/*.test.{ts,tsx}`),
+    SOURCES.map((folder) => `${folder}/**/*.${kind}.{ts,tsx}`),
     { cwd: root },
   ).toSorted();
 }
 
 /** Runs tap over compiled files and tells the tally each line; gives tap's exit code, non-zero after a signal. */
-async function runTap(root: string, files: readonly string[], tally: Tally): Promise<number> {
+async function runTap(root: string, args: readonly string[], tally: Tally): Promise<number> {
   const tap = join(root, "node_modules", "tap", "dist", "esm", "run.mjs");
-  const child = spawn(process.execPath, [tap, "run", "--reporter=tap", "--no-color", ...files], {
+  const child = spawn(process.execPath, [tap, "run", "--reporter=tap", "--no-color", ...args], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -33,10 +39,9 @@ async function runTap(root: string, files: readonly string[], tally: Tally): Pro
   return ended;
 }
 
-async function main(): Promise<number> {
-  const root = packageRoot();
+/** Runs the compiled files of these sources, and says how each went. */
+async function run(root: string, sources: readonly string[], flags: readonly string[] = FLAGS.test): Promise<Counts> {
   const output = relative(root, resolve(import.meta.dirname, ".."));
-  const sources = testFiles(root, process.argv.slice(2));
   const compiled = (source: string) => join(output, source.replace(/\.tsx?$/, ".js"));
   const missing = sources.filter((source) => !existsSync(join(root, compiled(source))));
   const files = sources.filter((source) => !missing.includes(source)).map(compiled);
@@ -45,11 +50,20 @@ async function main(): Promise<number> {
     sourceOf: (file) => relative(output, file).replace(/\.js$/, ".ts"),
     write: console.log,
   });
-  const code = files.length === 0 ? 1 : await runTap(root, files, tally);
+  const code = files.length === 0 ? 1 : await runTap(root, [...flags, ...files], tally);
   for (const source of missing) console.log(`FAIL ${source} (not compiled)`);
-  const { line, failed } = tally.total({ exitCode: code, failedBefore: missing.length });
-  console.log(line);
-  return failed === 0 ? 0 : 1;
+  return tally.total({ exitCode: code, failedBefore: missing.length });
 }
 
-process.exitCode = await main();
+async function main(args: readonly string[]): Promise<number> {
+  const root = packageRoot();
+  const kinds = KINDS[args[0] ?? ""];
+  const wanted = args.map((file) => relative(root, resolve(file)));
+  const runs: Counts[] = [];
+  if (kinds === undefined && wanted.length > 0) runs.push(await run(root, wanted));
+  else for (const kind of kinds ?? ["test" as const]) runs.push(await run(root, sourcesOf(root, kind), FLAGS[kind]));
+  console.log(lineOf(runs));
+  return runs.every(({ failed }) => failed === 0) ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
