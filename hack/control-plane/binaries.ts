@@ -1,9 +1,8 @@
 // Owns finding the programs of a control plane: an assets folder, a cache, or a build from Go modules.
-// Does not own starting them.
-import { spawn } from "node:child_process";
-import { accessSync, constants, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+// Does not own building, nor starting them.
+import { join } from "node:path";
+import { isExecutable } from "../executables.js";
+import { type GoProgram, type GoPrograms, goFolder, goPrograms } from "../go-programs.js";
 import { packageRoot } from "../package-root.js";
 
 /** The Kubernetes version built; it names the cache folder. */
@@ -25,27 +24,36 @@ export interface FindOptions {
   readonly log?: (line: string) => void;
 }
 
-interface Program {
-  readonly name: string;
-  readonly goPackage: string;
-  readonly minutes: number;
-}
-
-const PROGRAMS: readonly Program[] = [
-  { name: "etcd", goPackage: "go.etcd.io/etcd/server/v3", minutes: 0.5 },
-  { name: "kube-apiserver", goPackage: "k8s.io/kubernetes/cmd/kube-apiserver", minutes: 5 },
-  { name: "kube-controller-manager", goPackage: "k8s.io/kubernetes/cmd/kube-controller-manager", minutes: 2 },
-  { name: "kubectl", goPackage: "k8s.io/kubernetes/cmd/kubectl", minutes: 1 },
+const PROGRAMS: readonly GoProgram[] = [
+  { name: "etcd", goPackage: "go.etcd.io/etcd/server/v3", minutes: 0.5, megabytes: 25 },
+  { name: "kube-apiserver", goPackage: "k8s.io/kubernetes/cmd/kube-apiserver", minutes: 5, megabytes: 120 },
+  {
+    name: "kube-controller-manager",
+    goPackage: "k8s.io/kubernetes/cmd/kube-controller-manager",
+    minutes: 2,
+    megabytes: 80,
+  },
+  { name: "kubectl", goPackage: "k8s.io/kubernetes/cmd/kubectl", minutes: 1, megabytes: 62 },
 ];
+
+const ASSETS_INSTEAD =
+  "set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl (`setup-envtest use -p path`)";
+
+/** Programs of Kubernetes (and etcd) as the go.mod here pins them; those of a control plane unless others are named. */
+export function kubernetes(programs: readonly GoProgram[] = PROGRAMS): GoPrograms {
+  return {
+    title: "Kubernetes",
+    name: "control-plane",
+    version: KUBERNETES_VERSION,
+    module: join(packageRoot(), "hack", "control-plane", "binaries"),
+    ldflags: `-X k8s.io/component-base/version.gitVersion=v${KUBERNETES_VERSION}`,
+    programs,
+  };
+}
 
 /** The folder that built programs are kept in: `$XDG_CACHE_HOME` (or `~/.cache`)`/zopp/control-plane/<version>`. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return join(
-    env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache"),
-    "zopp",
-    "control-plane",
-    KUBERNETES_VERSION,
-  );
+  return goFolder(kubernetes(), env);
 }
 
 /**
@@ -57,10 +65,7 @@ export async function findBinaries(options: FindOptions = {}): Promise<Binaries>
   const { env = process.env, log = () => undefined } = options;
   const assets = env["KUBEBUILDER_ASSETS"];
   if (assets) return fromAssets(assets, log);
-  const folder = cacheFolder(env);
-  const missing = PROGRAMS.filter((program) => !isExecutable(join(folder, program.name)));
-  if (missing.length > 0) await buildAll({ missing, folder, env, log });
-  return inFolder(folder);
+  return inFolder(await goPrograms({ ...kubernetes(), otherwise: ASSETS_INSTEAD }, { env, log }));
 }
 
 function fromAssets(folder: string, log: (line: string) => void): Binaries {
@@ -85,86 +90,4 @@ function inFolder(folder: string): Binaries {
     kubectl: join(folder, "kubectl"),
     controllerManager: join(folder, "kube-controller-manager"),
   };
-}
-
-interface Build {
-  readonly missing: readonly Program[];
-  readonly folder: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly log: (line: string) => void;
-}
-
-async function buildAll(build: Build): Promise<void> {
-  const names = build.missing.map((program) => program.name).join(", ");
-  const go = findGo(build.env);
-  if (go === undefined) throw new Error(refusal(names, build.folder));
-  const minutes = build.missing.reduce((sum, program) => sum + program.minutes, 0);
-  build.log(
-    `building ${names} of Kubernetes ${KUBERNETES_VERSION} with ${go}: about ${Math.ceil(minutes)} min on two cores, once`,
-  );
-  build.log(`they are kept in ${build.folder} (300 MB); remove that folder to be rid of them`);
-  mkdirSync(build.folder, { recursive: true });
-  for (const program of build.missing) await buildOne(go, program, build);
-}
-
-function refusal(names: string, folder: string): string {
-  return [
-    `no Kubernetes API server to test against: ${names} not found in ${folder}, and no \`go\` in PATH to build them.`,
-    "Do one of these:",
-    "  - install Go 1.26 or later (https://go.dev/dl): the programs are then built once, in about nine minutes;",
-    "  - set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl (`setup-envtest use -p path`).",
-  ].join("\n");
-}
-
-/**
- * What the build depends on besides go.mod and go.sum, whatever a person's environment or `go env -w` says. Never empty:
- * Go takes an empty variable for none. No other toolchain is downloaded, for go.sum does not pin it.
- */
-const GO_SETTINGS = {
-  CGO_ENABLED: "0",
-  GOFLAGS: "-mod=readonly",
-  GOTOOLCHAIN: "local",
-  GOWORK: "off",
-  GOOS: process.platform,
-  GOARCH: process.arch === "x64" ? "amd64" : process.arch,
-} as const;
-
-/** Builds under a temporary name and renames, so that a broken build is never taken for a program. */
-async function buildOne(go: string, program: Program, { folder, env, log }: Build): Promise<void> {
-  const startMs = performance.now();
-  const target = join(folder, program.name);
-  const partial = `${target}.${process.pid}.partial`;
-  const ldflags = `-s -w -X k8s.io/component-base/version.gitVersion=v${KUBERNETES_VERSION}`;
-  const flags = ["-trimpath", "-buildvcs=false", "-ldflags", ldflags];
-  const child = spawn(go, ["build", ...flags, "-o", partial, program.goPackage], {
-    cwd: join(packageRoot(), "hack", "control-plane", "binaries"),
-    env: { ...env, ...GO_SETTINGS },
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  const end = () => child.kill("SIGTERM");
-  process.once("exit", end);
-  const code = await new Promise((resolve, reject) => child.once("error", reject).once("exit", resolve));
-  process.removeListener("exit", end);
-  if (code !== 0) {
-    rmSync(partial, { force: true });
-    throw new Error(
-      `go build ${program.goPackage} failed (exit code ${code}); its messages are above. It takes Go 1.26 or later.`,
-    );
-  }
-  renameSync(partial, target);
-  log(`built ${program.name} in ${Math.round((performance.now() - startMs) / 1000)} s`);
-}
-
-function findGo(env: NodeJS.ProcessEnv): string | undefined {
-  const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, "go")).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
