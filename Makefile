@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test lint demo bench gen clean
+.PHONY: help setup build bundle test lint demo bench gen clean
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -21,7 +21,10 @@ lint: setup ## check formatting, imports, sizes and types
 demo: build ## show zopp on a real API server; KEEP=1 leaves it running
 	@KEEP=$(KEEP) node --enable-source-maps dist/hack/demo/main.js
 
-bench: build ## measure bundles per second and memory
+bundle: setup ## bundle the programs with the packages they use, into build/bundle/
+	@node hack/bundle.ts
+
+bench: build bundle ## measure bundles per second and memory
 	@node --enable-source-maps dist/hack/bench/main.js
 
 gen: build ## write the generated files again
