@@ -1,5 +1,6 @@
 // The policy that a testbed signs: workspace acme and environment acme/shop/production, naming the keyring's real keys.
 // Applying it is testbed.ts'.
+import { fileURLToPath } from "node:url";
 import { parseEncryptionKey } from "../crds/crypto/keys.js";
 import { wrapEnvironmentKey } from "../crds/crypto/wrap.js";
 import type { EnvironmentContent, Signing, WorkspaceContent } from "../crds/policy/edit.js";
@@ -20,7 +21,21 @@ export interface TestbedOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Gives the kubeconfig of both processes. Default: the administrator's. */
   readonly kubeconfig?: (controlPlane: ControlPlane) => Promise<string>;
+  /** What is run. Default: what was compiled. */
+  readonly programs?: Programs;
 }
+
+/** Paths of entry points. */
+export interface Programs {
+  readonly operator: string;
+  readonly keyring: string;
+}
+
+/** What tsc made of the entry points. */
+export const COMPILED: Programs = {
+  operator: fileURLToPath(new URL("../operator/main.js", import.meta.url)),
+  keyring: fileURLToPath(new URL("../operator/keyring/main.js", import.meta.url)),
+};
 
 /** What a keyring publishes about itself. */
 export interface ClusterKeys {

@@ -3,7 +3,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { newEnvironment, newWorkspace } from "../crds/policy/edit.js";
 import { type AcceptedEnvironment, readEnvironment } from "../crds/policy/environment.js";
 import { formatPin } from "../crds/policy/pin.js";
@@ -26,7 +25,14 @@ import { createOperatorPod, type OperatorPod } from "./control-plane/operator-po
 import { freePort } from "./control-plane/processes.js";
 import { eventually } from "./eventually.js";
 import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
-import { type ClusterKeys, environmentOf, signing, type TestbedOptions, workspaceOf } from "./testbed.policy.js";
+import {
+  type ClusterKeys,
+  environmentOf,
+  type Programs,
+  signing,
+  type TestbedOptions,
+  workspaceOf,
+} from "./testbed.policy.js";
 
 const SYSTEM = "zopp-system";
 const ACCOUNT = "zopp";
@@ -118,11 +124,7 @@ export class Testbed {
   async begin(): Promise<void> {
     if (this.#options.kubeconfig !== undefined) this.#kubeconfig = await this.#options.kubeconfig(this.controlPlane);
     const seed = this.seedFile;
-    const keygen = new Child({
-      name: "keygen",
-      main: KEYRING,
-      args: ["keygen", "--seed", seed, "--public", this.#publicKey],
-    });
+    const keygen = this.#start("keyring", ["keygen", "--seed", seed, "--public", this.#publicKey]);
     if ((await keygen.stopped()) !== 0) throw new Error(`keygen failed:\n${keygen.lines.join("\n")}`);
     for (const name of this.#options.namespaces ?? ["shop-prod"]) await this.apply(NAMESPACES, { metadata: { name } });
     await this.startKeyring();
@@ -145,7 +147,7 @@ export class Testbed {
       "--health",
       `127.0.0.1:${this.ports.keyringHealth}`,
     );
-    this.#keyring = new Child({ name: "keyring", main: KEYRING, args, env: { ...this.#options.env, ...env } });
+    this.#keyring = this.#start("keyring", args, env);
     await this.keyring.healthy(this.ports.keyringHealth, "/healthz");
     const published = await eventually(() => {
       this.keyring.refuseDead();
@@ -164,7 +166,7 @@ export class Testbed {
     const args = ["--kubeconfig", this.#kubeconfig, "--keyring", `127.0.0.1:${this.ports.keyring}`];
     args.push("--keyring-key", this.#publicKey, "--token-file", token, "--bind-address", "127.0.0.1");
     args.push("--health-port", String(this.ports.health), "--metrics-port", String(this.ports.metrics), ...more);
-    this.#operator = new Child({ name: "operator", main: OPERATOR, args, env: { ...this.#options.env, ...env } });
+    this.#operator = this.#start("operator", args, env);
     await this.operator.healthy(this.ports.health);
   }
 
@@ -266,6 +268,11 @@ export class Testbed {
     return join(this.folder, "seed");
   }
 
+  #start(name: keyof Programs, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
+    const main = (this.#options.programs ?? COMPILED)[name];
+    return new Child({ name, main, args, env: { ...this.#options.env, ...env } });
+  }
+
   get #publicKey(): string {
     return join(this.folder, "keyring.pub");
   }
@@ -277,9 +284,6 @@ export interface FoundSecret extends KubeObject {
   readonly immutable?: boolean;
   readonly data?: Readonly<Record<string, string>>;
 }
-
-const KEYRING = fileURLToPath(new URL("../operator/keyring/main.js", import.meta.url));
-const OPERATOR = fileURLToPath(new URL("../operator/main.js", import.meta.url));
 
 function there<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new TypeError(`testbed: no ${what} yet`);

@@ -6,7 +6,9 @@ import { newEnvironment } from "../../crds/policy/edit.js";
 import { type AcceptedEnvironment, readEnvironment } from "../../crds/policy/environment.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { NAMESPACES, ZOPP_ENVIRONMENTS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { bundledPrograms } from "../bundle.js";
 import { bundle, environmentKey, identityOf } from "../fixtures.js";
+import { packageRoot } from "../package-root.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { gcOptions } from "./gc.options.js";
 
@@ -28,9 +30,13 @@ export interface World {
   readonly environments: Readonly<Record<Sealing, AcceptedEnvironment>>;
 }
 
-/** Starts it; the operator is stopped again, so that bundles can be laid out before it looks. */
+/** Starts it, as bundled for the images; the operator is stopped again, so that bundles can be laid out before it looks. */
 export async function startWorld(): Promise<World> {
-  const testbed = await startTestbed({ namespaces: ["xwing-start"], workspace: { environments: RULES } });
+  const testbed = await startTestbed({
+    namespaces: ["xwing-start"],
+    workspace: { environments: RULES },
+    programs: bundledPrograms(packageRoot()),
+  });
   const compact = await applyCompact(testbed);
   await testbed.operator.stop();
   await testbed.keyring.stop();

@@ -13,13 +13,17 @@ import { freePort } from "../control-plane/processes.js";
 
 const SYSTEM = "zopp-system";
 const ACCOUNT = "zopp";
-const PROGRAMS = {
-  zopp: "../../cli/main.js",
-  "zopp-keyring": "../../operator/keyring/main.js",
-  "zopp-operator": "../../operator/main.js",
+const compiled = (main: string) => fileURLToPath(new URL(`../../${main}`, import.meta.url));
+const COMPILED = {
+  zopp: compiled("cli/main.js"),
+  "zopp-keyring": compiled("operator/keyring/main.js"),
+  "zopp-operator": compiled("operator/main.js"),
 } as const;
 /** A token is valid for an hour. */
 const TOKEN_MS = 30 * 60_000;
+
+/** The entry points that are run. */
+export type Programs = Readonly<Record<keyof typeof COMPILED, string>>;
 
 /** Who types: each has a home with an identity of their own. */
 export type Person = "alice" | "mallory";
@@ -57,18 +61,19 @@ export class Stage {
   readonly #removed = () => rmSync(this.folder, { recursive: true, force: true });
   #controlPlane: ControlPlane | undefined;
   #client: ApiClient | undefined;
+  readonly #programs: Programs;
   #pod: OperatorPod | undefined;
   #ports: Ports | undefined;
   #keyring: Child | undefined;
   #operator: Child | undefined;
   #refresh: NodeJS.Timeout | undefined;
 
-  constructor() {
+  constructor(programs: Programs = COMPILED) {
+    this.#programs = programs;
     // also when the process ends without stop(), by a second Ctrl-C
     process.once("exit", this.#removed);
     mkdirSync(this.bin);
-    for (const [name, main] of Object.entries(PROGRAMS))
-      this.#wrap(name, fileURLToPath(new URL(main, import.meta.url)));
+    for (const [name, main] of Object.entries(programs)) this.#wrap(name, main);
     for (const part of ["alice", "mallory", "keyring", "operator"]) mkdirSync(join(this.folder, part));
     writeFileSync(join(this.folder, "passphrase"), "correct horse battery staple\n", { mode: 0o600 });
   }
@@ -195,9 +200,8 @@ export class Stage {
     writeFileSync(this.#token, await there(this.#pod, "pod").token(), { mode: 0o600 });
   }
 
-  #start(name: keyof typeof PROGRAMS, args: readonly string[]): Child {
-    const main = fileURLToPath(new URL(PROGRAMS[name], import.meta.url));
-    return new Child({ name, main, args, env: { KUBECONFIG: this.controlPlane.kubeconfig } });
+  #start(name: keyof Programs, args: readonly string[]): Child {
+    return new Child({ name, main: this.#programs[name], args, env: { KUBECONFIG: this.controlPlane.kubeconfig } });
   }
 
   /** The command line as somebody in alice's checkout types it. */
