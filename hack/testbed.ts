@@ -27,6 +27,7 @@ import { eventually } from "./eventually.js";
 import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
 import {
   type ClusterKeys,
+  COMPILED,
   environmentOf,
   type Programs,
   signing,
