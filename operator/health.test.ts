@@ -23,6 +23,17 @@ t.test("probes answer ok, or 503 and why; other paths are not found", async (t) 
   for (const path of ["/", "/metrics", "/constructor", "/__proto__"]) t.equal((await get(health.port, path))[0], 404);
 });
 
+t.test("whoever waits for the start waits for what says so, else for life", async (t) => {
+  let started: string | null = "Starting";
+  const probes = { ...LOOPBACK, live: () => null, ready: () => "NoPolicy" };
+  const [one, other] = [await serveHealth({ ...probes, started: () => started }), await serveHealth(probes)];
+  t.teardown(() => Promise.all([one.close(), other.close()]));
+  t.same(await get(one.port, "/startz"), [503, "Starting"]);
+  t.same(await get(other.port, "/startz"), [200, "ok"]);
+  started = null;
+  t.same(await get(one.port, "/startz"), [200, "ok"]);
+});
+
 t.test("metrics are served as text, and a collector that throws shows nothing of its error", async (t) => {
   const registry = new Registry();
   const gauge = new Gauge({ name: "zopp_test", help: "x", registers: [registry] });

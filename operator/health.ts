@@ -1,5 +1,5 @@
-// Small HTTP servers for probes and metrics: /healthz, /readyz, /metrics.
-// What live and ready mean is decided by whoever starts them.
+// Small HTTP servers for probes and metrics: /healthz, /readyz, /startz, /metrics.
+// What live, ready and started mean is decided by whoever starts them.
 
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -24,11 +24,17 @@ export interface ListenOptions {
 export interface HealthOptions extends ListenOptions {
   live(): string | null;
   ready(): string | null;
+  /** Whether whoever waits for this process may go on; as live, where it is not given. */
+  started?(): string | null;
 }
 
-/** Answers /healthz and /readyz with 200 `ok`, or 503 and the reason. Throws Internal when the port is taken. */
+/** Answers /healthz, /readyz and /startz with 200 `ok`, or 503 and the reason. Throws Internal when the port is taken. */
 export function serveHealth(options: HealthOptions): Promise<Serving> {
-  const checks: Record<string, () => string | null> = { "/healthz": options.live, "/readyz": options.ready };
+  const checks: Record<string, () => string | null> = {
+    "/healthz": options.live,
+    "/readyz": options.ready,
+    "/startz": options.started ?? options.live,
+  };
   return listen(options, (request, response) => {
     const check = checks[pathOf(request.url)];
     if (check === undefined) return answer(response, 404, "not found");

@@ -5,12 +5,14 @@ import { type Pin, parsePin } from "../../crds/policy/pin.js";
 import { VERSION } from "../../crds/version.js";
 import type { ListenOptions } from "../health.js";
 import type { Level } from "../log.js";
+import type { EnrolRules } from "./enrol.js";
+import type { InstallConfig } from "./install.js";
 import type { Trust } from "./policy.js";
 
 /** What `serve` is told. */
 export interface ServeConfig {
-  /** File with the seed, made by `keygen`. */
-  readonly seed: string;
+  /** File with the seed, made by `keygen`; or the files of its shares, made by `install`. */
+  readonly seed: readonly string[];
   /** Absent: KUBECONFIG, ~/.kube/config, or the pod's own account. */
   readonly kubeconfig?: string | undefined;
   /** Where ledger, log and the ConfigMap zopp-cluster live; no environment may serve it. */
@@ -18,8 +20,8 @@ export interface ServeConfig {
   readonly trust: Trust;
   /** `namespace/name` of the operator's ServiceAccount. */
   readonly operatorAccount: string;
-  /** The uid of the pod that keyring and operator share. */
-  readonly podUid: string;
+  /** Where the operator runs: in the keyring's own pod, or apart. */
+  readonly operatorPod: EnrolRules["pod"];
   readonly listen: Required<ListenOptions> & { readonly host: string };
   readonly metrics: ListenOptions;
   readonly health: ListenOptions;
@@ -30,11 +32,14 @@ export interface ServeConfig {
 export interface Actions {
   serve(config: ServeConfig): Promise<void>;
   keygen(seed: string, publicFile: string): Promise<void>;
+  install(config: InstallConfig): Promise<void>;
 }
 
-interface Flags extends Omit<ServeConfig, "trust"> {
+interface Flags extends Omit<ServeConfig, "trust" | "operatorPod"> {
   readonly trust?: readonly Pin[];
   readonly firstUse?: boolean;
+  readonly podUid?: string;
+  readonly operator?: "remote";
 }
 
 const ENVIRONMENT = "ZOPP_KEYRING";
@@ -44,6 +49,9 @@ Examples:
   keyring keygen --seed seed --public keyring.pub
   keyring serve --seed seed --trust acme@20261123101112:<owners' digest> \\
     --namespace zopp-system --operator-account zopp-system/zopp --pod-uid $POD_UID
+
+  # the operator in a Deployment of its own: every pod of its account may enrol, over the pod network
+  keyring serve … --operator-account zopp-system/zopp-operator --operator remote --listen 0.0.0.0:8443
 
 The pin comes from an owner: "zopp trust" prints it. Every flag of serve is also a variable:
 --pod-uid is ${ENVIRONMENT}_POD_UID. A flag wins over its variable.`;
@@ -63,12 +71,18 @@ export function command(actions: Actions): Command {
     .requiredOption("--seed <file>", "file to write the seed to, readable by its owner only")
     .requiredOption("--public <file>", "file to write the public key to")
     .action(({ seed, public: publicFile }: { seed: string; public: string }) => actions.keygen(seed, publicFile));
+  const install = program
+    .command("install")
+    .description("make the seed of this cluster's keyring unless it is there, and publish its public key (Helm hook)");
+  for (const option of installOptions()) install.addOption(option.makeOptionMandatory());
+  install.action((config: InstallConfig) => actions.install(config));
   const serve = program.command("serve").description("serve the pinned workspaces of this cluster");
   for (const option of options())
     serve.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
-  serve.action(({ trust = [], firstUse = false, ...rest }: Flags) =>
-    actions.serve({ ...rest, trust: trustOf(serve, trust, firstUse) }),
-  );
+  serve.action(({ trust = [], firstUse = false, podUid, operator, ...rest }: Flags) => {
+    const operatorPod = operatorPodOf(serve, podUid, operator);
+    return actions.serve({ ...rest, operatorPod, trust: trustOf(serve, trust, firstUse) });
+  });
   return program;
 }
 
@@ -79,9 +93,30 @@ function trustOf(serve: Command, pins: readonly Pin[], firstUse: boolean): Trust
   return { pins, firstUse };
 }
 
+function operatorPodOf(serve: Command, uid: string | undefined, operator: "remote" | undefined): EnrolRules["pod"] {
+  if (uid !== undefined && operator === undefined) return { uid };
+  if (uid === undefined && operator === "remote") return "any";
+  return serve.error("error: give either --pod-uid (one pod for both) or --operator remote (pods of its own)", {
+    exitCode: 2,
+  });
+}
+
+function installOptions(): readonly Option[] {
+  return [
+    new Option("--namespace <name>", "namespace of the three objects"),
+    new Option("--secret <name>", "Secret for one share of the seed"),
+    new Option("--share-config-map <name>", "ConfigMap for the other share"),
+    new Option("--public-config-map <name>", "ConfigMap for the public key"),
+    new Option("--mounted-secret <file>", "where the Secret's share is mounted, if it is there already"),
+    new Option("--mounted-share <file>", "where the ConfigMap's share is mounted, if it is there already"),
+  ];
+}
+
 function options(): readonly Option[] {
   return [
-    new Option("--seed <file>", "file with the seed").makeOptionMandatory(),
+    new Option("--seed <file...>", "file with the seed; or the files of its shares: again, or by commas")
+      .makeOptionMandatory()
+      .argParser(toFiles),
     new Option(
       "--trust <pin...>",
       "a workspace to serve, as WORKSPACE@VERSION:DIGEST; several: again or by commas",
@@ -91,7 +126,8 @@ function options(): readonly Option[] {
     new Option("--operator-account <namespace/name>", "the operator's ServiceAccount")
       .makeOptionMandatory()
       .argParser(toAccount),
-    new Option("--pod-uid <uid>", "uid of the pod that keyring and operator share").makeOptionMandatory(),
+    new Option("--pod-uid <uid>", "uid of the pod that keyring and operator share").argParser(toUid),
+    new Option("--operator <where>", "remote: in pods of its own, instead of --pod-uid").choices(["remote"]),
     new Option("--kubeconfig <file>", "kubeconfig (default: KUBECONFIG, ~/.kube/config, or the pod's account)"),
     new Option("--listen <host:port>", "gRPC")
       .default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443")
@@ -114,6 +150,15 @@ function toPins(text: string, before: readonly Pin[] | undefined): readonly Pin[
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }
+}
+
+function toFiles(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), ...text.split(",")];
+}
+
+function toUid(text: string): string {
+  if (!/^[-.0-9A-Za-z]{1,64}$/.test(text)) throw new InvalidArgumentError("give the uid of a pod");
+  return text;
 }
 
 function toAccount(text: string): string {

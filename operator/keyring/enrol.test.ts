@@ -7,9 +7,11 @@ import { createOperatorPod } from "../../hack/control-plane/operator-pod.js";
 import { eventually } from "../../hack/eventually.js";
 import { connect, connectTo } from "../kube/client.js";
 import { answer, scriptedServer } from "../kube/scripted-server.js";
-import { ENROLMENT_SECONDS, Enrolments } from "./enrol.js";
+import { ENROLMENT_SECONDS, Enrolments, type EnrolRules, MAX_PODS } from "./enrol.js";
 
-const RULES = { account: "zopp-system/zopp", podUid: "pod-1" };
+const RULES: EnrolRules = { account: "zopp-system/zopp", pod: { uid: "pod-1" } };
+const REMOTE: EnrolRules = { account: "zopp-system/zopp", pod: "any" };
+const FAR = "10.0.0.7";
 const [ONE, TWO, THREE] = [newSigningKey().verifyKey, newSigningKey().verifyKey, newSigningKey().verifyKey];
 const LOOPBACK = "127.0.0.1";
 
@@ -36,14 +38,19 @@ const GOOD: Answer = {
 };
 
 /** Enrolments that ask a server which answers every review alike. */
-async function answered(t: Test, status: Answer, now = () => new Date()): Promise<Enrolments> {
+async function answered(t: Test, status: Answer, now = () => new Date(), rules = RULES): Promise<Enrolments> {
   const server = await scriptedServer((_, response) => answer(response, 201, { metadata: { name: "" }, status }));
   const client = connectTo(server.endpoint);
   t.teardown(async () => {
     await client.close();
     await server.down();
   });
-  return new Enrolments(client, RULES, now);
+  return new Enrolments(client, rules, now);
+}
+
+/** The good answer, of another pod. */
+function goodOf(uid: string): Answer {
+  return { ...GOOD, user: { ...GOOD.user, extra: { "authentication.kubernetes.io/pod-uid": [uid] } } };
 }
 
 const REFUSED: Record<string, Answer> = {
@@ -63,6 +70,27 @@ const REFUSED: Record<string, Answer> = {
     user: { ...GOOD.user, extra: { "authentication.kubernetes.io/pod-uid": ["pod-2", "pod-1"] } },
   },
 };
+
+const OTHER_POD = "a token of another pod";
+
+for (const [what, status] of Object.entries(REFUSED)) {
+  if (what === OTHER_POD) continue;
+  t.test(`nor does anybody from afar, where the operator runs apart: ${what}`, async (t) => {
+    const enrolments = await answered(t, status, undefined, REMOTE);
+    t.match(await outcome(enrolments.judge(ONE, "secret-token", FAR)), /^EnrolmentRefused: /);
+  });
+}
+
+for (const uid of [[], [""], undefined]) {
+  t.test(
+    `where the operator runs apart, a token bound to the pod ${JSON.stringify(uid)} is bound to none`,
+    async (t) => {
+      const extra: Record<string, string[]> = uid === undefined ? {} : { "authentication.kubernetes.io/pod-uid": uid };
+      const enrolments = await answered(t, { ...GOOD, user: { ...GOOD.user, extra } }, undefined, REMOTE);
+      t.match(await outcome(enrolments.judge(ONE, "t", FAR)), /^EnrolmentRefused: .*bound to a pod/);
+    },
+  );
+}
 
 for (const [what, status] of Object.entries(REFUSED)) {
   t.test(`nobody enrols when the review says ${what}`, async (t) => {
@@ -115,6 +143,42 @@ t.test(
   },
 );
 
+t.test(
+  "where the operator runs apart, each of its pods has one key, and the pod that ends first makes place",
+  async (t) => {
+    let now = new Date("2026-11-23T10:00:00Z");
+    let pod = "pod-0";
+    const server = await scriptedServer((_, response) =>
+      answer(response, 201, { metadata: { name: "" }, status: goodOf(pod) }),
+    );
+    const client = connectTo(server.endpoint);
+    t.teardown(async () => {
+      await client.close();
+      await server.down();
+    });
+    const enrolments = new Enrolments(client, REMOTE, () => now);
+    const enrol = async (uid: string) => {
+      pod = uid;
+      now = new Date(now.getTime() + 1000);
+      const key = newSigningKey().verifyKey;
+      enrolments.admit(await enrolments.judge(key, "t", FAR));
+      return key;
+    };
+    const keys = [];
+    for (let at = 0; at < MAX_PODS; at++) keys.push(await enrol(`pod-${at}`));
+    t.ok(keys.every((key) => enrolments.of(key) !== null));
+    const again = await enrol("pod-0");
+    t.strictSame(
+      keys.map((key) => enrolments.of(key)?.podUid),
+      [undefined, ...Array.from({ length: MAX_PODS - 1 }, (_, at) => `pod-${at + 1}`)],
+      "the first key of the pod is replaced, and no other pod's",
+    );
+    const further = await enrol("pod-further");
+    t.equal(enrolments.of(keys[1] ?? ONE), null, "the one that would have ended first");
+    t.ok(enrolments.of(again) !== null && enrolments.of(further) !== null);
+  },
+);
+
 t.test("an enrolment is of a whole key: another one with the same kid is nobody", async (t) => {
   const enrolments = await answered(t, GOOD);
   enrolments.admit(await enrolments.judge(ONE, "t", LOOPBACK));
@@ -139,6 +203,12 @@ async function createToken(cp: ControlPlane, args: readonly string[]): Promise<s
   return stdout.trim();
 }
 
+/** What is judged otherwise where the operator runs apart. */
+const FROM_AFAR: Record<string, RegExp> = {
+  "the same account's for another pod": /^admitted$/,
+  "one for no pod": /not bound to a pod/,
+};
+
 t.test("on a real API server", async (t) => {
   const cp = await startControlPlane();
   t.teardown(() => cp.stop());
@@ -147,7 +217,11 @@ t.test("on a real API server", async (t) => {
   const other = await createOperatorPod(cp, { namespace: "zopp-system", serviceAccount: "other", name: "other-0" });
   const client = await connect({ file: cp.kubeconfig });
   t.teardown(() => client.close());
-  const enrolments = new Enrolments(client, { account: "zopp-system/zopp", podUid: pod.podUid }, () => new Date());
+  const enrolments = new Enrolments(
+    client,
+    { account: "zopp-system/zopp", pod: { uid: pod.podUid } },
+    () => new Date(),
+  );
   const bound = ["--bound-object-kind", "Pod", "--bound-object-name", "zopp-0"];
   const good = await pod.token();
   const tokens: Record<string, [token: string, expected: RegExp]> = {
@@ -166,6 +240,11 @@ t.test("on a real API server", async (t) => {
   };
   for (const [what, [token, expected]] of Object.entries(tokens)) {
     t.match(await outcome(enrolments.judge(ONE, token, LOOPBACK)), expected, `the token is ${what}`);
+  }
+  const remote = new Enrolments(client, REMOTE, () => new Date());
+  for (const [what, [token, expected]] of Object.entries(tokens)) {
+    const wanted = FROM_AFAR[what] ?? expected;
+    t.match(await outcome(remote.judge(ONE, token, FAR)), wanted, `from afar the token is ${what}`);
   }
   // the API server remembers for seconds which tokens were good: these ones it has not seen yet
   const unseen = await Promise.all(Array.from({ length: 20 }, () => pod.token()));

@@ -1,4 +1,4 @@
-// Enrolment: a key without a name becomes the operator's for an hour, on a token bound to the operator's own pod.
+// Enrolment: a key without a name becomes the operator's for an hour, on a token bound to a pod of the operator's account.
 // Enrolments live in memory only: after a restart everybody enrols again.
 import { isIP } from "node:net";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
@@ -12,6 +12,9 @@ export const AUDIENCE = "zopp-keyring";
 /** How long an enrolment lasts; a token that ends earlier ends it earlier. */
 export const ENROLMENT_SECONDS = 3600;
 
+/** Pods that may be enrolled at once where the operator runs apart; one more takes the place of the one that ends first. */
+export const MAX_PODS = 8;
+
 const POD_UID = "authentication.kubernetes.io/pod-uid";
 const POD_NAME = "authentication.kubernetes.io/pod-name";
 
@@ -19,8 +22,11 @@ const POD_NAME = "authentication.kubernetes.io/pod-name";
 export interface EnrolRules {
   /** `namespace/name` of the operator's ServiceAccount. */
   readonly account: string;
-  /** The uid of the pod that keyring and operator share. */
-  readonly podUid: string;
+  /**
+   * The uid of the pod that keyring and operator share: only that pod enrols, and only over loopback. "any": the operator
+   * runs apart, so each pod of its account may enrol, from anywhere.
+   */
+  readonly pod: { readonly uid: string } | "any";
 }
 
 /** An admitted key. */
@@ -28,7 +34,9 @@ export interface Enrolment {
   readonly key: VerifyKey;
   /** The account, as Kubernetes names it. */
   readonly actor: string;
+  /** The pod's name, where the token says it. */
   readonly pod: string;
+  readonly podUid: string;
   /** Milliseconds since the epoch. */
   readonly until: number;
 }
@@ -46,8 +54,8 @@ export class Enrolments {
   readonly #client: ApiClient;
   readonly #rules: EnrolRules;
   readonly #now: () => Date;
-  /** One pod may enrol, and one key of it at a time. */
-  #admitted: Enrolment | null = null;
+  /** By the uid of the pod: one key of each at a time. */
+  readonly #admitted = new Map<string, Enrolment>();
 
   constructor(client: ApiClient, rules: EnrolRules, now: () => Date) {
     this.#client = client;
@@ -57,8 +65,11 @@ export class Enrolments {
 
   /** The live enrolment of a key (the whole key: its kid is only a hint); null when it has none, or its hour is over. */
   of(key: VerifyKey): Enrolment | null {
-    const found = this.#admitted;
-    return found?.key.text === key.text && this.#now().getTime() < found.until ? found : null;
+    const now = this.#now().getTime();
+    for (const enrolment of this.#admitted.values()) {
+      if (enrolment.key.text === key.text && now < enrolment.until) return enrolment;
+    }
+    return null;
   }
 
   /**
@@ -66,7 +77,8 @@ export class Enrolments {
    * the token; ApiUnreachable when the API server cannot be asked.
    */
   async judge(key: VerifyKey, token: string, address: string | undefined): Promise<Enrolment> {
-    if (!isLoopback(address)) throw refused("it did not come over loopback");
+    const { account, pod } = this.#rules;
+    if (pod !== "any" && !isLoopback(address)) throw refused("it did not come over loopback");
     const body = {
       apiVersion: "authentication.k8s.io/v1",
       kind: "TokenReview",
@@ -81,16 +93,25 @@ export class Enrolments {
       throw refused(`the API server does not accept the token for the audience ${AUDIENCE}`);
     }
     const { username, extra } = status.user ?? {};
-    const expected = `system:serviceaccount:${this.#rules.account.replace("/", ":")}`;
+    const expected = `system:serviceaccount:${account.replace("/", ":")}`;
     if (username !== expected) throw refused(`the token is not one of ${expected}`);
-    if (extra?.[POD_UID]?.[0] !== this.#rules.podUid) throw refused("the token is not bound to the keyring's own pod");
-    const seconds = Math.min(ENROLMENT_SECONDS, secondsLeft(token, this.#now()));
-    return { key, actor: username, pod: extra[POD_NAME]?.[0] ?? "", until: this.#now().getTime() + seconds * 1000 };
+    const podUid = extra?.[POD_UID]?.[0] ?? "";
+    if (podUid === "") throw refused("the token is not bound to a pod");
+    if (pod !== "any" && podUid !== pod.uid) throw refused("the token is not bound to the keyring's own pod");
+    const until = this.#now().getTime() + Math.min(ENROLMENT_SECONDS, secondsLeft(token, this.#now())) * 1000;
+    return { key, actor: username, pod: extra?.[POD_NAME]?.[0] ?? "", podUid, until };
   }
 
   /** Admits a judged key: the pod's earlier key, if any, is admitted no longer. */
   admit(enrolment: Enrolment): void {
-    this.#admitted = enrolment;
+    this.#admitted.delete(enrolment.podUid);
+    while (this.#admitted.size >= MAX_PODS) this.#admitted.delete(this.#endsFirst());
+    this.#admitted.set(enrolment.podUid, enrolment);
+  }
+
+  #endsFirst(): string {
+    const [first] = [...this.#admitted.values()].sort((a, b) => a.until - b.until);
+    return first?.podUid ?? "";
   }
 }
 

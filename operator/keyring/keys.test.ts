@@ -2,6 +2,8 @@
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
+import { encodeBase64 } from "../../crds/crypto/encoding.js";
+import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import { keygen, readSeed } from "./keys.js";
 
@@ -19,7 +21,7 @@ t.test("keygen writes a seed for its owner and a public line that matches what t
   t.equal((await stat(seed)).mode & 0o777, 0o600);
   t.match(await readFile(pub, "utf8"), /^ed25519:[A-Za-z0-9+/]{43}=\n$/);
   t.match(await readFile(seed, "utf8"), /^[A-Za-z0-9+/]{43}=\n$/);
-  const read = await readSeed(seed);
+  const read = await readSeed([seed]);
   t.equal(`${read.signing.verifyKey.text}\n`, await readFile(pub, "utf8"));
   t.equal(read.encryption.publicKey.text, made.encryption.publicKey.text);
 });
@@ -52,7 +54,7 @@ for (const [what, text] of Object.entries(CONTENTS)) {
   t.test(`a seed file with ${what} is refused without a word of it`, async (t) => {
     const file = join(t.testdir(), "seed");
     await writeFile(file, text);
-    const error = await readSeed(file)
+    const error = await readSeed([file])
       .then(() => null)
       .catch((caught: unknown) => caught as ZoppError);
     t.equal(error?.code, "Malformed");
@@ -60,11 +62,29 @@ for (const [what, text] of Object.entries(CONTENTS)) {
   });
 }
 
+t.test("a seed in shares is that of their exclusive or, in any order; one share alone is another seed", async (t) => {
+  const [one, other] = [newSeed(), newSeed()];
+  const whole = identityFromSeed(one.map((byte, at) => byte ^ (other[at] ?? 0)));
+  const folder = t.testdir({ one: encodeBase64(one), other: encodeBase64(other) });
+  const files = [join(folder, "one"), join(folder, "other")];
+  for (const order of [files, files.toReversed()]) {
+    t.equal((await readSeed(order)).signing.verifyKey.text, whole.signing.verifyKey.text);
+  }
+  t.not((await readSeed(files.slice(1))).signing.verifyKey.text, whole.signing.verifyKey.text);
+  t.equal(await codeOf(readSeed([...files, join(folder, "none")])), "SeedMissing");
+  t.equal(
+    await codeOf(readSeed([...files, ...files])),
+    "Malformed",
+    "the same share twice would be a seed that everybody knows",
+  );
+  t.equal(await codeOf(readSeed([])), "Malformed");
+});
+
 t.test("no seed, or one that may not be read, is SeedMissing", async (t) => {
-  t.equal(await codeOf(readSeed(join(t.testdir(), "none"))), "SeedMissing");
+  t.equal(await codeOf(readSeed([join(t.testdir(), "none")])), "SeedMissing");
   const file = join(t.testdir(), "seed");
   await writeFile(file, "x");
   await chmod(file, 0o000);
   // root reads everything
-  t.match(await codeOf(readSeed(file)), process.getuid?.() === 0 ? "Malformed" : "SeedMissing");
+  t.match(await codeOf(readSeed([file])), process.getuid?.() === 0 ? "Malformed" : "SeedMissing");
 });

@@ -26,19 +26,42 @@ export async function keygen(seedFile: string, publicFile: string): Promise<Iden
   return identity;
 }
 
-/** Reads a seed file. Throws SeedMissing when there is none, Malformed when it holds no seed. */
-export async function readSeed(file: string): Promise<Identity> {
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new ZoppError("SeedMissing", `cannot read the seed file ${file}`, { cause });
-  });
-  const seed = decodeBase64(text.trim());
-  if (seed?.length !== SEED_BYTES)
-    throw new ZoppError("Malformed", `the seed file ${file} does not hold one line of base64 of 32 bytes`);
+/**
+ * Reads a seed from its file, or from the files of its shares. Throws SeedMissing when a file is not there, Malformed when
+ * one holds no 32 bytes.
+ */
+export async function readSeed(files: readonly string[]): Promise<Identity> {
+  const shares: Uint8Array[] = [];
+  for (const file of files) shares.push(await readShare(file));
+  return identityFromShares(shares);
+}
+
+/**
+ * The identity of the seed that is the exclusive or of its shares, which are overwritten. Throws Malformed for shares that
+ * cancel each other: the same one twice.
+ */
+export function identityFromShares(shares: readonly Uint8Array[]): Identity {
+  const seed = new Uint8Array(SEED_BYTES);
+  for (const share of shares) {
+    for (const [at, byte] of share.entries()) seed[at] = (seed[at] ?? 0) ^ byte;
+    share.fill(0);
+  }
+  if (seed.every((byte) => byte === 0)) throw new ZoppError("Malformed", "the shares of the seed cancel each other");
   try {
     return identityFromSeed(seed);
   } finally {
     seed.fill(0);
   }
+}
+
+/** Reads one share. Throws as {@link readSeed}. */
+export async function readShare(file: string): Promise<Uint8Array> {
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new ZoppError("SeedMissing", `cannot read the seed file ${file}`, { cause });
+  });
+  const share = decodeBase64(text.trim());
+  if (share?.length === SEED_BYTES) return share;
+  throw new ZoppError("Malformed", `the seed file ${file} does not hold one line of base64 of 32 bytes`);
 }
 
 async function writeNew(file: string, text: string, mode: number): Promise<void> {

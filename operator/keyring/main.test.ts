@@ -46,6 +46,9 @@ const USAGE: Record<string, readonly string[]> = {
   "a pin and first use": [...SERVE, "--seed", "x", "--trust", PIN, "--first-use"],
   "a pin that is none": [...SERVE, "--seed", "x", "--trust", "acme"],
   "no pod": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN],
+  "an empty pod": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN, "--pod-uid", ""],
+  "a pod and a remote operator": [...SERVE, "--seed", "x", "--trust", PIN, "--operator", "remote"],
+  "an operator elsewhere": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN, "--operator", "any"],
   "an address that is none": [...SERVE, "--seed", "x", "--trust", PIN, "--listen", "8443"],
   "an unknown command": ["sing"],
 };

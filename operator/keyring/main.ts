@@ -9,10 +9,11 @@ import { connect } from "../kube/client.js";
 import { createLogger } from "../log.js";
 import { keyringMetrics } from "../metrics.js";
 import { command, type ServeConfig } from "./config.js";
+import { type InstallConfig, install } from "./install.js";
 import { Keyring } from "./keyring.js";
 import { keygen, readSeed } from "./keys.js";
 import { reflectionAndHealth } from "./reflection.js";
-import { listen } from "./server.js";
+import { type Listening, listen } from "./server.js";
 import { tlsIdentity } from "./tls.js";
 
 /** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
@@ -28,21 +29,38 @@ async function serve(config: ServeConfig): Promise<void> {
     hooks: metrics.client,
   });
   const { namespace, trust } = config;
-  const enrol = { account: config.operatorAccount, podUid: config.podUid };
+  const enrol = { account: config.operatorAccount, pod: config.operatorPod };
   const keyring = new Keyring({ client, identity, namespace, trust, enrol, log, metrics });
+  let server: Listening | undefined;
   let stopping = false;
   const health = await serveHealth({
     ...config.health,
     live: () => null,
     ready: () => (stopping ? "Stopping" : keyring.notReady()),
+    // without policy it serves nothing, but it answers: the operator must start, and say what policy lacks
+    started: () => (server === undefined ? "Starting" : null),
   });
   const numbers = await serveMetrics({ ...config.metrics, registry: metrics.registry });
   log.info({ version: VERSION, kid: identity.signing.verifyKey.kid, instance: hostname() }, "starting");
+  // before anything that can take long: the first process of a container has no other way to end at SIGTERM
+  const stop = async (signal: string) => {
+    stopping = true;
+    log.info({ signal }, "stopping");
+    // nobody was answered yet
+    if (server === undefined) process.exit(0);
+    setTimeout(() => process.exit(1), GRACE_MS).unref();
+    await server.close();
+    await keyring.end();
+    await Promise.all([client.close(), health.close(), numbers.close()]);
+    log.info({}, "stopped");
+    process.exit(0);
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
   await keyring.begin((err) => {
     log.error({ err }, "this log has another writer");
     process.exit(ERRORS.LogForked.exit);
   });
-  const server = await listen({
+  server = await listen({
     ...config.listen,
     tls: await tlsIdentity(identity.signing),
     metrics,
@@ -53,17 +71,6 @@ async function serve(config: ServeConfig): Promise<void> {
     },
   });
   log.info({ port: server.port }, "serving");
-  const stop = async (signal: string) => {
-    stopping = true;
-    log.info({ signal }, "stopping");
-    setTimeout(() => process.exit(1), GRACE_MS).unref();
-    await server.close();
-    await keyring.end();
-    await Promise.all([client.close(), health.close(), numbers.close()]);
-    log.info({}, "stopped");
-    process.exit(0);
-  };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
 }
 
 async function generate(seed: string, publicFile: string): Promise<void> {
@@ -71,8 +78,15 @@ async function generate(seed: string, publicFile: string): Promise<void> {
   process.stdout.write(`${identity.signing.verifyKey.kid}: seed in ${seed}, public key in ${publicFile}\n`);
 }
 
+async function installSeed(config: InstallConfig): Promise<void> {
+  const client = await connect({ userAgent: `zopp-keyring/${VERSION}` });
+  const { identity, fresh } = await install(client, config);
+  await client.close();
+  process.stdout.write(`${identity.signing.verifyKey.kid}: ${fresh ? "a new seed" : "the seed that was there"}\n`);
+}
+
 try {
-  await command({ serve, keygen: generate }).parseAsync(process.argv);
+  await command({ serve, keygen: generate, install: installSeed }).parseAsync(process.argv);
 } catch (thrown) {
   const error = asZoppError(thrown, "the keyring");
   createLogger("keyring").error({ err: thrown, next: error.kind.next }, "cannot go on");

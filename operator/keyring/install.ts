@@ -1,0 +1,92 @@
+// The seed of a cluster's keyring: made once, as two shares in a Secret and a ConfigMap, and never read through the API.
+// The shares are read where kubelet mounted them, so that the account that makes them may create Secrets and nothing else.
+// Two shares, because an operator of all namespaces may read every Secret: what it finds in one of them is noise.
+import { existsSync } from "node:fs";
+import { encodeBase64 } from "../../crds/crypto/encoding.js";
+import { type Identity, newSeed } from "../../crds/crypto/identity.js";
+import { utf8 } from "../../crds/crypto/primitives.js";
+import { ZoppError } from "../../crds/errors.js";
+import type { ApiClient } from "../kube/client.js";
+import { hasStatus } from "../kube/errors.js";
+import { CONFIG_MAPS, type KubeObject, type Resource, SECRETS } from "../kube/resources.js";
+import { identityFromShares, readSeed, readShare } from "./keys.js";
+
+/** The data key of both shares. */
+export const SEED_KEY = "seed";
+/** The data key of the public key, one line `ed25519:…`. */
+export const PUBLIC_KEY = "keyring.pub";
+/** On all three objects, with which of them it is: `kubectl get secret,configmap -l zopp.dev/seed` is the whole backup. */
+export const SEED_LABEL = "zopp.dev/seed";
+const SECRET_TYPE = "zopp.dev/seed";
+const FIELD_MANAGER = "zopp-keyring";
+
+/** Where the seed of a keyring is, and where it is mounted once it is there. */
+export interface InstallConfig {
+  readonly namespace: string;
+  /** Names: of the Secret and the ConfigMap that hold a share each, and of the ConfigMap with the public key. */
+  readonly secret: string;
+  readonly shareConfigMap: string;
+  readonly publicConfigMap: string;
+  /** Files of the two shares; absent before the first installation. */
+  readonly mountedSecret: string;
+  readonly mountedShare: string;
+}
+
+/** The keyring that is installed, and whether its seed is new. */
+export interface Installed {
+  readonly identity: Identity;
+  readonly fresh: boolean;
+}
+
+/**
+ * Makes the seed unless it is there, and publishes its public key. Nothing is ever overwritten but that key. Throws
+ * SeedMissing when the Secret stands without the ConfigMap, SeedExists when one is there that is not mounted, Malformed, Api*.
+ */
+export async function install(client: ApiClient, config: InstallConfig): Promise<Installed> {
+  const { mountedSecret, mountedShare } = config;
+  const fresh = !existsSync(mountedSecret);
+  if (!fresh && !existsSync(mountedShare)) {
+    const what = `Secret ${config.secret} is there without ConfigMap ${config.shareConfigMap}, the other share of the seed`;
+    throw new ZoppError("SeedMissing", `${what}: put it back from a backup; nothing was changed`);
+  }
+  const identity = fresh ? await make(client, config) : await readSeed([mountedSecret, mountedShare]);
+  const published = object(config, config.publicConfigMap, "public");
+  const data = { [PUBLIC_KEY]: `${identity.signing.verifyKey.text}\n` };
+  await client.apply(CONFIG_MAPS, { ...published, data } as KubeObject, { fieldManager: FIELD_MANAGER });
+  return { identity, fresh };
+}
+
+/** The Secret comes last: where it is missing nothing was ever sealed to this seed, and another try may begin anew. */
+async function make(client: ApiClient, config: InstallConfig): Promise<Identity> {
+  const isShared = existsSync(config.mountedShare);
+  const share = isShared ? await readShare(config.mountedShare) : newSeed();
+  if (!isShared) {
+    const data = { [SEED_KEY]: lineOf(share) };
+    await createOnly(client, CONFIG_MAPS, { ...object(config, config.shareConfigMap, "share"), immutable: true, data });
+  }
+  const secret = newSeed();
+  const data = { [SEED_KEY]: encodeBase64(utf8(lineOf(secret))) };
+  const metadata = object(config, config.secret, "secret");
+  await createOnly(client, SECRETS, { ...metadata, type: SECRET_TYPE, immutable: true, data });
+  return identityFromShares([secret, share]);
+}
+
+function lineOf(share: Uint8Array): string {
+  return `${encodeBase64(share)}\n`;
+}
+
+function object({ namespace }: InstallConfig, name: string, which: string): KubeObject {
+  return { metadata: { name, namespace, labels: { "app.kubernetes.io/part-of": "zopp", [SEED_LABEL]: which } } };
+}
+
+/** Only its metadata comes back. */
+async function createOnly<T extends KubeObject>(client: ApiClient, resource: Resource, object: T): Promise<void> {
+  try {
+    await client.create(resource, object, { metadataOnly: true });
+  } catch (error) {
+    if (!hasStatus(error, 409)) throw error;
+    const { namespace, name } = object.metadata;
+    const what = `${resource.kind} ${namespace}/${name} is there, and was not when this pod started`;
+    throw new ZoppError("SeedExists", `${what}: it is never overwritten; try again`);
+  }
+}
