@@ -1,0 +1,31 @@
+{{/* Values that cannot mean anything good, each with its sentence. */}}
+{{- define "zopp.refuse" -}}
+{{- $v := .Values }}
+{{- if and $v.firstUse $v.trust }}
+{{- fail "\n\nfirstUse and trust exclude each other: with trust, only the workspaces that it pins are served; remove firstUse." }}
+{{- end }}
+{{- if not (or $v.firstUse $v.trust) }}
+{{- fail "\n\ntrust is empty, and a keyring serves only workspaces that it was told about. `zopp trust`, on a machine of one of the workspace's owners, prints the pin (`zopp init` does too):\n\n  --set 'trust[0]=acme@20261127060606:8df9…'\n\nTo try zopp out, --set firstUse=true serves the first workspace that appears, whoever made it." }}
+{{- end }}
+{{- if and $v.allNamespaces $v.namespaces }}
+{{- fail "\n\nallNamespaces and namespaces exclude each other: list the namespaces to serve, or serve them all." }}
+{{- end }}
+{{- if not (or $v.allNamespaces $v.namespaces) }}
+{{- fail "\n\nnamespaces is empty: list the namespaces whose bundles shall become Secrets, such as --set 'namespaces={shop-prod,shop-staging}' (or set mode=deployment and allNamespaces=true)." }}
+{{- end }}
+{{- if and $v.allNamespaces (ne $v.mode "deployment") }}
+{{- fail "\n\nallNamespaces needs mode=deployment: whoever may write Secrets everywhere can reach what the keyring's account holds, so the keyring must not share the operator's pod and account." }}
+{{- end }}
+{{- if has .Release.Namespace $v.namespaces }}
+{{- fail (printf "\n\nnamespaces lists %s, the release's own: the keyring's seed and log are there, and no bundle may become a Secret beside them. Install the chart in a namespace of its own." .Release.Namespace) }}
+{{- end }}
+{{- if has "kube-system" $v.namespaces }}
+{{- fail "\n\nnamespaces lists kube-system: no environment may serve it." }}
+{{- end }}
+{{- if eq .Release.Namespace "kube-system" }}
+{{- fail "\n\nthe release's namespace is kube-system: install the chart in a namespace of its own (--namespace zopp-system --create-namespace)." }}
+{{- end }}
+{{- if ne (int $v.replicas) 1 }}
+{{- fail (printf "\n\nreplicas is %v and must be 1: two keyrings of one seed would fork its log, and two operators would do everything twice. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
+{{- end }}
+{{- end }}
