@@ -27,6 +27,8 @@ export async function must(result: Promise<KubectlResult>): Promise<string> {
 
 /** Which kubectl runs, in which home, as whom by default: three paths. */
 export interface Kubectl {
+  /** What it is run by, where that is another program: its path and arguments. */
+  readonly by?: readonly string[];
   readonly program: string;
   readonly folder: string;
   readonly kubeconfig: string;
@@ -41,7 +43,8 @@ export function runKubectl(
   const { input = "", kubeconfig = kubectl.kubeconfig } = options;
   // Its own home, so that no cache or preference of the person is read or written.
   const env = { PATH: process.env["PATH"], HOME: kubectl.folder, KUBECONFIG: kubeconfig };
-  const child = spawn(kubectl.program, args, { env, stdio: "pipe" });
+  const [program = "", ...rest] = [...(kubectl.by ?? []), kubectl.program, ...args];
+  const child = spawn(program, rest, { env, stdio: "pipe" });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));

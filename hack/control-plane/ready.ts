@@ -13,15 +13,24 @@ const START_TIMEOUT_MS = 60_000;
 /**
  * Waits until a process says it is ready.
  *
- * @throws Error with the last lines that it wrote, when it ends before or takes over a minute.
+ * @param all what must run meanwhile; that process alone unless said otherwise.
+ * @throws Error with the last lines that it wrote, when it (or another of all) ends before or takes over a minute.
  */
-export async function untilReady(running: Running, check: () => Promise<boolean>): Promise<void> {
-  const done = await eventually(async () => running.ended() || (await check()), {
+export async function untilReady(
+  running: Running,
+  check: () => Promise<boolean>,
+  all: readonly Running[] = [running],
+): Promise<void> {
+  const dead = () => all.find((one) => one.ended());
+  const done = await eventually(async () => dead() !== undefined || (await check()), {
     timeoutMs: START_TIMEOUT_MS,
     message: `${running.name} is ready`,
   }).catch(() => false);
-  if (done && !running.ended()) return;
-  throw new Error(`${running.name} ${done ? "ended" : "did not get ready"}; it wrote:\n${running.lastLines()}`);
+  const culprit = dead() ?? running;
+  if (done && !culprit.ended()) return;
+  throw new Error(
+    `${culprit.name} ${culprit.ended() ? "ended" : "did not get ready"}; it wrote:\n${culprit.lastLines()}`,
+  );
 }
 
 /** Waits until the API server has written its certificate, and gives the file: the certificate and its authority, PEM. */

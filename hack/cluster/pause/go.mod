@@ -1,0 +1,3 @@
+module zopp.dev/pause
+
+go 1.26.0

@@ -1,0 +1,3 @@
+module zopp.dev/probe
+
+go 1.26.0
