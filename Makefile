@@ -1,10 +1,10 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bundle test lint demo bench gen clean
+.PHONY: help setup build bundle test lint demo bench gen clean cluster-up cluster-down cluster-exec
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install the packages of the lock file, and Node 24
 	@sh hack/setup.sh
@@ -29,6 +29,17 @@ bench: build bundle ## measure bundles per second and memory
 
 gen: build ## write the generated files again
 	@node --enable-source-maps dist/hack/gen.js
+
+CLUSTER = node --enable-source-maps dist/hack/cluster/main.js
+
+cluster-up: build ## start a real one-node Kubernetes and leave it running; IMAGES="a.tar b.tar" are on its node
+	@$(CLUSTER) up $(foreach image,$(IMAGES),--image $(image))
+
+cluster-down: build ## end it, with all that it left
+	@$(CLUSTER) down
+
+cluster-exec: build ## run CMD="kubectl get pods" inside it: kubectl, helm, node and zopp are in PATH
+	@$(CLUSTER) exec -- sh -c '$(subst ','\'',$(CMD))'
 
 clean: ## remove what was compiled; packages and the control plane's programs stay
 	@rm -rf dist build .tap
