@@ -36,12 +36,13 @@ export class Desk {
   }
 
   /** Runs the command in a process group of its own, as a terminal does. */
-  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Ran {
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ""): Ran {
     const child = spawn(process.execPath, [join(import.meta.dirname, this.#kind, "main.js"), ...args], {
       env: { ...process.env, TMPDIR: this.temporary, XDG_STATE_HOME: this.state, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       detached: true,
     });
+    child.stdin.end(input);
     let [out, err] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text) => (out += text));
     child.stderr.setEncoding("utf8").on("data", (text) => (err += text));

@@ -11,7 +11,7 @@ import { packageRoot } from "../package-root.js";
 import { PAUSE, smallImage } from "./archive.js";
 import { hierarchies, makeGroups, removeGroups } from "./cgroups.js";
 import { inGroups, inside, kubectlInside, load, type Place, runCtr, writeBin } from "./inside.js";
-import { type ClusterPrograms, clusterPrograms } from "./programs.js";
+import { type ClusterPrograms, clusterPrograms, missingPrograms } from "./programs.js";
 import { NAMESPACES, refusal } from "./refusal.js";
 import { ADDRESS, flags, NODE, writeSite } from "./site.js";
 
@@ -35,6 +35,16 @@ export interface ClusterOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Further flags of a program, by its name; for tests of a start that fails. */
   readonly more?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** One sentence that says why a test that needs a cluster is skipped: the machine cannot, or no `up` has built the programs. */
+export function obstacle(): string | undefined {
+  const why = refusal();
+  if (why !== undefined) return why;
+  const missing = missingPrograms();
+  return missing.length === 0
+    ? undefined
+    : `a cluster's programs are not here yet (${missing.join(", ")}): make cluster-up builds them`;
 }
 
 /** What must be there before a cluster starts: its programs and the pause image. */
