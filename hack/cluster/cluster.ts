@@ -139,13 +139,14 @@ class Start {
     await all([this.#whenApiIsReady(api), this.#whenContainerdIsReady(containerd, images)]);
     const kubelet = await this.#daemon("kubelet", kubernetes);
     await this.#daemon("coredns", coredns);
-    const ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-    await this.#until(kubelet, async () => (await this.#get(["node", NODE, "--output", ready])) === "True");
-    await this.#until(kubelet, async () => (await this.#get(["serviceaccount", "default", "--output=name"])) !== "");
+    await this.#until(kubelet, () => this.#has(`node/${NODE}`, "create"));
+    await this.#until(kubelet, () => this.#has(`node/${NODE}`, "condition=Ready"));
+    // No pod is admitted before.
+    await this.#until(kubelet, () => this.#has("serviceaccount/default", "create"));
   }
 
   async #whenApiIsReady(api: Running): Promise<void> {
-    await this.#until(api, async () => (await this.#get(["--raw=/readyz"])) === "ok");
+    await this.#until(api, async () => (await kubectlInside(this.#place, ["get", "--raw=/readyz"])).code === 0);
     await all(
       ["kube-controller-manager", "kube-scheduler", "kube-proxy"].map((name) =>
         this.#daemon(name as Name, this.#programs.kubernetes),
@@ -158,8 +159,9 @@ class Start {
     for (const image of images) await load(this.#place, image);
   }
 
-  async #get(args: readonly string[]): Promise<string> {
-    return (await kubectlInside(this.#place, ["get", ...args])).stdout.trim();
+  /** Waits rather than asks again and again, which would take a start's time; not long, for a program may have ended. */
+  async #has(object: string, what: string): Promise<boolean> {
+    return (await kubectlInside(this.#place, ["wait", object, `--for=${what}`, "--timeout=5s"])).code === 0;
   }
 
   #until(running: Running, check: () => Promise<boolean>): Promise<void> {

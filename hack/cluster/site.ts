@@ -200,6 +200,9 @@ export function flags(folder: string) {
       `--service-account-private-key-file=${at("service-account.key")}`,
       `--root-ca-file=${at("certificates/apiserver.crt")}`,
       "--use-service-account-credentials",
+      // Each controller gets an account first: at the default rate that takes seconds.
+      "--kube-api-qps=1000",
+      "--kube-api-burst=1000",
       "--leader-elect=false",
       "--bind-address=127.0.0.1",
       `--cert-dir=${at("certificates")}`,
