@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bundle test lint demo bench gen clean cluster-up cluster-down cluster-exec
+.PHONY: help setup build bundle test lint demo bench gen clean cluster-up cluster-down cluster-exec images
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -23,6 +23,9 @@ demo: build ## show zopp on a real API server; KEEP=1 leaves it running
 
 bundle: setup ## bundle the programs with the packages they use, into build/bundle/
 	@node hack/bundle.ts
+
+images: build ## build the three images, without a registry, into build/images/
+	@node --enable-source-maps dist/hack/images/main.js
 
 bench: build bundle ## measure bundles per second and memory
 	@node --enable-source-maps dist/hack/bench/main.js

@@ -13,6 +13,8 @@ export interface ChildOptions {
   /** Added to a copy of our environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly nodeArgs?: readonly string[];
+  /** What runs `main`. Default: the Node that we run on. */
+  readonly node?: readonly [program: string, ...args: string[]];
 }
 
 /**
@@ -37,9 +39,10 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #exited: Promise<number | null>;
 
-  constructor({ name, main, args, env = {}, nodeArgs = [] }: ChildOptions) {
+  constructor({ name, main, args, env = {}, nodeArgs = [], node = [process.execPath] }: ChildOptions) {
     this.name = name;
-    this.#process = spawn(process.execPath, [...nodeArgs, main, ...args], {
+    const [program, ...before] = node;
+    this.#process = spawn(program, [...before, ...nodeArgs, main, ...args], {
       env: { ...process.env, ...RUNTIME, ...env, NODE_OPTIONS: `${RUNTIME.NODE_OPTIONS} ${env["NODE_OPTIONS"] ?? ""}` },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { parseEncryptionKey } from "../crds/crypto/keys.js";
 import { wrapEnvironmentKey } from "../crds/crypto/wrap.js";
 import type { EnvironmentContent, Signing, WorkspaceContent } from "../crds/policy/edit.js";
+import type { ChildOptions } from "./child.js";
 import type { ControlPlane } from "./control-plane/control-plane.js";
 import { acmeContent, environmentKey, identityOf } from "./fixtures.js";
 
@@ -25,16 +26,19 @@ export interface TestbedOptions {
   readonly programs?: Programs;
 }
 
-/** Paths of entry points. */
+/** An entry point, and what runs it. */
+export type Program = Pick<ChildOptions, "main" | "node">;
+
+/** The programs of a pod. */
 export interface Programs {
-  readonly operator: string;
-  readonly keyring: string;
+  readonly operator: Program;
+  readonly keyring: Program;
 }
 
 /** What tsc made of the entry points. */
 export const COMPILED: Programs = {
-  operator: fileURLToPath(new URL("../operator/main.js", import.meta.url)),
-  keyring: fileURLToPath(new URL("../operator/keyring/main.js", import.meta.url)),
+  operator: { main: fileURLToPath(new URL("../operator/main.js", import.meta.url)) },
+  keyring: { main: fileURLToPath(new URL("../operator/keyring/main.js", import.meta.url)) },
 };
 
 /** What a keyring publishes about itself. */

@@ -270,8 +270,8 @@ export class Testbed {
   }
 
   #start(name: keyof Programs, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
-    const main = (this.#options.programs ?? COMPILED)[name];
-    return new Child({ name, main, args, env: { ...this.#options.env, ...env } });
+    const program = (this.#options.programs ?? COMPILED)[name];
+    return new Child({ ...program, name, args, env: { ...this.#options.env, ...env } });
   }
 
   get #publicKey(): string {

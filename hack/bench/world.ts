@@ -32,10 +32,11 @@ export interface World {
 
 /** Starts it, as bundled for the images; the operator is stopped again, so that bundles can be laid out before it looks. */
 export async function startWorld(): Promise<World> {
+  const { operator, keyring } = bundledPrograms(packageRoot());
   const testbed = await startTestbed({
     namespaces: ["xwing-start"],
     workspace: { environments: RULES },
-    programs: bundledPrograms(packageRoot()),
+    programs: { operator: { main: operator }, keyring: { main: keyring } },
   });
   const compact = await applyCompact(testbed);
   await testbed.operator.stop();
