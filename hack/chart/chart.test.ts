@@ -1,0 +1,192 @@
+// What the chart makes of its values: rendered by Helm, looked at as objects. What an API server says is api.test.ts.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { parse } from "yaml";
+import { VERSION } from "../../crds/version.js";
+import { keyringMetrics, operatorMetrics } from "../../operator/metrics.js";
+import { packageRoot } from "../package-root.js";
+import {
+  CHART,
+  example,
+  isHook,
+  MODES,
+  PIN,
+  type PodSpec,
+  pick,
+  podsOf,
+  type Rendered,
+  render,
+  runHelm,
+  type Values,
+} from "./chart.js";
+import { findHelm } from "./programs.js";
+
+const found = await findHelm();
+const skip = "skip" in found && `no Helm: ${found.skip}`;
+const helm = "skip" in found ? "" : found.program;
+
+const read = (...path: string[]) => readFileSync(join(CHART, ...path), "utf8");
+
+t.test("the chart is of this version of zopp, and has its CRDs", { skip }, async (t) => {
+  const { version, appVersion } = parse(read("Chart.yaml"));
+  t.strictSame([version, appVersion], [VERSION, VERSION]);
+  const objects = await render(helm, MODES.sidecar);
+  const folder = join(packageRoot(), "crds", "manifests");
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".yaml"))) {
+    const wanted = parse(readFileSync(join(folder, file), "utf8"), { version: "1.1" });
+    const crd = pick(objects, "CustomResourceDefinition", wanted.metadata.name);
+    t.strictSame(crd.spec, wanted.spec, file);
+    t.equal(crd.metadata.annotations?.["helm.sh/resource-policy"], "keep", "uninstall deletes nobody's bundles");
+  }
+  const without = await render(helm, { ...MODES.sidecar, crds: { install: false } });
+  t.notOk(without.some(({ kind }) => kind === "CustomResourceDefinition"));
+});
+
+for (const name of ["small", "hardened", "all-namespaces"] as const) {
+  t.test(`helm lint --strict has nothing to say of the example ${name}`, { skip }, async (t) => {
+    const { code, stdout } = await runHelm(helm, ["lint", "--strict"], example(name));
+    t.equal(code, 0, stdout);
+    t.notMatch(stdout, /\[(?:WARNING|ERROR)\]/);
+  });
+}
+
+/** Values that mean nothing good, and the sentence that says so. */
+const REFUSED: Record<string, readonly [values: Values, sentence: RegExp]> = {
+  "nothing at all": [{}, /zopp trust[\s\S]*--set 'trust\[0\]=acme@/],
+  "pins and first use": [{ ...MODES.sidecar, firstUse: true }, /firstUse and trust exclude each other/],
+  "no namespaces": [{ trust: [PIN] }, /list the namespaces whose bundles shall become Secrets/],
+  "all namespaces and some": [{ ...MODES.all, namespaces: ["a"] }, /allNamespaces and namespaces exclude/],
+  "all namespaces beside the keyring": [{ trust: [PIN], allNamespaces: true }, /allNamespaces needs mode=deployment/],
+  "the release's own namespace": [
+    { trust: [PIN], namespaces: ["zopp-system"] },
+    /the release's own: the keyring's seed/,
+  ],
+  "kube-system": [{ trust: [PIN], namespaces: ["kube-system"] }, /no environment may serve it/],
+  "two replicas": [
+    { ...MODES.sidecar, replicas: 2 },
+    /replicas is 2 and must be 1: two keyrings of one seed would fork/,
+  ],
+  "no replica": [{ ...MODES.sidecar, replicas: 0 }, /must be 1/],
+  "a pin that is none": [{ ...MODES.sidecar, trust: ["acme@1:8df9"] }, /at '\/trust\/0'.*does not match/],
+  "a namespace that is none": [{ trust: [PIN], namespaces: ["Shop,b"] }, /at '\/namespaces\/0'/],
+  "a namespace twice": [{ trust: [PIN], namespaces: ["a", "a"] }, /at '\/namespaces'.*equal/],
+  "a mode that is none": [{ ...MODES.sidecar, mode: "daemonset" }, /at '\/mode'/],
+  "a value that is not there": [{ ...MODES.sidecar, operator: { worker: 1 } }, /'worker' not allowed/],
+  "a digest that is none": [{ ...MODES.sidecar, image: { operator: { digest: "latest" } } }, /image\/operator\/digest/],
+  "a grace period that is too short": [{ ...MODES.sidecar, pod: { terminationGracePeriodSeconds: 5 } }, /Seconds'/],
+  root: [{ ...MODES.sidecar, pod: { user: 0 } }, /at '\/pod\/user'/],
+};
+
+for (const [what, [values, sentence]] of Object.entries(REFUSED)) {
+  t.test(`${what}: refused with a sentence`, { skip }, async (t) => {
+    const { code, stderr } = await runHelm(helm, ["template", "zopp"], values);
+    t.not(code, 0);
+    t.match(stderr, sentence);
+  });
+}
+
+t.test("a release in kube-system is refused", { skip }, async (t) => {
+  const { code, stderr } = await runHelm(helm, ["template", "zopp"], MODES.sidecar, "kube-system");
+  t.not(code, 0);
+  t.match(stderr, /the release's namespace is kube-system: install the chart in a namespace of its own/);
+});
+
+function containersOf(spec: PodSpec) {
+  return [...(spec.initContainers ?? []), ...spec.containers];
+}
+
+/** Which volumes of which container of which pod. */
+function mounts(objects: readonly Rendered[]): Record<string, string[]> {
+  const entries = podsOf(objects).flatMap(({ metadata, spec }) =>
+    containersOf(spec).map(({ name, volumeMounts = [] }) => [
+      `${metadata.name}/${name}`,
+      volumeMounts.map((mount) => mount.name).sort(),
+    ]),
+  );
+  return Object.fromEntries(entries);
+}
+
+t.test(
+  "only the keyring and the hook that makes it mount the seed, and nothing is mounted unasked",
+  { skip },
+  async (t) => {
+    const hook = { "zopp-install/install": ["api", "seed", "seed-share"], "zopp-test/health": [] };
+    const operator = ["api", "keyring-key", "keyring-token"];
+    const keyring = ["api", "seed", "seed-share"];
+    const sidecar = await render(helm, MODES.sidecar);
+    t.strictSame(mounts(sidecar), { ...hook, "zopp/keyring": keyring, "zopp/operator": operator });
+    const apart = await render(helm, MODES.all);
+    t.strictSame(mounts(apart), { ...hook, "zopp-keyring/keyring": keyring, "zopp/operator": operator });
+    for (const { spec } of podsOf([...sidecar, ...apart])) t.equal(spec.automountServiceAccountToken, false);
+  },
+);
+
+t.test("a sidecar is a native one: the operator starts after it and ends before it", { skip }, async (t) => {
+  const [pod] = podsOf([pick(await render(helm, MODES.sidecar), "Deployment", "zopp")]);
+  t.strictSame(
+    pod?.spec.initContainers?.map(({ name, restartPolicy }) => [name, restartPolicy]),
+    [["keyring", "Always"]],
+  );
+  t.ok(pod?.spec.initContainers?.[0]?.args?.includes("--listen=127.0.0.1:8443"), "nobody reaches it from outside");
+});
+
+t.test("what owns the log is never there twice", { skip }, async (t) => {
+  for (const values of [MODES.sidecar, MODES.all]) {
+    const deployments = (await render(helm, values)).filter(({ kind }) => kind === "Deployment");
+    for (const { spec } of deployments) t.match(spec, { replicas: 1, strategy: { type: "Recreate" } });
+  }
+});
+
+t.test("the hook's account and rights go with the hook, and Helm does not own what it made", { skip }, async (t) => {
+  const objects = await render(helm, MODES.sidecar);
+  const hooks = objects.filter(isHook).filter(({ metadata }) => metadata.name === "zopp-install");
+  t.strictSame(hooks.map(({ kind }) => kind).sort(), ["Job", "Role", "RoleBinding", "ServiceAccount"]);
+  for (const { metadata } of hooks) {
+    t.equal(metadata.annotations?.["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded");
+  }
+  t.notOk(objects.some(({ kind }) => kind === "Secret"));
+});
+
+t.test("extra labels are on everything and never change what a pod is selected by", { skip }, async (t) => {
+  const extraLabels = { team: "platform", "app.kubernetes.io/name": "other" };
+  const objects = await render(helm, { ...example("hardened"), extraLabels, extraAnnotations: { note: "x" } });
+  for (const { kind, metadata } of objects) {
+    t.match(
+      metadata,
+      { labels: { team: "platform", "app.kubernetes.io/name": "zopp" }, annotations: { note: "x" } },
+      kind,
+    );
+  }
+});
+
+t.test("images are named by registry, tag or digest", { skip }, async (t) => {
+  const images = async (image: Values) => {
+    const { stdout } = await runHelm(helm, ["template", "zopp"], { ...MODES.sidecar, image });
+    return [...new Set([...stdout.matchAll(/image: (\S+)/g)].map(([, name]) => name))].sort();
+  };
+  t.strictSame(await images({}), [`zopp-keyring:${VERSION}`, `zopp-operator:${VERSION}`]);
+  const digest = `sha256:${"ab".repeat(32)}`;
+  t.strictSame(
+    await images({ registry: "registry.example/zopp/", operator: { tag: "t", digest }, keyring: { tag: "t" } }),
+    ["registry.example/zopp/zopp-keyring:t", `registry.example/zopp/zopp-operator@${digest}`],
+  );
+});
+
+t.test("every series of the dashboard and of the alerts is one that a process has", async (t) => {
+  const registries = [
+    operatorMetrics({ component: "operator", version: VERSION }).registry,
+    keyringMetrics({ component: "keyring", version: VERSION }).registry,
+  ];
+  const known = new Set(
+    (await Promise.all(registries.map((each) => each.getMetricsAsJSON()))).flat().map(({ name }) => name),
+  );
+  const text = `${read("files", "dashboard.json")}${read("files", "alerts.yaml")}`;
+  const used = [...text.matchAll(/\b((?:zopp|workqueue|controller_runtime|rest_client|process|nodejs)_\w+)/g)];
+  const names = new Set(used.map(([, name = ""]) => name.replace(/_(?:bucket|sum|count)$/, "")));
+  t.ok(names.size > 10);
+  t.strictSame(
+    [...names].filter((name) => !known.has(name)),
+    [],
+  );
+});
