@@ -49,7 +49,9 @@ annotations:
 terminationGracePeriodSeconds: {{ .Values.pod.terminationGracePeriodSeconds }}
 {{- with .Values.pod.topologySpreadConstraints }}
 topologySpreadConstraints:
-  {{- toYaml . | nindent 2 }}
+  {{- range . }}
+  {{- toYaml (list (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "zopp.selector" $ | fromYaml))))) | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
