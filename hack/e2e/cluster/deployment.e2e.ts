@@ -1,0 +1,21 @@
+// zopp in two pods, each with an account of its own, for all namespaces.
+import t from "tap";
+import { playInstalled } from "./installed.js";
+import { reachOf } from "./reach.js";
+import { SYSTEM } from "./site.js";
+
+t.setTimeout(1_200_000);
+await playInstalled(t, {
+  name: "deployment",
+  flags: "--set mode=deployment --set allNamespaces=true",
+  accounts: [
+    { namespace: SYSTEM, name: "zopp" },
+    { namespace: SYSTEM, name: "zopp-keyring" },
+  ],
+  reach: reachOf({
+    ledgers: "403",
+    // it may read every Secret, and one of the seed's two shares is one
+    otherNamespace: "200",
+    seedSecret: "200",
+  }),
+});

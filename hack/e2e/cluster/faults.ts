@@ -1,0 +1,46 @@
+// What befalls processes on a node: killed, out of memory, hung, moved. Each waits until kubelet has noticed and zopp is
+// ready again.
+import { eventually } from "../../eventually.js";
+import type { Part, Site } from "./site.js";
+
+const NOTICED_MS = 120_000;
+
+/** Kills a part's process with SIGKILL. */
+export async function kill(site: Site, part: Part): Promise<void> {
+  await restarted(site, part, async () => void (await site.type(`kill -KILL ${await site.pid(part)}`)));
+}
+
+/** Stops a part's process without ending it: only its probe can tell. */
+export async function hang(site: Site, part: Part): Promise<void> {
+  await restarted(site, part, async () => void (await site.type(`kill -STOP ${await site.pid(part)}`)));
+}
+
+/** Fills the memory of a part's own cgroup until the kernel kills it. */
+export async function exhaust(site: Site, part: Part): Promise<void> {
+  await restarted(site, part, async () => {
+    const pid = await site.pid(part);
+    const eater = "const held = []; for (;;) held.push(Buffer.alloc(1 << 20, 1));";
+    const path = `$(sed -n 's/^[0-9]*:memory://p' /proc/${pid}/cgroup)`;
+    await site.type(
+      [
+        // the kernel takes the one with the highest score: not the eater
+        `echo 1000 > /proc/${pid}/oom_score_adj`,
+        `(echo 0 > /sys/fs/cgroup/memory/${path}/cgroup.procs; exec timeout 60 node -e '${eater}') >/dev/null 2>&1 &`,
+        `while kill -0 ${pid} 2>/dev/null; do sleep 0.1; done; pkill -f 'held.push' || true`,
+      ].join("\n"),
+    );
+  });
+  const { lastState } = await site.container(part);
+  if (lastState?.terminated?.reason !== "OOMKilled")
+    throw new Error(`${part} ended with ${JSON.stringify(lastState?.terminated)}, not for lack of memory`);
+}
+
+async function restarted(site: Site, part: Part, act: () => Promise<void>): Promise<void> {
+  const before = (await site.container(part)).restartCount;
+  await act();
+  await eventually(async () => (await site.container(part)).restartCount === before + 1, {
+    timeoutMs: NOTICED_MS,
+    message: `kubelet has started ${part} once more`,
+  });
+  await site.ready();
+}

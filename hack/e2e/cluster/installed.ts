@@ -1,0 +1,62 @@
+// Plays the whole story for one mode of the keyring on a cluster of its own, which is gone at the end.
+import { join } from "node:path";
+import type { Test } from "tap";
+import { startCluster } from "../../cluster/cluster.js";
+import { refusal } from "../../cluster/refusal.js";
+import { auditLog } from "../../cluster/site.js";
+import { archivesIn } from "../../images/build.js";
+import { packageRoot } from "../../package-root.js";
+import { type Account, judgeRights } from "./accounts.js";
+import { type Attempt, attemptIn } from "./reach.js";
+import { Site } from "./site.js";
+import { attack, change, drain, faults, type Installation, install, memory, reinstall, upgrade } from "./story.js";
+
+/** One mode of the keyring. */
+export interface Mode {
+  readonly name: string;
+  /** Flags of `helm install`. */
+  readonly flags: string;
+  readonly accounts: readonly Account[];
+  /** What a compromised operator tries, and what comes of it. */
+  readonly reach: readonly (Attempt & { readonly outcome: string | RegExp })[];
+}
+
+/** Flags that every installation from this machine's images has. */
+const IMAGES = "--set image.registry=localhost --set image.pullPolicy=Never";
+
+/** The story of a mode, a test per step; the first step that fails ends it. */
+export async function playInstalled(t: Test, mode: Mode): Promise<void> {
+  const why = refusal();
+  if (why !== undefined) return t.plan(0, why);
+  const images = Object.values(archivesIn(join(packageRoot(), "build", "images")));
+  const cluster = await startCluster({ images });
+  const site = new Site(cluster, (text) => t.comment(text));
+  t.teardown(async () => {
+    site.leave();
+    await cluster.stop();
+  });
+  const installation: Installation = { flags: `${IMAGES} ${mode.flags}`, pin: "" };
+  const step = (name: string, act: (t: Test) => Promise<void>) => t.test(name, { bail: true }, act);
+  await step("helm install, a cluster in the policy, a value: a Secret", (t) => install(t, site, installation));
+  await step("helm test says that it works", async () => void (await site.type("helm test zopp -n zopp-system")));
+  await step("a change reaches a workload that is started again", (t) => change(t, site));
+  await step("what nobody signed changes nothing", (t) => attack(t, site));
+  await step("a compromised operator reaches what SECURITY.md says, and no more", async (t) => {
+    const found = await attemptIn(site, mode.reach);
+    for (const { what, outcome } of mode.reach)
+      typeof outcome === "string" ? t.equal(found[what], outcome, what) : t.match(found[what], outcome, what);
+  });
+  await step("an upgrade and a rollback under change load", (t) => upgrade(t, site, installation));
+  await step("processes that are killed, starved and hung", (t) => faults(t, site));
+  await step("memory", (t) => memory(t, site));
+  await step("a drained node", (t) => drain(t, site));
+  await step("uninstalled, and installed again with the kept seed", (t) => reinstall(t, site, installation));
+  await step("every right that the chart grants was used, and none was lacking", async (t) => {
+    for (const account of mode.accounts)
+      t.strictSame(
+        await judgeRights(site, account, auditLog(cluster.place.folder)),
+        { unused: [], ungranted: [], refused: [] },
+        account.name,
+      );
+  });
+}

@@ -1,0 +1,18 @@
+// zopp in one pod: operator and keyring share an account, for namespaces that are listed.
+import t from "tap";
+import { playInstalled } from "./installed.js";
+import { reachOf } from "./reach.js";
+import { SYSTEM } from "./site.js";
+
+t.setTimeout(1_200_000);
+await playInstalled(t, {
+  name: "sidecar",
+  flags: "--set mode=sidecar --set 'namespaces={shop-prod}'",
+  accounts: [{ namespace: SYSTEM, name: "zopp" }],
+  reach: reachOf({
+    // one account for both: SECURITY.md says so
+    ledgers: "200",
+    otherNamespace: "403",
+    seedSecret: "403",
+  }),
+});

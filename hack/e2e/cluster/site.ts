@@ -1,0 +1,173 @@
+// A platform engineer at a real cluster: a shell inside its node's namespaces with kubectl, helm, zopp and git, and looks
+// at what became of it. Does not own the story.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { ZoppSecret } from "../../../crds/types.gen.js";
+import { readyOf } from "../../../operator/kube/conditions.js";
+import type { KubeObject } from "../../../operator/kube/resources.js";
+import type { Cluster } from "../../cluster/cluster.js";
+import { environment, inside } from "../../cluster/inside.js";
+import { type KubectlResult, must } from "../../control-plane/kubectl.js";
+import { eventually } from "../../eventually.js";
+
+/** The namespace of zopp itself, and its release. */
+export const SYSTEM = "zopp-system";
+export const RELEASE = "zopp";
+/** The bundle that the story is about; its Secret has the same place. */
+export const APP = { namespace: "shop-prod", name: "api" } as const;
+
+/** The containers of zopp, wherever they run. */
+export type Part = "operator" | "keyring";
+
+/** A Secret with its values as text; equal = it was not written in between. */
+export interface Shown {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+interface Pod extends KubeObject {
+  readonly status?: {
+    readonly phase?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+/** What kubelet says of a container. */
+export interface ContainerStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+  readonly lastState?: { readonly terminated?: { readonly reason?: string; readonly exitCode?: number } };
+}
+
+const PATIENCE_MS = 90_000;
+
+/** One person's checkout and shell at one cluster. Live until `leave()`. */
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), "zopp-site-"));
+  readonly #cluster: Cluster;
+  readonly #say: (text: string) => void;
+
+  constructor(cluster: Cluster, say: (text: string) => void) {
+    this.#cluster = cluster;
+    this.#say = say;
+    writeFileSync(join(this.folder, "passphrase"), "correct horse battery staple\n", { mode: 0o600 });
+  }
+
+  /** What the shell has in its environment besides the cluster's own. */
+  get env(): Readonly<Record<string, string>> {
+    return {
+      HOME: this.folder,
+      ZOPP_HOME: join(this.folder, "identity"),
+      ZOPP_PASSPHRASE_FILE: join(this.folder, "passphrase"),
+    };
+  }
+
+  /** Types a command line; gives what it printed on stdout. A failure is an exception with all it said. */
+  async type(line: string): Promise<string> {
+    this.#say(`$ ${line}`);
+    const { code, stdout, stderr } = await this.attempt(line);
+    if (code !== 0) throw new Error(`"${line}" ended with ${code}: ${stderr}${stdout}`);
+    return stdout;
+  }
+
+  /** Types a command line that may fail. */
+  attempt(line: string): Promise<KubectlResult> {
+    const { place } = this.#cluster;
+    const [program = "", ...args] = inside(place, ["/bin/sh", "-c", line], this.folder);
+    const env = { ...environment(place), ...this.env };
+    const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    return new Promise((resolve, reject) => {
+      child.once("error", reject).once("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
+    });
+  }
+
+  /** Objects as kubectl gives them. */
+  async get<T = KubeObject>(what: string): Promise<T> {
+    const args = ["get", ...what.split(" "), "--output", "json"];
+    return JSON.parse(await must(this.#cluster.kubectl(args))) as T;
+  }
+
+  /** The Secret of a bundle. */
+  async secret({ namespace, name }: { readonly namespace: string; readonly name: string } = APP): Promise<Shown> {
+    const { metadata, data = {} } = await this.get<KubeObject & { data?: Record<string, string> }>(
+      `secret ${name} -n ${namespace}`,
+    );
+    const texts = Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]);
+    const { uid = "", resourceVersion = "" } = metadata;
+    return { uid, resourceVersion, values: Object.fromEntries(texts) };
+  }
+
+  /** Waits until the Secret holds just these values. */
+  shows(values: Readonly<Record<string, string>>): Promise<Shown> {
+    return eventually(
+      async () => {
+        const shown = await this.secret();
+        return isDeepStrictEqual(shown.values, values) && shown;
+      },
+      { timeoutMs: PATIENCE_MS, message: `the Secret holds ${Object.keys(values)} as wanted` },
+    );
+  }
+
+  /** Waits until Ready of the bundle's present generation has this reason. */
+  async settled(reason: string, place = APP): Promise<void> {
+    await eventually(
+      async () => {
+        const { metadata, status } = await this.get<ZoppSecret>(`zs ${place.name} -n ${place.namespace}`);
+        const ready = readyOf(status);
+        if (ready?.reason === reason && ready.observedGeneration === metadata.generation) return true;
+        throw new Error(`${place.name} is ${ready?.reason}: ${ready?.message}`);
+      },
+      { timeoutMs: PATIENCE_MS },
+    );
+  }
+
+  /** zopp's pods. */
+  async pods(): Promise<readonly Pod[]> {
+    const selector = `-l app.kubernetes.io/instance=${RELEASE},app.kubernetes.io/component!=hook`;
+    return (await this.get<{ items: Pod[] }>(`pods -n ${SYSTEM} ${selector}`)).items;
+  }
+
+  /** What kubelet says of a part, and in which pod it is. */
+  async container(part: Part): Promise<ContainerStatus & { readonly pod: string }> {
+    for (const { metadata, status } of await this.pods()) {
+      const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+      const found = all.find(({ name }) => name === part);
+      if (found !== undefined) return { ...found, pod: metadata.name };
+    }
+    throw new Error(`no pod has a container ${part}`);
+  }
+
+  /** Waits until both parts are ready; gives their restarts. */
+  ready(): Promise<Readonly<Record<Part, number>>> {
+    return eventually(
+      async () => {
+        const [operator, keyring] = [await this.container("operator"), await this.container("keyring")];
+        return operator.ready && keyring.ready && { operator: operator.restartCount, keyring: keyring.restartCount };
+      },
+      { timeoutMs: PATIENCE_MS, message: "operator and keyring are ready" },
+    );
+  }
+
+  /** The process id of a part, as the node sees it. */
+  async pid(part: Part): Promise<number> {
+    const { stdout } = await this.attempt(`pgrep -f '^/nodejs/bin/node .*/app/${part}.mjs'`);
+    const [pid] = stdout.trim().split("\n");
+    if (!pid) throw new Error(`no process of ${part} runs`);
+    return Number(pid);
+  }
+
+  /** Removes the checkout. */
+  leave(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,163 @@
+// The story that both modes of the keyring live through on a real node: installed, used, upgraded under load, rolled back,
+// killed, moved, removed and installed again with the kept seed. One test per step, in order; each builds on the last.
+
+import type { Test } from "tap";
+import type { ZoppSecret } from "../../../crds/types.gen.js";
+import { VERSION } from "../../../crds/version.js";
+import { eventually } from "../../eventually.js";
+import { packageRoot } from "../../package-root.js";
+import { exhaust, hang, kill } from "./faults.js";
+import { underLoad } from "./load.js";
+import { APP, RELEASE, type Shown, type Site, SYSTEM } from "./site.js";
+
+/** tap's assertions, as far as the story needs them. */
+export type Assertions = Pick<Test, "equal" | "ok" | "strictSame" | "match" | "comment">;
+
+/** How zopp is installed. */
+export interface Installation {
+  /** Flags of `helm install` besides the pin. */
+  readonly flags: string;
+  /** The pin, once there is a workspace. */
+  pin: string;
+}
+
+const CHART = `${packageRoot()}/helm`;
+const WORKLOAD = `${packageRoot()}/hack/e2e/cluster/workload.yaml`;
+const APPLY = "kubectl apply --server-side -R -f zopp";
+const MIB = 2 ** 20;
+
+/** Installs or upgrades with the mode's flags and some more. */
+export function helm(verb: "install" | "upgrade", { flags, pin }: Installation, more = ""): string {
+  return `helm ${verb} ${RELEASE} ${CHART} -n ${SYSTEM} --create-namespace --wait --timeout 2m --set 'trust={${pin}}' ${flags} ${more}`;
+}
+
+/** From nothing to a Secret in a pod. */
+export async function install(t: Assertions, site: Site, installation: Installation): Promise<void> {
+  await site.type("git init -q -b main && kubectl create namespace shop-prod");
+  const made = await site.type(
+    "zopp init acme/shop/production --namespace shop-prod --device laptop --recovery-file recovery.txt",
+  );
+  installation.pin = /acme@\d+:[0-9a-f]{64}/.exec(made)?.[0] ?? "";
+  const begun = performance.now();
+  await site.type(helm("install", installation));
+  const log = await site.type(
+    `kubectl logs -n ${SYSTEM} -l app.kubernetes.io/instance=${RELEASE} -c keyring --tail=-1`,
+  );
+  const fingerprint = /"fingerprint":"([0-9a-f-]{29})"/.exec(log)?.[1];
+  await site.type(`zopp cluster add eu-1 --fingerprint ${fingerprint}`);
+  await site.type(`printf s3cret-one | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD`);
+  await site.type(APPLY);
+  await site.shows({ DB_PASSWORD: "s3cret-one" });
+  t.comment(`helm install to the first Secret: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  await site.ready();
+  await site.settled("Synced");
+}
+
+/** A value changes in git; the Secret follows, and so does a workload that is started again. */
+export async function change(t: Assertions, site: Site): Promise<void> {
+  await site.type(`sed 's/VERSION/${VERSION}/' ${WORKLOAD} | kubectl apply -n ${APP.namespace} -f -`);
+  await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
+  const answer = `kubectl exec deploy/api -n ${APP.namespace} -- /nodejs/bin/node -p process.env.DB_PASSWORD`;
+  t.equal((await site.type(answer)).trim(), "s3cret-one", "the pod has the value");
+  await site.type(`printf s3cret-two | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD`);
+  await site.type(APPLY);
+  await site.shows({ DB_PASSWORD: "s3cret-two" });
+  await site.type(`kubectl rollout restart deployment/api -n ${APP.namespace}`);
+  await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
+  t.equal((await site.type(answer)).trim(), "s3cret-two", "the restarted pod has the new value");
+}
+
+/** Somebody who may write to the API, but not sign: the last good Secret stays. */
+export async function attack(t: Assertions, site: Site): Promise<void> {
+  const before = await site.secret();
+  const place = `zs ${APP.name} -n ${APP.namespace}`;
+  const signature = Buffer.alloc(64, 1).toString("base64");
+  const forged = JSON.stringify({ spec: { data: { DB_PASSWORD: { signature } } } });
+  await site.type(`kubectl patch ${place} --type merge -p '${forged}'`);
+  await site.settled("SignatureInvalid");
+  t.strictSame(await site.secret(), before, "a forged entry changes nothing");
+  await site.type(`kubectl delete secret ${APP.name} -n ${APP.namespace} && ${APPLY}`);
+  await site.shows(before.values);
+  await site.settled("Synced");
+  await site.type(
+    "mkdir -p other && cd other && ZOPP_HOME=$PWD/home zopp init evil/shop/production --namespace shop-prod --recovery-file r.txt && kubectl apply --server-side -R -f zopp",
+  );
+  await eventually(async () => /NotPinned/.test(await site.type("kubectl get events -n default")), {
+    message: "an event tells of the workspace that nobody pinned",
+  });
+}
+
+/** An upgrade while twenty values change every second, and the way back. */
+export async function upgrade(t: Assertions, site: Site, installation: Installation): Promise<void> {
+  const outcome = await underLoad(site, 25, async () => {
+    await site.type(helm("upgrade", installation, "--set podAnnotations.upgraded=yes"));
+  });
+  t.strictSame(outcome.wrong, [], "no Secret was ever wrong");
+  t.strictSame(outcome.lost, [], "no change was lost");
+  t.strictSame(outcome.repeated, [], "none was applied twice");
+  t.comment(
+    `${outcome.changes} changes during the upgrade, ${outcome.applied} seen one by one, the longest wait ${outcome.longestMs} ms`,
+  );
+  await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
+  await site.ready();
+  await writes(t, site, "after the rollback", async () => undefined);
+}
+
+/** What kubelet and zopp make of processes that die, starve and hang. */
+export async function faults(t: Assertions, site: Site): Promise<void> {
+  await writes(t, site, "the keyring killed", () => kill(site, "keyring"));
+  await writes(t, site, "the operator killed", () => kill(site, "operator"));
+  await writes(t, site, "the keyring out of memory", () => exhaust(site, "keyring"));
+  await writes(t, site, "the keyring hung", () => hang(site, "keyring"));
+}
+
+/** The node is emptied and comes back. */
+export async function drain(t: Assertions, site: Site): Promise<void> {
+  await writes(t, site, "the node drained", async () => {
+    await site.type("kubectl drain node1 --ignore-daemonsets --delete-emptydir-data --force --timeout 90s");
+    await site.type("kubectl uncordon node1");
+    await site.ready();
+  });
+}
+
+/** zopp is removed: what it made stays. Installed again, it has the same keys, and finds nothing to do. */
+export async function reinstall(t: Assertions, site: Site, installation: Installation): Promise<void> {
+  const before = await site.secret();
+  await site.type(`helm uninstall ${RELEASE} -n ${SYSTEM} --wait --timeout 2m`);
+  t.strictSame(await site.secret(), before, "the Secret outlives zopp");
+  t.ok(await site.get("crd zoppsecrets.zopp.dev"), "so do the resource types");
+  await site.type(helm("install", installation));
+  await site.ready();
+  await writes(t, site, "installed again", async () => undefined);
+  t.strictSame(await site.secret(), before, "it did not write the Secret again");
+}
+
+/** Does something that no Secret may notice, and then shows that zopp still follows a change. */
+async function writes(t: Assertions, site: Site, what: string, act: () => Promise<void>): Promise<void> {
+  const before = await site.secret();
+  await act();
+  t.strictSame(await site.secret(), before, `${what}: the Secret was not written`);
+  const value = `after ${what}`;
+  await site.type(`printf '${value}' | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD && ${APPLY}`);
+  const shown: Shown = await site.shows({ DB_PASSWORD: value });
+  t.equal(shown.uid, before.uid, `${what}: the Secret follows a change, and is the same object`);
+}
+
+/** Memory of zopp's pods as kubelet measures it. */
+export async function memory(t: Assertions, site: Site): Promise<void> {
+  const stats = JSON.parse(await site.type("kubectl get --raw /api/v1/nodes/node1/proxy/stats/summary")) as Stats;
+  const ours = stats.pods.filter(({ podRef }) => podRef.namespace === SYSTEM);
+  const parts = ours.flatMap(({ containers }) =>
+    containers.map(({ name, memory }) => [name, memory.workingSetBytes / MIB]),
+  );
+  t.comment(`working set: ${parts.map(([name, mib]) => `${name} ${Number(mib).toFixed(0)} MiB`).join(", ")}`);
+  const bundles = await site.get<{ items: ZoppSecret[] }>("zs -A");
+  t.comment(`with ${bundles.items.length} bundles`);
+}
+
+interface Stats {
+  readonly pods: readonly {
+    readonly podRef: { readonly namespace: string };
+    readonly containers: readonly { readonly name: string; readonly memory: { readonly workingSetBytes: number } }[];
+  }[];
+}
