@@ -1,5 +1,5 @@
 // Owns writing what is generated: from the CRDs, the one schema, the types and validators of crds/, its messages, and the
-// vectors with whole objects. `--check` only says whether they are in step. Does not own how types look (gen.types.ts), what buf
+// vectors with whole objects, and the chart's copies of the CRDs and table of values. `--check` only says whether they are in step. Does not own how types look (gen.types.ts), what buf
 // does (gen.proto.ts), what the vectors hold (vectors.*.ts), nor what a schema cannot say (crds/validate.rules.ts).
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { generateProto } from "./gen.proto.js";
 import { renderTypes } from "./gen.types.js";
 import { renderValidators } from "./gen.validators.js";
+import { readValues, withValues } from "./gen.values.js";
 import { packageRoot } from "./package-root.js";
 import { bundleVectors } from "./vectors.bundles.js";
 import { environmentVectors } from "./vectors.environments.js";
@@ -60,7 +61,19 @@ export async function generate(): Promise<ReadonlyMap<string, string | undefined
     ["crds/vectors/workspaces.json", renderVectors(workspaceVectors())],
     ["crds/vectors/environments.json", renderVectors(environmentVectors())],
     ["crds/vectors/bundles.json", renderVectors(bundleVectors())],
+    ...(await chartFiles()),
   ]);
+}
+
+/** A chart can only hold files of its own folder: so it has copies of the CRDs. */
+async function chartFiles(): Promise<readonly [string, string][]> {
+  const read = (...path: string[]) => readFile(join(packageRoot(), ...path), "utf8");
+  const names = (await readdir(join(packageRoot(), "crds", "manifests"))).filter((name) => name.endsWith(".yaml"));
+  const copies = names.map(async (name): Promise<[string, string]> => {
+    return [`helm/files/crds/${name}`, await read("crds", "manifests", name)];
+  });
+  const readme = withValues(await read("helm", "README.md"), readValues(await read("helm", "values.yaml")));
+  return [...(await Promise.all(copies)), ["helm/README.md", readme]];
 }
 
 /** Those of the generated files that are not as they should be, as path and wanted text (undefined: none). */

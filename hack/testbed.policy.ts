@@ -8,6 +8,17 @@ import type { ChildOptions } from "./child.js";
 import type { ControlPlane } from "./control-plane/control-plane.js";
 import { acmeContent, environmentKey, identityOf } from "./fixtures.js";
 
+/** Paths of the kubeconfigs of the two processes. */
+export interface Kubeconfigs {
+  readonly keyring: string;
+  readonly operator: string;
+}
+
+/** The kubeconfigs of the two processes; a path is that of both. */
+export function kubeconfigsOf(given: string | Kubeconfigs): Kubeconfigs {
+  return typeof given === "string" ? { keyring: given, operator: given } : given;
+}
+
 /** What a testbed is made of; everything has a default. */
 export interface TestbedOptions {
   /** Namespaces that the environment serves; made here. Default: shop-prod. */
@@ -20,8 +31,12 @@ export interface TestbedOptions {
   readonly ready?: boolean;
   /** Added to the environment of both processes. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Gives the kubeconfig of both processes. Default: the administrator's. */
-  readonly kubeconfig?: (controlPlane: ControlPlane) => Promise<string>;
+  /** Gives the kubeconfig of both processes, or of each. Default: the administrator's. */
+  readonly kubeconfig?: (controlPlane: ControlPlane) => Promise<string | Kubeconfigs>;
+  /** The keyring takes its operator for one in another pod. */
+  readonly apart?: boolean;
+  /** Further flags of kube-apiserver. */
+  readonly apiServerArgs?: readonly string[];
   /** What is run. Default: what was compiled. */
   readonly programs?: Programs;
 }

@@ -29,6 +29,8 @@ import {
   type ClusterKeys,
   COMPILED,
   environmentOf,
+  type Kubeconfigs,
+  kubeconfigsOf,
   type Programs,
   signing,
   type TestbedOptions,
@@ -41,7 +43,8 @@ const FIELD_MANAGER = "testbed";
 
 /** Starts everything and waits until the operator is ready. Always `stop()` it. */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
-  const controlPlane = await startControlPlane();
+  const { apiServerArgs = [] } = options;
+  const controlPlane = await startControlPlane({ apiServerArgs });
   try {
     await controlPlane.applyCrds();
     const pod = await createOperatorPod(controlPlane, { namespace: SYSTEM, serviceAccount: ACCOUNT, name: "zopp-0" });
@@ -88,7 +91,7 @@ export class Testbed {
   readonly folder = mkdtempSync(join(tmpdir(), "zopp-testbed-"));
   readonly #pod: OperatorPod;
   readonly #options: TestbedOptions;
-  #kubeconfig: string;
+  #kubeconfigs: Kubeconfigs;
   #keyring: Child | undefined;
   #operator: Child | undefined;
   #cluster: ClusterKeys | undefined;
@@ -101,7 +104,7 @@ export class Testbed {
     this.ports = ports;
     this.#pod = pod;
     this.#options = options;
-    this.#kubeconfig = controlPlane.kubeconfig;
+    this.#kubeconfigs = kubeconfigsOf(controlPlane.kubeconfig);
   }
 
   /** The processes and what they made known; reading one before it is there is an error. */
@@ -123,7 +126,8 @@ export class Testbed {
 
   /** Makes seed and namespaces, starts the keyring and, unless told otherwise, policy and operator. */
   async begin(): Promise<void> {
-    if (this.#options.kubeconfig !== undefined) this.#kubeconfig = await this.#options.kubeconfig(this.controlPlane);
+    const given = await this.#options.kubeconfig?.(this.controlPlane);
+    if (given !== undefined) this.#kubeconfigs = kubeconfigsOf(given);
     const seed = this.seedFile;
     const keygen = this.#start("keyring", ["keygen", "--seed", seed, "--public", this.#publicKey]);
     if ((await keygen.stopped()) !== 0) throw new Error(`keygen failed:\n${keygen.lines.join("\n")}`);
@@ -138,16 +142,13 @@ export class Testbed {
   /** Starts the keyring, pinned to acme's owners, and reads the keys that it publishes. */
   async startKeyring(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const owners = digestOfOwners(newWorkspace("acme", workspaceOf(this.#options, []), signing()));
-    const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfig];
+    const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfigs.keyring];
     args.push("--trust", formatPin({ workspace: "acme", owners, minVersion: 0 }), "--namespace", SYSTEM);
-    args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`, "--pod-uid", this.#pod.podUid);
+    args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`);
+    args.push(...(this.#options.apart === true ? ["--operator", "remote"] : ["--pod-uid", this.#pod.podUid]));
     args.push("--listen", `127.0.0.1:${this.ports.keyring}`);
-    args.push(
-      "--metrics",
-      `127.0.0.1:${this.ports.keyringMetrics}`,
-      "--health",
-      `127.0.0.1:${this.ports.keyringHealth}`,
-    );
+    const { keyringMetrics, keyringHealth } = this.ports;
+    args.push("--metrics", `127.0.0.1:${keyringMetrics}`, "--health", `127.0.0.1:${keyringHealth}`);
     this.#keyring = this.#start("keyring", args, env);
     await this.keyring.healthy(this.ports.keyringHealth, "/healthz");
     const published = await eventually(() => {
@@ -164,7 +165,7 @@ export class Testbed {
   async startOperator(more: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<void> {
     const token = join(this.folder, "token");
     writeFileSync(token, await this.token(), { mode: 0o600 });
-    const args = ["--kubeconfig", this.#kubeconfig, "--keyring", `127.0.0.1:${this.ports.keyring}`];
+    const args = ["--kubeconfig", this.#kubeconfigs.operator, "--keyring", `127.0.0.1:${this.ports.keyring}`];
     args.push("--keyring-key", this.#publicKey, "--token-file", token, "--bind-address", "127.0.0.1");
     args.push("--health-port", String(this.ports.health), "--metrics-port", String(this.ports.metrics), ...more);
     this.#operator = this.#start("operator", args, env);

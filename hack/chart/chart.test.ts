@@ -5,6 +5,7 @@ import t from "tap";
 import { parse } from "yaml";
 import { VERSION } from "../../crds/version.js";
 import { keyringMetrics, operatorMetrics } from "../../operator/metrics.js";
+import { readValues } from "../gen.values.js";
 import { packageRoot } from "../package-root.js";
 import {
   CHART,
@@ -170,6 +171,25 @@ t.test("images are named by registry, tag or digest", { skip }, async (t) => {
   t.strictSame(
     await images({ registry: "registry.example/zopp/", operator: { tag: "t", digest }, keyring: { tag: "t" } }),
     ["registry.example/zopp/zopp-keyring:t", `registry.example/zopp/zopp-operator@${digest}`],
+  );
+});
+
+t.test("the schema knows the values that values.yaml has, and no others", async (t) => {
+  interface Schema {
+    readonly properties?: Readonly<Record<string, Schema>>;
+  }
+  const paths = ({ properties = {} }: Schema, prefix = ""): string[] =>
+    Object.entries(properties).flatMap(([name, schema]) =>
+      schema.properties === undefined ? [`${prefix}${name}`] : paths(schema, `${prefix}${name}.`),
+    );
+  // Helm puts `global` into every chart; the members of resources are one value
+  const known = paths(JSON.parse(read("values.schema.json"))).filter((path) => path !== "global");
+  const schema = known.map((path) => path.replace(/\.resources\..*/, ".resources"));
+  t.strictSame(
+    [...new Set(schema)].sort(),
+    readValues(read("values.yaml"))
+      .map(({ path }) => path)
+      .sort(),
   );
 });
 

@@ -1,0 +1,199 @@
+// Both processes, with the accounts that the chart makes for them and no other rights, go through a bundle's whole life in
+// each mode; and the API server's audit log says that they used every right they have.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t, { type Test } from "tap";
+import type { ZoppLedger } from "../../crds/types.gen.js";
+import { type ObjectMeta, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
+import { eventually } from "../eventually.js";
+import { withValue } from "../fixtures.js";
+import { startTestbed, type Testbed } from "../testbed.js";
+import { kubectlOf, quiet } from "../testbed.look.js";
+import { MODES, type Rendered, render, SYSTEM } from "./chart.js";
+import { applyChart } from "./installed.js";
+import { findHelm } from "./programs.js";
+
+const found = await findHelm();
+const skip = "skip" in found && `no Helm: ${found.skip}`;
+const helm = "skip" in found ? "" : found.program;
+
+/** Enough records for the keyring to write its ledger twice: it does so after 256 of them. */
+const [MANY, CHANGES] = [140, ["one", "two", "three", "four"]];
+
+/** Rights that only something that goes wrong asks for. */
+const AFTER_A_FAILURE: Record<string, string> = {
+  "zopp-system get zoppauditsegments.zopp.dev":
+    "when the answer to a create was lost: is the segment that is there ours?",
+};
+
+/** A policy by which the API server records who of zopp's asked for what. */
+const AUDIT = {
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  omitStages: ["RequestReceived"],
+  rules: [{ level: "Metadata", userGroups: [`system:serviceaccounts:${SYSTEM}`] }, { level: "None" }],
+};
+
+interface AuditEvent {
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: {
+    readonly resource: string;
+    readonly apiGroup?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+  };
+  readonly responseStatus: { readonly code: number };
+}
+
+/** Rights as `[namespace ]verb resource[.group][/subresource]`. */
+function right(verb: string, resource: string, group = "", namespace = ""): string {
+  const [name = "", subresource] = resource.split("/");
+  const what = `${name}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`;
+  return `${namespace === "" ? "" : `${namespace} `}${verb} ${what}`;
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** The rights of an account, in one namespace or in all (cluster-wide). */
+function granted(objects: readonly Rendered[], account: string): Set<string> {
+  const rights = new Set<string>();
+  const bindings = objects.filter(({ kind }) => kind === "RoleBinding" || kind === "ClusterRoleBinding") as never[];
+  for (const { metadata, roleRef, subjects } of bindings as {
+    metadata: { namespace?: string; annotations?: Record<string, string> };
+    roleRef: { kind: string; name: string };
+    subjects: { name: string }[];
+  }[]) {
+    if (!subjects.some(({ name }) => name === account)) continue;
+    const role = objects.find(
+      ({ kind, metadata: { name, namespace } }) =>
+        kind === roleRef.kind && name === roleRef.name && namespace === metadata.namespace,
+    ) as unknown as { rules: Rule[] };
+    for (const { apiGroups, resources, verbs } of role.rules) {
+      for (const group of apiGroups) {
+        for (const resource of resources) {
+          for (const verb of verbs) rights.add(right(verb, resource, group, metadata.namespace));
+        }
+      }
+    }
+  }
+  return rights;
+}
+
+/** The rights that the account's requests needed, as the roles say them. */
+function used(file: string, account: string, has: ReadonlySet<string>): Set<string> {
+  const rights = new Set<string>();
+  for (const line of readFileSync(file, "utf8").trim().split("\n")) {
+    const { verb, user, objectRef, responseStatus } = JSON.parse(line) as AuditEvent;
+    if (user.username !== `system:serviceaccount:${SYSTEM}:${account}` || objectRef === undefined) continue;
+    const { resource, subresource, apiGroup, namespace = "" } = objectRef;
+    const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
+    // a server-side apply that has made something
+    const verbs = verb === "patch" && responseStatus.code === 201 ? ["patch", "create"] : [verb];
+    for (const each of verbs) {
+      const wide = right(each, whole, apiGroup);
+      rights.add(has.has(wide) ? wide : right(each, whole, apiGroup, resource === "namespaces" ? "" : namespace));
+    }
+  }
+  return rights;
+}
+
+/** A bundle's life, so that everything that the operator and the keyring ever do is done. */
+async function live(t: Test, bed: Testbed): Promise<void> {
+  const kubectl = kubectlOf(bed);
+  await bed.applyBundle(bed.seal({ A: "one" }));
+  await bed.settled("Synced");
+  await bed.applyBundle(withValue(await written(bed, "api"), "A", "two", bed.writing()));
+  await eventually(async () => (await bed.secret()).data?.["A"] === "two");
+  await kubectl("patch", "secret", "api", "--patch", '{"data":{"STRANGE":"eA=="}}');
+  await eventually(async () => JSON.stringify((await bed.secret()).data) === '{"A":"two"}', {
+    message: "a stranger's key is removed",
+  });
+  for (const [how, name] of [
+    ["adopt", "adopted"],
+    ["merge", "merged"],
+  ] as const) {
+    await kubectl("create", "secret", "generic", name, "--from-literal=THEIRS=1");
+    await kubectl("annotate", "secret", name, `zopp.dev/${how}=${name}`);
+    await bed.applyBundle(bed.seal({ A: "ours" }, { name }));
+    await bed.settled("Synced", name);
+  }
+  await kubectl("create", "secret", "generic", "foreign", "--from-literal=THEIRS=1");
+  await bed.applyBundle(bed.seal({ A: "ours" }, { name: "foreign" }));
+  await bed.settled("TargetConflict", "foreign");
+  t.match(await kubectl("get", "events", "--output", "name"), /event\/foreign/);
+  const names = Array.from({ length: MANY }, (_, at) => `many-${at}`);
+  for (const value of CHANGES) {
+    await Promise.all(names.map((name) => bed.applyBundle(bed.seal({ A: value }, { name }))));
+    await eventually(async () => (await bed.secret(names.at(-1))).data?.["A"] === value, { timeoutMs: 60_000 });
+    await quiet(bed);
+  }
+  await eventually(async () => (await ledgerParts(bed)).some(isWrittenAgain), {
+    timeoutMs: 60_000,
+    message: "the ledger was written again",
+  });
+  await bed.keyring.stop();
+  await bed.startKeyring();
+  await bed.applyBundle(withValue(await written(bed, "api"), "A", "three", bed.writing()));
+  await eventually(async () => (await bed.secret()).data?.["A"] === "three", { timeoutMs: 60_000 });
+}
+
+async function ledgerParts({ client }: Testbed): Promise<readonly ZoppLedger[]> {
+  return (await client.list<ZoppLedger>(ZOPP_LEDGERS, { namespace: SYSTEM })).items;
+}
+
+function isWrittenAgain({ spec, metadata }: ZoppLedger): boolean {
+  return spec.kind === "Places" && ((metadata as ObjectMeta).generation ?? 0) > 1;
+}
+
+async function written(bed: Testbed, name: string) {
+  const { metadata, status: _, ...rest } = await bed.bundle(name);
+  return { ...rest, metadata: { name: metadata.name, namespace: "shop-prod" } } as Awaited<
+    ReturnType<Testbed["bundle"]>
+  >;
+}
+
+for (const mode of ["sidecar", "deployment", "all"] as const) {
+  t.test(`mode ${mode}: the rights of its accounts are those that are needed, and no more`, { skip }, async (t) => {
+    const values = mode === "all" ? MODES.all : { ...MODES[mode], namespaces: ["shop-prod"] };
+    const folder = t.testdir();
+    const [policy, log] = [join(folder, "policy.json"), join(folder, "audit.log")];
+    writeFileSync(policy, JSON.stringify(AUDIT));
+    const [operator, keyring] = ["zopp", mode === "sidecar" ? "zopp" : "zopp-keyring"];
+    const bed = await startTestbed({
+      kem: "x25519",
+      apart: mode !== "sidecar",
+      env: mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" },
+      apiServerArgs: [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`],
+      kubeconfig: async (cp) => {
+        await applyChart(cp, helm, values);
+        return {
+          keyring: await cp.serviceAccountKubeconfig(SYSTEM, keyring),
+          operator: await cp.serviceAccountKubeconfig(SYSTEM, operator),
+        };
+      },
+    });
+    t.teardown(() => bed.stop());
+    await live(t, bed);
+    const said = [...bed.operator.lines, ...bed.keyring.lines].filter((line) =>
+      /forbidden|"status":403|Forbidden/.test(line),
+    );
+    t.strictSame(said, [], "nothing was refused");
+    const objects = await render(helm, values);
+    for (const account of new Set([operator, keyring])) {
+      const has = granted(objects, account);
+      t.strictSame(
+        [...used(log, account, has)].filter((each) => !has.has(each)),
+        [],
+        `${account} lacks nothing`,
+      );
+      const unused = () => [...has].filter((each) => !used(log, account, has).has(each) && !(each in AFTER_A_FAILURE));
+      t.strictSame(unused(), [], `${account} has nothing that it does not use`);
+    }
+  });
+}
