@@ -1,7 +1,7 @@
 // A platform engineer at a real cluster: a shell inside its node's namespaces with kubectl, helm, zopp and git, and looks
 // at what became of it. Does not own the story.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -18,6 +18,10 @@ export const SYSTEM = "zopp-system";
 export const RELEASE = "zopp";
 /** The bundle that the story is about; its Secret has the same place. */
 export const APP = { namespace: "shop-prod", name: "api" } as const;
+
+/** Folders in which somebody types: the engineer's checkout, and that of a person whom nobody pinned. */
+const OURS = "shop";
+export const THEIRS = "evil";
 
 /** The containers of zopp, wherever they run. */
 export type Part = "operator" | "keyring";
@@ -57,6 +61,7 @@ export class Site {
   constructor(cluster: Cluster, say: (text: string) => void) {
     this.#cluster = cluster;
     this.#say = say;
+    for (const checkout of [OURS, THEIRS]) mkdirSync(join(this.folder, checkout));
     writeFileSync(join(this.folder, "passphrase"), "correct horse battery staple\n", { mode: 0o600 });
   }
 
@@ -70,17 +75,17 @@ export class Site {
   }
 
   /** Types a command line; gives what it printed on stdout. A failure is an exception with all it said. */
-  async type(line: string): Promise<string> {
+  async type(line: string, checkout: string = OURS): Promise<string> {
     this.#say(`$ ${line}`);
-    const { code, stdout, stderr } = await this.attempt(line);
+    const { code, stdout, stderr } = await this.attempt(line, checkout);
     if (code !== 0) throw new Error(`"${line}" ended with ${code}: ${stderr}${stdout}`);
     return stdout;
   }
 
   /** Types a command line that may fail. */
-  attempt(line: string): Promise<KubectlResult> {
+  attempt(line: string, checkout: string = OURS): Promise<KubectlResult> {
     const { place } = this.#cluster;
-    const [program = "", ...args] = inside(place, ["/bin/sh", "-c", line], this.folder);
+    const [program = "", ...args] = inside(place, ["/bin/sh", "-c", line], join(this.folder, checkout));
     const env = { ...environment(place), ...this.env };
     const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];

@@ -5,10 +5,11 @@ import type { Test } from "tap";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
 import { VERSION } from "../../../crds/version.js";
 import { eventually } from "../../eventually.js";
+import { flip } from "../../fixtures.bundle.js";
 import { packageRoot } from "../../package-root.js";
 import { exhaust, hang, kill } from "./faults.js";
 import { underLoad } from "./load.js";
-import { APP, RELEASE, type Shown, type Site, SYSTEM } from "./site.js";
+import { APP, RELEASE, type Shown, type Site, SYSTEM, THEIRS } from "./site.js";
 
 /** tap's assertions, as far as the story needs them. */
 export type Assertions = Pick<Test, "equal" | "ok" | "strictSame" | "match" | "comment">;
@@ -71,17 +72,17 @@ export async function change(t: Assertions, site: Site): Promise<void> {
 export async function attack(t: Assertions, site: Site): Promise<void> {
   const before = await site.secret();
   const place = `zs ${APP.name} -n ${APP.namespace}`;
-  const signature = Buffer.alloc(64, 1).toString("base64");
-  const forged = JSON.stringify({ spec: { data: { DB_PASSWORD: { signature } } } });
+  const { spec } = await site.get<ZoppSecret>(place);
+  const sealed = flip(spec.data?.["DB_PASSWORD"]?.sealed ?? "");
+  const forged = JSON.stringify({ spec: { data: { DB_PASSWORD: { sealed } } } });
   await site.type(`kubectl patch ${place} --type merge -p '${forged}'`);
   await site.settled("SignatureInvalid");
   t.strictSame(await site.secret(), before, "a forged entry changes nothing");
-  await site.type(`kubectl delete secret ${APP.name} -n ${APP.namespace} && ${APPLY}`);
+  await site.type(`kubectl delete secret ${APP.name} -n ${APP.namespace} && ${APPLY} --force-conflicts`);
   await site.shows(before.values);
   await site.settled("Synced");
-  await site.type(
-    "mkdir -p other && cd other && ZOPP_HOME=$PWD/home zopp init evil/shop/production --namespace shop-prod --recovery-file r.txt && kubectl apply --server-side -R -f zopp",
-  );
+  const init = "zopp init evil/shop/production --namespace shop-prod --recovery-file recovery.txt";
+  await site.type(`ZOPP_HOME=$PWD/home ${init} && ${APPLY}`, THEIRS);
   await eventually(async () => /NotPinned/.test(await site.type("kubectl get events -n default")), {
     message: "an event tells of the workspace that nobody pinned",
   });
