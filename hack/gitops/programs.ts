@@ -1,0 +1,109 @@
+// Owns which programs of Flux and Argo CD the tests of GitOps run, and getting them: from the cache, or built into it.
+// Does not own running them.
+import { execFile } from "node:child_process";
+import { copyFileSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type GoPrograms, goFolder, goPrograms, missingOf } from "../go-programs.js";
+import { packageRoot } from "../package-root.js";
+
+/** Manifests that a module of a tool holds: kept beside its programs, so that a test needs no module. */
+interface Manifests {
+  readonly module: string;
+  readonly version: string;
+  /** What `go mod download` says of it: the module need not stand in our go.sum. */
+  readonly sum: string;
+  readonly folder: string;
+  readonly files: readonly string[];
+}
+
+/** A tool that applies what lies in git: its programs and its resource types. */
+export interface GitOpsTool extends GoPrograms {
+  readonly manifests: readonly Manifests[];
+}
+
+const modules = join(packageRoot(), "hack", "gitops", "programs");
+
+/** Of Flux only what applies manifests: its source-controller needs a module that no proxy serves. */
+export const FLUX: GitOpsTool = {
+  title: "Flux's kustomize-controller",
+  name: "kustomize-controller",
+  version: "1.9.6",
+  module: join(modules, "kustomize-controller"),
+  ldflags: "",
+  programs: [
+    {
+      name: "kustomize-controller",
+      goPackage: "github.com/fluxcd/kustomize-controller",
+      minutes: 3,
+      megabytes: 120,
+    },
+  ],
+  manifests: [
+    {
+      module: "github.com/fluxcd/kustomize-controller",
+      version: "v1.9.6",
+      sum: "h1:XB+G3A0mky0j5uVHZWv4oSlS2RvZBoNIUhstIvY0JKE=",
+      folder: "config/crd/bases",
+      files: ["kustomize.toolkit.fluxcd.io_kustomizations.yaml"],
+    },
+    {
+      module: "github.com/fluxcd/source-controller",
+      version: "v1.9.0",
+      sum: "h1:5msg2yyjVYDULZos+2ve8MZzcSqTpusiXmrOeBhc9yY=",
+      folder: "config/crd/bases",
+      // All kinds of source: the controller does not start without one of them.
+      files: ["externalartifacts", "gitrepositories", "ocirepositories", "buckets"].map(
+        (kind) => `source.toolkit.fluxcd.io_${kind}.yaml`,
+      ),
+    },
+  ],
+};
+
+/** Argo CD is one program, which is each of its parts by its name. */
+export const ARGOCD: GitOpsTool = {
+  title: "Argo CD",
+  name: "argocd",
+  version: "3.5.7",
+  module: join(modules, "argocd"),
+  ldflags: "-X github.com/argoproj/argo-cd/v3/common.version=3.5.7",
+  programs: [{ name: "argocd", goPackage: "github.com/argoproj/argo-cd/v3/cmd", minutes: 9, megabytes: 200 }],
+  manifests: [
+    {
+      module: "github.com/argoproj/argo-cd/v3",
+      version: "v3.5.7",
+      sum: "h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0=",
+      folder: "manifests/crds",
+      files: ["application-crd.yaml", "appproject-crd.yaml"],
+    },
+  ],
+};
+
+/** Why a tool cannot be run now, or null. With ZOPP_E2E=1 what is missing is built instead. */
+export function whyNot(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): string | null {
+  if (env["ZOPP_E2E"] === "1") return null;
+  const missing = [...missingOf(tool, env), ...manifestsOf(tool, env).filter((file) => !existsSync(file))];
+  return missing.length === 0 ? null : `${tool.title} ${tool.version} is not in the cache: ZOPP_E2E=1 builds it`;
+}
+
+/** The paths of a tool's resource types. */
+export function manifestsOf(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): readonly string[] {
+  return tool.manifests.flatMap(({ files }) => files).map((file) => join(goFolder(tool, env), file));
+}
+
+/** Gives the folder with a tool's programs, after building and copying what is missing there. */
+export async function gitOpsTool(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  const folder = await goPrograms(tool, { env, log: (line) => console.error(line) });
+  for (const manifests of tool.manifests) {
+    if (manifests.files.some((file) => !existsSync(join(folder, file)))) await copyManifests(tool, manifests, folder);
+  }
+  return folder;
+}
+
+async function copyManifests(tool: GitOpsTool, wanted: Manifests, folder: string): Promise<void> {
+  const args = ["mod", "download", "-json", `${wanted.module}@${wanted.version}`];
+  const { stdout } = await promisify(execFile)("go", args, { cwd: tool.module });
+  const { Dir, Sum } = JSON.parse(stdout) as { Dir: string; Sum: string };
+  if (Sum !== wanted.sum) throw new Error(`${wanted.module}@${wanted.version} is ${Sum}, not ${wanted.sum}`);
+  for (const file of wanted.files) copyFileSync(join(Dir, wanted.folder, file), join(folder, file));
+}
