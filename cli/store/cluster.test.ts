@@ -117,6 +117,21 @@ t.test("a cluster is a store", { timeout: 240_000 }, async (t) => {
     t.match(other.read("zopp/acme.yaml"), keyring.signing.verifyKey.text);
   });
 
+  await t.test("an import that the API server refuses half-way says what stands and what does not", async (t) => {
+    const other = new Workbench(t);
+    const namespaces = ["-n", "shop-dev", "-n", "shop-gone"];
+    await other.must(["init", "beta/shop/dev", "--recovery-file", "r.txt", ...namespaces, ...cluster]);
+    const secret = (name: string, namespace: string): string =>
+      JSON.stringify({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, stringData: { A: "1" } });
+    const stdin = [secret("one", "shop-dev"), secret("two", "shop-gone"), secret("three", "shop-dev")].join("\n---\n");
+    const { err, code } = await other.run(["import", "-", "-e", "beta/shop/dev", ...cluster], { stdin });
+    t.equal(code, 4);
+    const rest = "not written: ZoppSecret shop-gone/two, ZoppSecret shop-dev/three";
+    t.match(err, `written before it: ZoppSecret shop-dev/one; ${rest}`);
+    const there = await other.must(["list", "-e", "beta/shop/dev", "-o", "name", ...cluster]);
+    t.equal(there.out, "zoppsecret/shop-dev/one\n");
+  });
+
   await t.test("an account without rights and a server that is away are told apart", async (t) => {
     await controlPlane.kubectl(["create", "serviceaccount", "nobody", "-n", "shop-dev"]);
     const weak = await controlPlane.serviceAccountKubeconfig("shop-dev", "nobody");

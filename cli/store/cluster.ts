@@ -1,6 +1,7 @@
 // A store in a cluster: the same objects through the Kubernetes API, each updated only as it was read.
 // How the API server is reached is operator/kube's business.
 
+import { ZoppError } from "../../crds/errors.js";
 import { type ApiClient, connect } from "../../operator/kube/client.js";
 import { hasStatus } from "../../operator/kube/errors.js";
 import {
@@ -10,7 +11,16 @@ import {
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
 } from "../../operator/kube/resources.js";
-import { type Change, type Found, type Kind, type Kinds, type ObjectName, parseFound, type Store } from "./store.js";
+import {
+  type Change,
+  type Found,
+  type Kind,
+  type Kinds,
+  nameOf,
+  type ObjectName,
+  parseFound,
+  type Store,
+} from "./store.js";
 
 const RESOURCES: Readonly<Record<Kind, Resource>> = {
   ZoppWorkspace: ZOPP_WORKSPACES,
@@ -46,12 +56,24 @@ export async function openCluster(options: ClusterOptions): Promise<Store> {
     },
     read: (kind, name) => read(client, kind, name, where),
     write: async (changes) => {
-      for (const change of changes) await writeOne(client, change, where);
+      for (const [at, change] of changes.entries()) {
+        await writeOne(client, change, where).catch((error: unknown) => {
+          throw partlyWritten(error, changes, at);
+        });
+      }
       return changes.map(() => where);
     },
     committed: async () => undefined,
     close: () => client.close(),
   };
+}
+
+/** An API server changes one object after the other: whoever is refused half-way hears what stands already. */
+function partlyWritten(error: unknown, changes: readonly Change[], at: number): unknown {
+  if (!(error instanceof ZoppError) || changes.length === 1) return error;
+  const named = (some: readonly Change[]) => some.map((one) => `${one.kind} ${nameOf(one)}`).join(", ") || "nothing";
+  const text = `${error.message}; written before it: ${named(changes.slice(0, at))}; not written: ${named(changes.slice(at))}`;
+  return new ZoppError(error.code, text, { fields: error.fields, cause: error.cause });
 }
 
 async function listAll(client: ApiClient, kind: Kind, where: string): Promise<Found[]> {
