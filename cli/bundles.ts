@@ -19,12 +19,17 @@ export interface StoredBundle {
 
 const NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
 
+/** True for what can name a bundle, or a namespace. */
+export function isBundleName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** Reads `api` or `shop-dev/api`, with the namespace of a flag. Throws Usage. */
 export function bundleName(text: string, namespace: string | undefined): ObjectName {
   const parts = text.split("/");
   const [first = "", second] = parts;
   const name = second ?? first;
-  if (parts.length > 2 || !parts.every((part) => NAME.test(part)))
+  if (parts.length > 2 || !parts.every(isBundleName))
     throw new ZoppError("Usage", "a bundle reads NAME or NAMESPACE/NAME");
   if (second !== undefined && namespace !== undefined && namespace !== first)
     throw new ZoppError("Usage", "two namespaces are named");

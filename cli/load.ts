@@ -15,6 +15,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   "environment create": () => import("./commands/environment-create.js"),
   grant: () => import("./commands/grant.js"),
   set: () => import("./commands/set.js"),
+  import: () => import("./commands/import.js"),
   get: () => import("./commands/get.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),

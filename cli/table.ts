@@ -166,6 +166,21 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "import",
+    args: "<file> [bundle]",
+    summary: "seal and sign plain Secrets (YAML or JSON), or a flat file of keys, into bundles; - is stdin",
+    examples: [
+      "kubectl get secret api -n shop-prod -o yaml | zopp import -",
+      "sops -d secrets.enc.yaml | zopp import - api",
+      "zopp import rendered.yaml -e shop/production",
+    ],
+    options: [
+      ENVIRONMENT,
+      NAMESPACE,
+      { flags: "--replace", description: "seal keys again that a bundle has already with another value" },
+    ],
+  },
+  {
     name: "get",
     args: "<bundle> [key]",
     summary: "verify and open values of a direct environment with your own key",

@@ -2,16 +2,15 @@
 // Needs no right to read: sealing uses public keys of a policy that chains from a pin.
 
 import type { Policy } from "../../crds/bundle/case.js";
-import { newBundle, setEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
 import { ZoppError } from "../../crds/errors.js";
-import { ruleFor } from "../../crds/policy/environment.js";
-import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, findBundle, notesOn, refuseMisshapen, refuseUnsound } from "../bundles.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
+import { type Header, onlyNamespace, sealAll, startOf } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
-import { change, type ObjectName } from "../store/store.js";
+import { change } from "../store/store.js";
 import { readValues, refuseKeys, type ValueSource } from "../values.js";
 import { expiryOf, oneOf, pairsOf } from "./options.js";
 
@@ -68,66 +67,25 @@ export async function run(
     refuseUnsound(written, policy, [...values.keys()], now);
     return refuseMisshapen(written);
   };
-  const where = await (await session.store()).write([change("ZoppSecret", nameOnly(place), make)]);
+  const where = await (await session.store()).write([
+    change("ZoppSecret", { namespace: place.namespace, name: place.name }, make),
+  ]);
   return report(written, [...values.keys()], policy, where, [
     ...notes,
     ...(written === undefined ? [] : notesOn(written, policy, now)),
   ]);
 }
 
-function nameOnly({ namespace, name }: ObjectName): ObjectName {
-  return { namespace, name };
-}
-
-interface Start {
-  readonly place: { readonly namespace: string; readonly name: string };
-  readonly header: Pick<ZoppSecret["spec"], "target" | "restart">;
-  readonly policy: Policy;
-  readonly writing: Writing;
-  readonly sign: boolean;
-}
-
-/** The bundle that values go into: its header is verified before anything is sealed for the environment that it names. */
-function startOf(present: ZoppSecret | undefined, { place, header, policy, writing, sign }: Start): ZoppSecret {
-  if (present === undefined) return newBundle({ ...place, ...header }, writing);
-  if (present.spec.environment !== policy.environment.path)
-    throw new ZoppError("ApiConflict", "the bundle changed its environment meanwhile");
-  if (sign) return { ...present, spec: { ...present.spec, header: signHeader(present, writing) } };
-  refuseUnsound(present, policy, [], writing.now);
-  return present;
-}
-
-function sealAll(
-  start: ZoppSecret,
-  values: ReadonlyMap<string, Uint8Array>,
-  writing: Parameters<typeof setEntry>[3],
-): ZoppSecret {
-  const data: Record<string, Entry> = { ...start.spec.data };
-  for (const [key, value] of values) data[key] = setEntry(start, key, value, writing);
-  const sorted = Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return { ...start, spec: { ...start.spec, data: sorted } };
-}
-
-function onlyNamespace(policy: Policy): string {
-  const { namespaces } = ruleFor(policy.workspace, policy.environment.scope);
-  const [only, another] = namespaces;
-  if (only !== undefined && another === undefined && !only.endsWith("*")) return only;
-  throw new ZoppError(
-    "Usage",
-    `name the bundle's namespace: environment ${policy.environment.path} serves ${namespaces.join(", ")}`,
-  );
-}
-
 const HEADER_FLAGS = ["target", "type", "label", "annotation", "deletion", "restart"] as const;
 
 /** Flags of the header are for new bundles: on an old one they would silently do nothing. */
-function refuseHeaderFlags(options: SetOptions): Pick<ZoppSecret["spec"], "target" | "restart"> {
+function refuseHeaderFlags(options: SetOptions): Header {
   const flag = HEADER_FLAGS.find((name) => options[name] !== undefined);
   if (flag === undefined) return {};
   throw new ZoppError("Usage", `--${flag} is for a new bundle; this one is there already`);
 }
 
-function headerOf(options: SetOptions): Pick<ZoppSecret["spec"], "target" | "restart"> {
+function headerOf(options: SetOptions): Header {
   const restart = oneOf("--restart", options.restart, ["auto", "none"]);
   const deletionPolicy = oneOf("--deletion", options.deletion, ["Delete", "Retain"]);
   const [labels, annotations] = [pairsOf("--label", options.label), pairsOf("--annotation", options.annotation)];

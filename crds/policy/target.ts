@@ -19,6 +19,11 @@ function inDomain(name: string, domains: readonly string[]): boolean {
   return domains.some((domain) => prefix === domain || prefix.endsWith(`.${domain}`));
 }
 
+/** True for a label or annotation that no target may have, since it speaks to Kubernetes, Helm or zopp itself. */
+export function isReserved(name: string): boolean {
+  return inDomain(name, METADATA_DOMAINS);
+}
+
 function allowedType(type: string): boolean {
   if (BUILT_IN_TYPES.has(type)) return true;
   return type.includes("/") && type.includes(".") && !inDomain(type, [...TYPE_DOMAINS, "k8s.io", "helm.sh"]);
@@ -34,7 +39,7 @@ export function refuseForbiddenTarget(target: Target | undefined, what: string):
     throw new ZoppError("TargetForbidden", `${what}: spec.target.type ${target.type} is not allowed`);
   }
   for (const field of ["labels", "annotations"] as const) {
-    const name = Object.keys(target[field] ?? {}).find((candidate) => inDomain(candidate, METADATA_DOMAINS));
+    const name = Object.keys(target[field] ?? {}).find(isReserved);
     if (name !== undefined) {
       throw new ZoppError("TargetForbidden", `${what}: spec.target.${field} ${name} belongs to a reserved domain`);
     }
