@@ -13,9 +13,14 @@ import type { Principal, SecretSpec, ZoppEnvironment, ZoppSecret, ZoppWorkspace 
 /** The moment at which the fixtures were written. */
 export const NOW = new Date("2026-11-23T10:11:12Z");
 
-/** The identity of a named person's device (or of a keyring): the same name gives the same keys. */
+/** The seed of a named person's device (or of a keyring): the same name gives the same one. */
+export function seedOf(name: string): Uint8Array {
+  return sha256(utf8(`fixture ${name}`));
+}
+
+/** The identity of that seed. */
 export function identityOf(name: string): Identity {
-  return identityFromSeed(sha256(utf8(`fixture ${name}`)));
+  return identityFromSeed(seedOf(name));
 }
 
 /** A person with one device (`laptop`), or with those that are named. */
