@@ -118,13 +118,21 @@ t.test("a cluster from up to down", { skip }, async (t) => {
   await t.test("exec gives the command input and working directory, and its exit code on", async (t) => {
     t.equal(await desk.exec(["sh", "-c", "pwd; cat"], "from outside\n"), `${process.cwd()}\nfrom outside\n`);
     t.equal(await desk.run(["exec", "--", "sh", "-c", "exit 7"]).exit, 7);
-    const trap = "trap 'echo ended; exit 3' TERM; echo running; while :; do sleep 0.1; done";
-    const ended = desk.run(["exec", "--", "sh", "-c", trap]);
-    await eventually(() => ended.out().includes("running"));
-    ended.child.kill("SIGTERM");
-    await eventually(() => ended.out().includes("ended"), { message: "the command inside has got the signal" });
-    t.equal(await ended.exit, 3);
+    t.equal(await desk.run(["exec", "--", "no-such-command"]).exit, 127);
   });
+
+  for (const [signal, send] of [
+    ["TERM", ({ child }: Ran) => child.kill("SIGTERM")],
+    ["INT", interrupt],
+  ] as const)
+    await t.test(`a command of exec answers SIG${signal} itself`, async (t) => {
+      const trap = `trap 'echo ended; exit 3' ${signal}; echo running; while :; do sleep 0.1; done`;
+      const exec = desk.run(["exec", "--", "sh", "-c", trap]);
+      await eventually(() => exec.out().includes("running"));
+      send(exec);
+      await eventually(() => exec.out().includes("ended"), { message: "the command inside has got the signal" });
+      t.equal(await exec.exit, 3);
+    });
 
   await t.test("exec has helm, node 24 and this checkout's zopp in PATH", async (t) => {
     t.match(await desk.exec(["helm", "version", "--short"]), /^v4\.3/);

@@ -83,13 +83,17 @@ function running(name: string): LeftCluster {
   throw new Error(`${name} is not up: ${MAIN} up${name === DEFAULT_NAME ? "" : ` --name ${name}`} starts it`);
 }
 
+/** Ctrl-C is the command's to answer: a nsenter that it ends would end without the command's exit code. */
+const DEAF_TO_INTERRUPTS = ["/bin/sh", "-c", `trap "" INT; exec "$@"`, "zopp-exec"];
+
 async function exec(args: readonly string[]): Promise<number> {
   const { own, command, rest } = splitCommand(args);
   const place = running(readFlags({ args: own, options: NAME }).values.name);
   // nsenter waits for the command and passes no signal on.
   const children = (pid: number) =>
     readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-  return runCommand(inside(place, [command, ...rest], process.cwd()), environment(place), children);
+  const entered = inside(place, ["env", "--default-signal=INT", command, ...rest], process.cwd());
+  return runCommand([...DEAF_TO_INTERRUPTS, ...entered], environment(place), children);
 }
 
 async function load(args: readonly string[]): Promise<number> {
