@@ -42,11 +42,12 @@ export async function ensureBases(
   const node = nodeOfLock();
   const build = tagOf("build", [BUILD_CONTAINERFILE, SUITE, NPM.version, node.version]);
   const runtime = tagOf("runtime", [RUNTIME_CONTAINERFILE, SUITE, node.version]);
-  if (!(await store.has(build))) await makeBuildBase(store, build, node.file, tell);
-  if (!(await store.has(runtime))) {
+  const there = await store.ids();
+  if (!there.has(build)) await makeBuildBase(store, build, node.file, tell);
+  if (!there.has(runtime)) {
     tell("making the runtime base of Node and Debian's libraries: about 15 s, once");
     await inFolder(async (folder) => {
-      await layOutRuntime(join(folder, "rootfs"), node.file, inCache(process.env, "images", `debs-${SUITE}`));
+      await layOutRuntime(folder, node.file, inCache(process.env, "images", `debs-${SUITE}`));
       await buildBase(store, runtime, folder, RUNTIME_CONTAINERFILE);
     });
   }

@@ -18,15 +18,29 @@ export function archivesIn(folder: string): Readonly<Record<Program, string>> {
   return { operator: path("operator"), keyring: path("keyring"), cli: path("cli") };
 }
 
-/** Builds the images and writes their archives into a folder. */
-export async function buildImages(store: Store, out: string, tell: Tell): Promise<void> {
+/** Builds the images that changed; gives the ids of all three, by tag. */
+export async function buildImages(store: Store, tell: Tell): Promise<Readonly<Record<string, string>>> {
   const bases = await ensureBases(store, tell);
-  mkdirSync(out, { recursive: true });
   const buildArgs = { BUILD_IMAGE: bases.build, RUNTIME_IMAGE: bases.runtime };
+  for (const target of PROGRAMS) await store.build({ tag: tagOf(target), context: packageRoot(), target, buildArgs });
+  const ids = await store.ids();
+  const idOf = (tag: string): string => {
+    const id = ids.get(tag);
+    if (!id?.startsWith("sha256:")) throw new Error(`buildah names no id of ${tag}`);
+    return id;
+  };
+  return Object.fromEntries(PROGRAMS.map(tagOf).map((tag) => [tag, idOf(tag)]));
+}
+
+/** Writes the images' archives into a folder. */
+export async function saveImages(store: Store, out: string): Promise<void> {
+  mkdirSync(out, { recursive: true });
   for (const [program, archive] of Object.entries(archivesIn(out)) as [Program, string][]) {
-    const tag = `localhost/${IMAGES[program]}:${VERSION}`;
-    await store.build({ tag, context: packageRoot(), target: program, buildArgs });
     rmSync(archive, { force: true });
-    await store.save(tag, archive);
+    await store.save(tagOf(program), archive);
   }
+}
+
+function tagOf(program: Program): string {
+  return `localhost/${IMAGES[program]}:${VERSION}`;
 }

@@ -34,13 +34,16 @@ export class Store {
     mkdirSync(folder, { recursive: true });
   }
 
-  async has(tag: string): Promise<boolean> {
-    return (await this.#buildah(["images", "--format", "{{.Name}}:{{.Tag}}"])).split("\n").includes(tag);
+  /** The ids of the images by their tags: the same id, the same image. */
+  async ids(): Promise<ReadonlyMap<string, string>> {
+    const text = await this.#buildah(["images", "--no-trunc", "--format", "{{.Name}}:{{.Tag}} {{.ID}}"]);
+    return new Map(text.split("\n").map((line) => line.split(/ +/) as [string, string]));
   }
 
   /** Builds with every time set to 1970, so that the same files give the same digest. Layers are kept for the next build. */
   async build({ tag, context, file, target, buildArgs = {} }: ImageBuild): Promise<void> {
-    const args = ["bud", "--isolation", "chroot", "--layers", "--timestamp", "0", "--pull-never", "-t", tag];
+    const args = ["bud", "--isolation", "chroot", "--layers", "--timestamp", "0", "--pull-never"];
+    args.push("--identity-label=false", "-t", tag);
     args.push("-v", `${CA_OF_MACHINE}:${CA_IN_BUILD}:ro`);
     if (file !== undefined) args.push("-f", file);
     if (target !== undefined) args.push("--target", target);

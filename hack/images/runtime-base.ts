@@ -1,12 +1,21 @@
 // Owns what lies in the runtime base: Node, the libraries it needs, certificates, accounts. The layout is that of the
 // public distroless images of Node, so that one Dockerfile fits both. No shell, nothing to install with.
-import { chmodSync, cpSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { output } from "./buildah.js";
 
 export const RUNTIME_CONTAINERFILE = `FROM scratch
-COPY rootfs /
-COPY --chown=65532:65532 rootfs/home/nonroot /home/nonroot
+ADD rootfs.tar /
 ENV PATH=/nodejs/bin SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 USER 65532:65532
 WORKDIR /home/nonroot
@@ -27,12 +36,14 @@ const FILES = {
   "etc/nsswitch.conf": "hosts: files dns\n",
 };
 
-/** Writes the root file system. Debian's packages are downloaded into `debs` once and used again from there. */
-export async function layOutRuntime(root: string, node: string, debs: string): Promise<void> {
+/** Writes the root file system as `<context>/rootfs.tar`, which keeps owners. Debian's packages are downloaded into `debs` once and used again from there. */
+export async function layOutRuntime(context: string, node: string, debs: string): Promise<void> {
+  const root = join(context, "rootfs");
   for (const folder of ["etc/ssl/certs", "home/nonroot", "nodejs/bin", "tmp", "var/lib/dpkg/status.d"]) {
     mkdirSync(join(root, folder), { recursive: true });
   }
   chmodSync(join(root, "tmp"), 0o1777);
+  chownSync(join(root, "home/nonroot"), 65532, 65532);
   const unpacked = `${root}.unpacked`;
   for (const deb of await download(debs)) {
     await output("dpkg-deb", ["--extract", deb, unpacked]);
@@ -52,6 +63,7 @@ export async function layOutRuntime(root: string, node: string, debs: string): P
   rmSync(unpacked, { recursive: true });
   const version = (await output("chroot", [root, "/nodejs/bin/node", "--version"])).trim();
   if (!version.startsWith("v24.")) throw new Error(`the runtime base's Node says ${version}`);
+  await output("tar", ["--sort=name", "-cf", join(context, "rootfs.tar"), "-C", root, "."]);
 }
 
 async function download(debs: string): Promise<readonly string[]> {

@@ -54,9 +54,9 @@ function npmOf({ name, version, license }: BundledPackage, integrity: string | u
   return found;
 }
 
-/** Its version as the binary itself holds it. */
+/** Its version as the binary itself holds it, where it names its sources. */
 function nodeOf(root: string): Component {
-  const version = /node v(\d+\.\d+\.\d+)/.exec(readFileSync(join(root, "nodejs/bin/node"), "latin1"))?.[1];
+  const version = /\/node-v(\d+\.\d+\.\d+)\.tar\.gz/.exec(readFileSync(join(root, "nodejs/bin/node"), "latin1"))?.[1];
   if (version === undefined) throw new Error("the image's Node does not say its version");
   const found = component(Application, "node", version, `pkg:generic/node@${version}`);
   found.licenses.add(new Models.SpdxLicense("MIT"));
