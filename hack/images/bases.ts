@@ -40,8 +40,8 @@ export async function ensureBases(
   tell: Tell,
 ): Promise<{ readonly build: string; readonly runtime: string }> {
   const node = nodeOfLock();
-  const build = tagOf("build", [BUILD_CONTAINERFILE, SUITE, NPM.version, node.version]);
-  const runtime = tagOf("runtime", [RUNTIME_CONTAINERFILE, SUITE, node.version]);
+  const build = tagOf("build", [recipe("bases"), SUITE, NPM.version, node.version]);
+  const runtime = tagOf("runtime", [recipe("runtime-base"), SUITE, node.version]);
   const there = await store.ids();
   if (!there.has(build)) await makeBuildBase(store, build, node.file, tell);
   if (!there.has(runtime)) {
@@ -59,6 +59,11 @@ function nodeOfLock(): { readonly file: string; readonly version: string } {
   const folder = join(packageRoot(), "node_modules", `node-linux-${process.arch}`);
   const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version: string };
   return { file: join(folder, "bin", "node"), version };
+}
+
+/** How a base is made, to the letter: another way makes another base. */
+function recipe(module: string): string {
+  return [module, "buildah"].map((name) => readFileSync(join(import.meta.dirname, `${name}.js`), "utf8")).join("");
 }
 
 function tagOf(name: string, inputs: readonly string[]): string {
