@@ -95,7 +95,7 @@ async function makeBuildBase(store: Store, tag: string, node: string, tell: Tell
 async function buildBase(store: Store, tag: string, context: string, containerfile: string): Promise<void> {
   const file = join(context, "Containerfile");
   writeFileSync(file, containerfile);
-  await store.build({ tag, context, file });
+  await store.build({ tag, context, file, afresh: true });
 }
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

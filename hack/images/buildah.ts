@@ -23,6 +23,8 @@ export interface ImageBuild {
   readonly file?: string;
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Layers of former builds are not used again. */
+  readonly afresh?: boolean;
 }
 
 /** A folder of images. */
@@ -41,8 +43,8 @@ export class Store {
   }
 
   /** Builds with every time set to 1970, so that the same files give the same digest. Layers are kept for the next build. */
-  async build({ tag, context, file, target, buildArgs = {} }: ImageBuild): Promise<void> {
-    const args = ["bud", "--isolation", "chroot", "--layers", "--timestamp", "0", "--pull-never"];
+  async build({ tag, context, file, target, buildArgs = {}, afresh = false }: ImageBuild): Promise<void> {
+    const args = ["bud", "--isolation", "chroot", `--layers=${!afresh}`, "--timestamp", "0", "--pull-never"];
     args.push("--identity-label=false", "-t", tag);
     args.push("-v", `${CA_OF_MACHINE}:${CA_IN_BUILD}:ro`);
     if (file !== undefined) args.push("-f", file);
