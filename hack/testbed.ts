@@ -150,7 +150,7 @@ export class Testbed {
     const { keyringMetrics, keyringHealth } = this.ports;
     args.push("--metrics", `127.0.0.1:${keyringMetrics}`, "--health", `127.0.0.1:${keyringHealth}`);
     this.#keyring = this.#start("keyring", args, env);
-    await this.keyring.healthy(this.ports.keyringHealth, "/healthz");
+    await this.keyring.healthy(this.ports.keyringHealth, "/startz");
     const published = await eventually(() => {
       this.keyring.refuseDead();
       return this.client.get<KubeObject & { data: ClusterKeys }>(CONFIG_MAPS, {

@@ -81,7 +81,7 @@ export function command(actions: Actions): Command {
     serve.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
   serve.action(({ trust = [], firstUse = false, podUid, operator, ...rest }: Flags) => {
     const operatorPod = operatorPodOf(serve, podUid, operator);
-    return actions.serve({ ...rest, operatorPod, trust: trustOf(serve, trust, firstUse) });
+    return actions.serve({ ...rest, operatorPod, trust: trustOf(serve, trust, firstUse && isMeant(serve)) });
   });
   return program;
 }
@@ -91,6 +91,15 @@ function trustOf(serve: Command, pins: readonly Pin[], firstUse: boolean): Trust
   if (!firstUse && pins.length === 0)
     serve.error("error: give at least one --trust PIN (or --first-use to try zopp out)", { exitCode: 2 });
   return { pins, firstUse };
+}
+
+/** commander takes a flag's variable for a yes, whatever it says. */
+function isMeant(serve: Command): boolean {
+  if (serve.getOptionValueSource("firstUse") !== "env") return true;
+  const said = process.env[`${ENVIRONMENT}_FIRST_USE`] ?? "";
+  if (["", "0", "false"].includes(said)) return false;
+  if (["1", "true"].includes(said)) return true;
+  return serve.error(`error: ${ENVIRONMENT}_FIRST_USE is true or false`, { exitCode: 2 });
 }
 
 function operatorPodOf(serve: Command, uid: string | undefined, operator: "remote" | undefined): EnrolRules["pod"] {

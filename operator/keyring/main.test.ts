@@ -61,6 +61,14 @@ for (const [what, args] of Object.entries(USAGE)) {
   });
 }
 
+for (const [value, expected] of Object.entries({ false: 2, "0": 2, "": 2, maybe: 2, true: 4, "1": 4 })) {
+  t.test(`the variable of first use that says ${JSON.stringify(value)} means what it says`, async (t) => {
+    const args = [...SERVE, "--seed", join(t.testdir(), "none")];
+    const env = { ZOPP_KEYRING_FIRST_USE: value };
+    t.equal(await new Child({ name: "keyring", main: MAIN, args, env }).stopped(), expected, "4: only the seed is missing");
+  });
+}
+
 t.test("help teaches", async (t) => {
   const child = run("--help");
   t.equal(await child.stopped(), 0);
