@@ -156,7 +156,9 @@ securityContext:
     httpGet: {path: /healthz, port: health}
     periodSeconds: 10
     timeoutSeconds: 5
-    failureThreshold: 6
+    failureThreshold: 3
+    # what does not answer its probe will not answer SIGTERM
+    terminationGracePeriodSeconds: 5
   readinessProbe:
     httpGet: {path: /readyz, port: health}
     periodSeconds: 2
@@ -235,7 +237,9 @@ securityContext:
     httpGet: {path: /healthz, port: keyring-health}
     periodSeconds: 10
     timeoutSeconds: 5
-    failureThreshold: 6
+    failureThreshold: 3
+    # what does not answer its probe will not answer SIGTERM
+    terminationGracePeriodSeconds: 5
   {{- if not $sidecar }}
   # /readyz also says whether there is policy; the operator must reach a keyring without
   readinessProbe:

@@ -26,7 +26,7 @@ export async function exhaust(site: Site, part: Part): Promise<void> {
         // the kernel takes the one with the highest score: not the eater
         `echo 1000 > /proc/${pid}/oom_score_adj`,
         `(echo 0 > /sys/fs/cgroup/memory/${path}/cgroup.procs; exec timeout 60 node -e '${eater}') >/dev/null 2>&1 &`,
-        `while kill -0 ${pid} 2>/dev/null; do sleep 0.1; done; pkill -f 'held.push' || true`,
+        `eater=$!; while kill -0 ${pid} 2>/dev/null; do sleep 0.1; done; kill $eater 2>/dev/null || true`,
       ].join("\n"),
     );
   });

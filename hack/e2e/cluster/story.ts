@@ -91,7 +91,7 @@ export async function attack(t: Assertions, site: Site): Promise<void> {
 /** An upgrade while twenty values change every second, and the way back. */
 export async function upgrade(t: Assertions, site: Site, installation: Installation): Promise<void> {
   const outcome = await underLoad(site, 25, async () => {
-    await site.type(helm("upgrade", installation, "--set podAnnotations.upgraded=yes"));
+    await site.type(helm("upgrade", installation, "--set operator.workers=32,keyring.logLevel=debug"));
   });
   t.strictSame(outcome.wrong, [], "no Secret was ever wrong");
   t.strictSame(outcome.lost, [], "no change was lost");
