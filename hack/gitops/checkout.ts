@@ -12,6 +12,7 @@ import {
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
 } from "../../operator/kube/resources.js";
+import { must } from "../control-plane/kubectl.js";
 import { ALICE, Stage } from "../demo/stage.js";
 import { eventually } from "../eventually.js";
 
@@ -65,6 +66,16 @@ export class Checkout {
   /** Takes back the last commit, as a pull request would. */
   async revert(): Promise<void> {
     await this.run("git revert --no-edit HEAD");
+  }
+
+  /** Applies a tool's resource types and waits until the API server serves them. */
+  async serveTypes(files: readonly string[]): Promise<void> {
+    const { kubectl } = this.stage.controlPlane;
+    const filenames = files.flatMap((file) => ["--filename", file]);
+    const names = await must(kubectl(["apply", "--server-side", "--output", "name", ...filenames]));
+    const wait = ["wait", "--for=condition=Established", "--timeout=30s", ...names.trim().split("\n")];
+    // kubectl does not wait for a type that has no status at all yet
+    await eventually(() => must(kubectl(wait)));
   }
 
   /** Edits a file by hand. */

@@ -10,11 +10,12 @@ const NAMES = ["zopp-policy", "zopp-environments", "zopp-bundles"] as const;
 
 const why = whyNot(FLUX);
 if (why !== null) {
+  console.error(why);
   t.plan(0, why);
   process.exit();
 }
 
-t.setTimeout(180_000);
+t.setTimeout(300_000);
 const MANIFEST = "zopp/shop-prod/api.yaml";
 const APPS = {
   ...exampleKustomization("bundles").spec,

@@ -56,9 +56,7 @@ export function exampleKustomization(file: "policy" | "environments" | "bundles"
 export async function startFlux(checkout: Checkout): Promise<Flux> {
   const programs = await gitOpsTool(FLUX);
   const { controlPlane, client } = checkout.stage;
-  for (const file of manifestsOf(FLUX))
-    await must(controlPlane.kubectl(["apply", "--server-side", "--filename", file]));
-  await must(controlPlane.kubectl(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]));
+  await checkout.serveTypes(manifestsOf(FLUX));
   await client.apply(NAMESPACES, { metadata: { name: NAMESPACE } }, { fieldManager: FIELD_MANAGER });
   const processes = newProcessGroup(mkdtempSync(join(tmpdir(), "zopp-flux-")));
   const environment = [`RUNTIME_NAMESPACE=${NAMESPACE}`, `KUBECONFIG=${controlPlane.kubeconfig}`];

@@ -1,14 +1,14 @@
 // Owns which programs of Flux and Argo CD the tests of GitOps run, and getting them: from the cache, or built into it.
 // Does not own running them.
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type GoPrograms, goFolder, goPrograms, missingOf } from "../go-programs.js";
 import { packageRoot } from "../package-root.js";
 
-/** Manifests that a module of a tool holds: kept beside its programs, so that a test needs no module. */
-interface Manifests {
+/** Files that a module of a tool holds: kept beside its programs, so that a test needs no module. */
+interface ModuleFiles {
   readonly module: string;
   readonly version: string;
   /** What `go mod download` says of it: the module need not stand in our go.sum. */
@@ -19,7 +19,10 @@ interface Manifests {
 
 /** A tool that applies what lies in git: its programs and its resource types. */
 export interface GitOpsTool extends GoPrograms {
-  readonly manifests: readonly Manifests[];
+  /** Its resource types. */
+  readonly manifests: readonly ModuleFiles[];
+  /** What its programs run, found in PATH. */
+  readonly scripts: readonly ModuleFiles[];
 }
 
 const modules = join(packageRoot(), "hack", "gitops", "programs");
@@ -58,6 +61,13 @@ export const FLUX: GitOpsTool = {
       ),
     },
   ],
+  scripts: [],
+};
+
+const ARGOCD_MODULE = {
+  module: "github.com/argoproj/argo-cd/v3",
+  version: "v3.5.7",
+  sum: "h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0=",
 };
 
 /** Argo CD is one program, which is each of its parts by its name. */
@@ -70,19 +80,18 @@ export const ARGOCD: GitOpsTool = {
   programs: [{ name: "argocd", goPackage: "github.com/argoproj/argo-cd/v3/cmd", minutes: 9, megabytes: 200 }],
   manifests: [
     {
-      module: "github.com/argoproj/argo-cd/v3",
-      version: "v3.5.7",
-      sum: "h1:Xm1BF+I5OgDKUG3SDK49vn2/Y5AMyaNVko+/JT08gj0=",
+      ...ARGOCD_MODULE,
       folder: "manifests/crds",
       files: ["application-crd.yaml", "appproject-crd.yaml"],
     },
   ],
+  scripts: [{ ...ARGOCD_MODULE, folder: "hack", files: ["git-verify-wrapper.sh"] }],
 };
 
 /** Why a tool cannot be run now, or null. With ZOPP_E2E=1 what is missing is built instead. */
 export function whyNot(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): string | null {
   if (env["ZOPP_E2E"] === "1") return null;
-  const missing = [...missingOf(tool, env), ...manifestsOf(tool, env).filter((file) => !existsSync(file))];
+  const missing = [...missingOf(tool, env), ...missingFiles(tool, env)];
   return missing.length === 0 ? null : `${tool.title} ${tool.version} is not in the cache: ZOPP_E2E=1 builds it`;
 }
 
@@ -94,16 +103,24 @@ export function manifestsOf(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.e
 /** Gives the folder with a tool's programs, after building and copying what is missing there. */
 export async function gitOpsTool(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const folder = await goPrograms(tool, { env, log: (line) => console.error(line) });
-  for (const manifests of tool.manifests) {
-    if (manifests.files.some((file) => !existsSync(join(folder, file)))) await copyManifests(tool, manifests, folder);
-  }
+  if (missingFiles(tool, env).length === 0) return folder;
+  for (const wanted of [...tool.manifests, ...tool.scripts]) await copyFiles(tool, wanted, folder);
   return folder;
 }
 
-async function copyManifests(tool: GitOpsTool, wanted: Manifests, folder: string): Promise<void> {
+function missingFiles(tool: GitOpsTool, env: NodeJS.ProcessEnv): readonly string[] {
+  const files = [...tool.manifests, ...tool.scripts].flatMap((wanted) => wanted.files);
+  return files.filter((file) => !existsSync(join(goFolder(tool, env), file)));
+}
+
+async function copyFiles(tool: GitOpsTool, wanted: ModuleFiles, folder: string): Promise<void> {
   const args = ["mod", "download", "-json", `${wanted.module}@${wanted.version}`];
   const { stdout } = await promisify(execFile)("go", args, { cwd: tool.module });
   const { Dir, Sum } = JSON.parse(stdout) as { Dir: string; Sum: string };
   if (Sum !== wanted.sum) throw new Error(`${wanted.module}@${wanted.version} is ${Sum}, not ${wanted.sum}`);
-  for (const file of wanted.files) copyFileSync(join(Dir, wanted.folder, file), join(folder, file));
+  for (const file of wanted.files) {
+    copyFileSync(join(Dir, wanted.folder, file), join(folder, file));
+    // Files of a module are not executable.
+    chmodSync(join(folder, file), 0o755);
+  }
 }
