@@ -10,17 +10,20 @@ import { packageRoot } from "./package-root.js";
 
 const MANIFESTS = join(packageRoot(), "crds", "manifests");
 
-t.test("the generated files are those of the manifests and of the .proto files", async (t) => {
-  t.strictSame(
-    [...(await outdated()).keys()],
-    [],
-    "run `make gen` after a change of crds/manifests, crds/proto or hack/vectors.*.ts",
-  );
-  const sources = globSync("**/*.proto", { cwd: join(packageRoot(), "crds", "proto") });
-  const paths = sources.map((path) => `crds/proto/gen/${path.replace(/\.proto$/, "_pb.ts")}`);
-  const generated = [...(await generate()).keys()].filter((path) => path.startsWith("crds/proto/"));
-  t.strictSame(generated.toSorted(), paths.toSorted(), "one file for each .proto file");
-});
+t.test(
+  "the generated files are those of the manifests, of the .proto files and of the code that the reference tells of",
+  async (t) => {
+    t.strictSame(
+      [...(await outdated()).keys()],
+      [],
+      "run `make gen` after a change of crds/manifests, crds/proto, hack/vectors.*.ts, or of commands, settings, metrics and errors",
+    );
+    const sources = globSync("**/*.proto", { cwd: join(packageRoot(), "crds", "proto") });
+    const paths = sources.map((path) => `crds/proto/gen/${path.replace(/\.proto$/, "_pb.ts")}`);
+    const generated = [...(await generate()).keys()].filter((path) => path.startsWith("crds/proto/"));
+    t.strictSame(generated.toSorted(), paths.toSorted(), "one file for each .proto file");
+  },
+);
 
 t.test("a generated file whose .proto file is gone is to be removed", async (t) => {
   const folder = t.testdir({ crds: { proto: { gen: { "gone_pb.ts": "", "kept.txt": "" } } } });

@@ -1,10 +1,12 @@
-// Owns writing what is generated: from the CRDs, the one schema, the types and validators of crds/, its messages, and the
-// vectors with whole objects, and the chart's copies of the CRDs and table of values. `--check` only says whether they are in step. Does not own how types look (gen.types.ts), what buf
-// does (gen.proto.ts), what the vectors hold (vectors.*.ts), nor what a schema cannot say (crds/validate.rules.ts).
+// Owns writing what is generated: from the CRDs, the one schema, the types and validators of crds/, its messages, the
+// vectors with whole objects, the chart's copies of the CRDs and table of values, and the reference in docs/. `--check`
+// only says whether they are in step. Does not own how types look (gen.types.ts), what buf does (gen.proto.ts), what the
+// vectors hold (vectors.*.ts), what the reference says (docs/reference.ts), nor what a schema cannot say (crds/validate.rules.ts).
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import { referencePages } from "./docs/reference.js";
 import { generateProto } from "./gen.proto.js";
 import { renderTypes } from "./gen.types.js";
 import { renderValidators } from "./gen.validators.js";
@@ -62,6 +64,7 @@ export async function generate(): Promise<ReadonlyMap<string, string | undefined
     ["crds/vectors/environments.json", renderVectors(environmentVectors())],
     ["crds/vectors/bundles.json", renderVectors(bundleVectors())],
     ...(await chartFiles()),
+    ...(await referencePages()),
   ]);
 }
 

@@ -46,6 +46,16 @@ The operator holds no keys and decides no trust: it asks the keyring beside it t
  * unless `exit` is replaced (tests).
  */
 export function readConfig(argv: readonly string[], exit: (code: number) => never = process.exit): OperatorConfig {
+  const command = operatorCommand();
+  // commander says what is wrong by itself; 2 is the exit code for usage
+  command.exitOverride((error) => exit(error.exitCode === 0 ? 0 : 2));
+  command.parse(argv, { from: "user" });
+  const { namespaces, ...rest } = command.opts<OperatorConfig>();
+  return { ...rest, namespaces: namespaces?.includes(ALL) ? undefined : namespaces };
+}
+
+/** The command line with all its settings, for `readConfig` and the reference. */
+export function operatorCommand(): Command {
   const command = new Command("zopp-operator")
     .description("Turns sealed, signed bundles (ZoppSecret) into Kubernetes Secrets.")
     .addHelpText("after", AFTER_HELP)
@@ -54,11 +64,7 @@ export function readConfig(argv: readonly string[], exit: (code: number) => neve
   for (const option of settings()) {
     command.addOption(option.env(`${ENVIRONMENT}_${option.name().toUpperCase().replaceAll("-", "_")}`));
   }
-  // commander says what is wrong by itself; 2 is the exit code for usage
-  command.exitOverride((error) => exit(error.exitCode === 0 ? 0 : 2));
-  command.parse(argv, { from: "user" });
-  const { namespaces, ...rest } = command.opts<OperatorConfig>();
-  return { ...rest, namespaces: namespaces?.includes(ALL) ? undefined : namespaces };
+  return command;
 }
 
 function settings(): readonly Option[] {

@@ -1,0 +1,84 @@
+// Owns what each code of the error table means, in a sentence for somebody who met it as a reason.
+// Does not own the codes, nor what to do about them: that is crds/errors.ts.
+import type { ErrorCode } from "../../crds/errors.js";
+
+/** One sentence for each code; a code without one does not compile. */
+export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
+  Malformed: "A field is missing, unknown, or not in the one form that it may have.",
+  TooLarge: "Something is over a limit of the format, whatever it holds.",
+  UnknownVersion: "The apiVersion or kind is none that this build knows.",
+  TokenInvalid: "An API token was cut or mistyped: its check digits do not fit.",
+
+  NoPolicy: "The keyring is pinned to a workspace that it has not seen yet.",
+  NotPinned: "A workspace is there that nobody told this keyring or this machine to trust.",
+  AmbiguousFirstUse: "With first use there must be one workspace, and there are several.",
+  PinMismatch: "The workspace is owned by others than the pin says.",
+  PartlySigned: "Signatures of owners or approvals of the environment are still missing.",
+  Forked: "Two different policies have the same version.",
+  PolicyGap: "The policy does not name the accepted one among its ancestors: too many versions lie between.",
+  PolicyRollback: "The policy or environment is older than the accepted one.",
+  PolicyExpired: "The policy's `expires` has passed: nothing new is accepted, and what runs stays.",
+  KeyAmbiguous: "Two keys of the policy cannot be told apart.",
+
+  UnknownEnvironment: "The environment that the bundle names is not there, or not in the policy.",
+  EnvironmentRefused: "The environment asks for more than the owners allow, or was not signed by somebody who may.",
+  EnvironmentOutdated: "The environment is below the lowest version or epoch that the owners' policy demands.",
+  UnknownRecipient: "The environment's key is wrapped to somebody who may not have it.",
+  NoRecipient: "The environment's key is wrapped to no cluster.",
+  ClusterNotNamed: "The policy does not let this cluster serve the environment, or its key is not wrapped to it.",
+  NamespaceConflict: "Two environments claim one namespace.",
+  NamespaceNotAllowed: "The bundle lies in a namespace that its environment does not serve.",
+  GrantNotEnforceable:
+    "A read grant has key patterns where people read with their own key, which nothing could enforce.",
+
+  UnknownEpoch: "The value is sealed to a key that is not the environment's newest.",
+  UnknownSigner: "The policy does not name the key that signed.",
+  SignatureInvalid: "What is stored is not what was signed.",
+  PlaceMismatch: "The content was signed for another place, key or version, and was moved.",
+  NotAuthorised: "The signer may not write this key, or not sign the bundle's header.",
+  PendingApproval: "The environment asks for approvals, and some are missing; the whole bundle waits.",
+  RollbackRefused: "The content is older than what was accepted here, or has its version with other bytes.",
+  VersionTooFar: "The version lies more than a day in the future.",
+  EntryMissing: "A key that was accepted is gone without a signed tombstone.",
+  EnvironmentChanged: "The bundle names another environment than before, without a right in both.",
+  LedgerLost: "The keyring's log is not the one that the policy names: it was lost, or is a new one.",
+
+  CannotOpen: "The keyring has the key, and the value does not open with it.",
+  BrokeredOnly: "People cannot open values of this environment with their own key.",
+  NotRecipient: "The environment's key is not wrapped to this device.",
+
+  Unauthenticated: "The keyring does not know the caller's key, or its enrolment has ended.",
+  EnrolmentRefused: "The token is not bound to the operator's own account and pod.",
+  MethodDenied: "The caller's key may not use this method.",
+  KeyringUnavailable: "The keyring does not answer.",
+  KeyringMismatch: "What answers is not the keyring that was pinned.",
+  AuditUnavailable: "The log cannot be written, and nothing is released unrecorded.",
+  LogForked: "Two keyrings write one log: two processes have the same seed.",
+  LogBroken: "The log or a snapshot of it is incomplete or changed; the keyring does not start.",
+  Overloaded: "Too much is asked at once.",
+  SeedExists: "`keygen` never overwrites a seed.",
+  SeedMissing: "The seed file cannot be read.",
+
+  TargetForbidden: "The Secret's type, a label or an annotation could make another controller act.",
+  TargetShape: "The bundle lacks keys that the Secret's type demands, or their contents are of another form.",
+  TargetConflict: "A Secret of that name is there and is not zopp's, or another bundle's.",
+  TargetImmutable: "The Secret is immutable and would have to change.",
+  TargetDenied: "The API server does not let the operator write the Secret.",
+  RenderInvalid: "A template of `render` cannot be read, or names a key that is not in the bundle.",
+
+  ApiUnreachable: "The API server does not answer.",
+  ApiRefused: "The API server says that the account may not do this.",
+  ApiConflict: "Somebody else changed the object at the same time.",
+  ApiInvalid: "The API server refuses the object's shape.",
+
+  Usage: "The command line is not understood; nothing was tried.",
+  NotFound: "There is nothing of that name.",
+  AlreadyExists: "Something of that name is there already.",
+  NoIdentity: "This machine has no identity of zopp's.",
+  WrongPassphrase: "The identity file, or the recovery key, does not open.",
+  FileExposed: "Other accounts of this machine may read or write a private file.",
+  FileUnwritable: "A file cannot be written; it is as it was.",
+  AuthorLeft: "The author of a value is no longer in the policy: a new cluster would not accept it.",
+  Interrupted: "Somebody ended the command.",
+  Internal: "A mistake in zopp.",
+};

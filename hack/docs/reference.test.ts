@@ -1,0 +1,62 @@
+import t from "tap";
+import { COMMANDS } from "../../cli/table.js";
+import { ERRORS } from "../../crds/errors.js";
+import { referencePages, withReasons } from "./reference.js";
+import { table } from "./table.js";
+
+const pages = await referencePages();
+const text = (path: string) => pages.get(path) ?? "";
+
+// That they are in step with the code is hack/gen.test.ts' business.
+t.test("the reference of the command line has every command with its options and examples", async (t) => {
+  for (const { name, options, examples } of COMMANDS) {
+    const [, section = ""] = text("docs/reference/cli.md").split(`\n## zopp ${name}\n`);
+    const [own = ""] = section.split("\n## ");
+    for (const { flags } of options) t.match(own, `\`${flags.replace("...>", ">")}\``, `${name} ${flags}`);
+    for (const example of examples) t.match(own, `\n${example}\n`, example);
+  }
+});
+
+t.test("the table of reasons has every code with its next step and exit code", async (t) => {
+  for (const [code, { next, exit, persistence }] of Object.entries(ERRORS)) {
+    const row = text("docs/troubleshooting.md")
+      .split("\n")
+      .find((line) => line.startsWith(`| \`${code}\` |`));
+    t.ok(row?.endsWith(`| ${persistence} | ${next} | ${exit} |`), row ?? code);
+  }
+});
+
+t.test("the reference of the programs has required flags, variables and defaults", async (t) => {
+  const programs = text("docs/reference/programs.md");
+  t.match(programs, "| `--keyring-key <file>` | `ZOPP_OPERATOR_KEYRING_KEY` | required |");
+  t.match(programs, "| `--listen <host:port>` | `ZOPP_KEYRING_LISTEN` | `127.0.0.1:8443` |");
+  t.match(programs, "| `--seed <file>` |  | required | file to write the seed to");
+});
+
+t.test("the reference of metrics has types and labels, and nothing of Node's that differs by platform", async (t) => {
+  const metrics = text("docs/reference/metrics.md");
+  t.match(metrics, "| `zopp_open_total` | counter | `result` |");
+  t.match(metrics, "| `zopp_keyring_log_size` | gauge |  |");
+  t.notMatch(metrics, /`(?:process|nodejs)_\w+`/);
+});
+
+t.test("the reference of resources has lists, maps, limits and the rules of the schema", async (t) => {
+  const crds = text("docs/reference/crds.md");
+  t.match(crds, "| `spec.data{}.sealed` | string | at least 184 characters, at most 91660 characters,");
+  t.match(crds, "| `spec.environments[].approvals.required` (required) | integer | from 1, to 32 |");
+  t.match(crds, "| `spec.data{}` | an entry is either sealed or retired |");
+  t.match(crds, "| `spec.target.deletionPolicy` | `Delete`, `Retain` |");
+});
+
+t.test("only what stands between the marks of a page is generated; a page without them is an error", async (t) => {
+  const page = "# By hand\n<!-- generated: from here -->\nold\n<!-- generated: to here -->\nmore\n";
+  const made = withReasons(page);
+  t.ok(made.startsWith("# By hand\n<!-- generated: from here -->\n"));
+  t.ok(made.endsWith("<!-- generated: to here -->\nmore\n"));
+  t.notMatch(made, "\nold\n");
+  t.throws(() => withReasons("# By hand\n"), { message: /has no marks/ });
+});
+
+t.test("a cell with a pipe or a line end stays one cell", async (t) => {
+  t.equal(table(["a"], [["x|y\n  z"]]), "| a |\n| --- |\n| x\\|y z |\n");
+});
