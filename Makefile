@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bundle test lint demo bench gen clean cluster-up cluster-down cluster-exec images
+.PHONY: help setup build bundle test lint demo bench gen docs clean cluster-up cluster-down cluster-exec images
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -32,6 +32,9 @@ bench: build bundle ## measure bundles per second and memory
 
 gen: build ## write the generated files again
 	@node --enable-source-maps dist/hack/gen.js
+
+docs: build ## make the documents a static site in build/site
+	@node --enable-source-maps dist/hack/docs/site.js
 
 CLUSTER = node --enable-source-maps dist/hack/cluster/main.js
 
