@@ -1,6 +1,7 @@
 import t from "tap";
 import { COMMANDS } from "../../cli/table.js";
 import { ERRORS } from "../../crds/errors.js";
+import { readPages } from "./pages.js";
 import { referencePages, withReasons } from "./reference.js";
 import { table } from "./table.js";
 
@@ -59,4 +60,13 @@ t.test("only what stands between the marks of a page is generated; a page withou
 
 t.test("a cell with a pipe or a line end stays one cell", async (t) => {
   t.equal(table(["a"], [["x|y\n  z"]]), "| a |\n| --- |\n| x\\|y z |\n");
+});
+
+t.test("every metric that the guides name is one that the processes have", async (t) => {
+  const guides = readPages().filter(({ path }) => path.startsWith("docs/") && !path.startsWith("docs/reference/"));
+  const named = guides.flatMap(({ tokens }) =>
+    [...JSON.stringify(tokens).matchAll(/\b(?:zopp|workqueue|controller_runtime|rest_client)_[a-z_]+\b/g)].map(String),
+  );
+  t.ok(named.length > 5);
+  for (const name of new Set(named)) t.match(text("docs/reference/metrics.md"), `| \`${name}\` |`, name);
 });

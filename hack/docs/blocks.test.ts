@@ -1,0 +1,75 @@
+import t from "tap";
+import { runBlocks } from "./blocks.js";
+import { commandBlocksOf, readPage, readPages, worldOf } from "./pages.js";
+import { IN_ITS_PLACE } from "./stand-ins.js";
+
+const pages = readPages().filter((page) => commandBlocksOf(page).length > 0);
+const isRun = (world: string | undefined) => world === "files" || world === "control-plane";
+
+t.test("every block of commands in the documents is run, or says why not", async (t) => {
+  const reasons = new Set<string>();
+  for (const page of pages) {
+    const world = worldOf(page);
+    for (const { text, notRun, inItsPlace } of commandBlocksOf(page)) {
+      const [first = ""] = text.split("\n");
+      t.ok(isRun(world) || world === "demo" || notRun !== undefined, `${page.path}: ${notRun ?? "run"}: ${first}`);
+      if (inItsPlace !== undefined) t.ok(Object.hasOwn(IN_ITS_PLACE, inItsPlace), inItsPlace);
+      if (notRun !== undefined) reasons.add(notRun);
+    }
+  }
+  t.comment(`not run:\n${[...reasons].sort().join("\n")}`);
+});
+
+for (const page of pages.filter((page) => isRun(worldOf(page)))) {
+  t.test(`the commands of ${page.path} do what it says`, async (t) => {
+    const wanted = commandBlocksOf(page).filter(({ notRun }) => notRun === undefined).length;
+    t.equal(await runBlocks(page), wanted);
+  });
+}
+
+t.test("a block that fails, and a transcript that shows what was not printed, are found", async (t) => {
+  const page = (block: string) => readPage("a.md", `<!-- world: files -->\n\n${block}\n`);
+  const sh = (text: string) => page(`\`\`\`sh\n${text}\n\`\`\``);
+  const transcript = (text: string) => page(`\`\`\`console\n${text}\n\`\`\``);
+  t.equal(
+    await runBlocks(page("```sh\nA=1\nmkdir b && cd b\n```\n\n```sh\ntest $A = 1 && test $(basename $PWD) = b\n```")),
+    2,
+  );
+  await t.rejects(runBlocks(sh("false\ntrue")), { message: /these commands failed/ });
+  await t.rejects(runBlocks(sh("false | cat")), { message: /these commands failed/ });
+  await t.rejects(runBlocks(sh("echo $UNFINISHED 'quote\n")), { message: /these commands failed/ });
+  await t.rejects(runBlocks(sh("zopp frobnicate")), { message: /unknown command/ });
+  t.equal(await runBlocks(transcript("$ echo one \\\n  two\none two\n$ cat\n$ echo 3\n3")), 1);
+  await t.rejects(runBlocks(transcript("$ echo one\ntwo")), { message: /this was not printed: two/ });
+});
+
+t.test("the mark before a block says why it is not run, and what happens in its place", async (t) => {
+  const text = `<!-- not run: a reason; in its place: something -->
+\`\`\`sh
+one
+\`\`\`
+
+<!-- not run: another -->
+
+- a list
+  <!-- not run: in a list -->
+  \`\`\`console
+  $ two
+  \`\`\`
+
+<!-- not run: too far -->
+words
+\`\`\`bash
+three
+\`\`\`
+`;
+  const found = commandBlocksOf(readPage("a.md", text));
+  t.same(
+    found.map(({ notRun, inItsPlace }) => ({ notRun, inItsPlace })),
+    [
+      { notRun: "a reason", inItsPlace: "something" },
+      { notRun: "in a list", inItsPlace: undefined },
+      { notRun: undefined, inItsPlace: undefined },
+    ],
+  );
+});

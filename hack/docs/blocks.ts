@@ -1,0 +1,52 @@
+// Owns running the blocks of one page, in their order, in the world that the page asks for.
+// Does not own the pages, nor the processes (demo/stage.ts).
+import { mkdirSync } from "node:fs";
+import { ALICE, Stage } from "../demo/stage.js";
+import { firstNotPlayed, masked } from "../demo/transcript.js";
+import { type Block, commandBlocksOf, type Page, worldOf } from "./pages.js";
+import { IN_ITS_PLACE } from "./stand-ins.js";
+import { Terminal } from "./terminal.js";
+
+/** Runs every block that is to be run; throws for the first that fails or shows what was not printed. */
+export async function runBlocks(page: Page): Promise<number> {
+  const stage = new Stage();
+  try {
+    if (worldOf(page) === "control-plane") await stage.startControlPlane(() => undefined);
+    mkdirSync(stage.path(ALICE), { recursive: true });
+    const terminal = new Terminal({ folder: stage.path(ALICE), env: stage.environment(ALICE.person) });
+    try {
+      return await runAll(page, { stage, terminal });
+    } finally {
+      await terminal.close();
+    }
+  } finally {
+    await stage.stop();
+  }
+}
+
+async function runAll(page: Page, on: { readonly stage: Stage; readonly terminal: Terminal }): Promise<number> {
+  let ran = 0;
+  for (const block of commandBlocksOf(page)) {
+    if (block.inItsPlace !== undefined) await IN_ITS_PLACE[block.inItsPlace]?.(on);
+    if (block.notRun !== undefined) continue;
+    await runBlock(block, on.terminal);
+    ran += 1;
+  }
+  return ran;
+}
+
+async function runBlock({ language, text }: Block, terminal: Terminal): Promise<void> {
+  if (language !== "console") {
+    await terminal.type(text);
+    return;
+  }
+  let played = "";
+  for (const command of commandsOf(text)) played += `$ ${command}\n${await terminal.type(command)}\n`;
+  const missing = firstNotPlayed(masked(text), masked(played));
+  if (missing !== undefined) throw new Error(`this was not printed: ${missing}\nbut this:\n${played}`);
+}
+
+/** The command lines of a transcript, with the lines that go on after a backslash. */
+export function commandsOf(transcript: string): readonly string[] {
+  return [...transcript.matchAll(/^\$ ((?:.*\\\n)*.*)$/gm)].map(([, command = ""]) => command);
+}
