@@ -26,13 +26,13 @@ export function deadLinks(pages: readonly Page[], root: string = packageRoot()):
   const anchors = new Map(pages.map((page) => [page.path, new Set(headingsOf(page).map(({ id }) => id))]));
   return pages.flatMap((page) =>
     linksOf(page)
-      .filter((href) => {
+      .filter(({ href }) => {
         const target = targetOf(page, href);
         if (target === undefined) return false;
         const { path, anchor } = target;
         const isThere = anchors.has(path) || (!path.startsWith("..") && existsSync(join(root, path)));
         return !isThere || (anchor !== undefined && anchors.get(path)?.has(anchor) !== true);
       })
-      .map((href) => `${page.path}: ${href}`),
+      .map(({ href }) => `${page.path}: ${href}`),
   );
 }

@@ -23,6 +23,12 @@ export interface Heading {
   readonly id: string;
 }
 
+/** A link or a picture. */
+export interface Link {
+  readonly href: string;
+  readonly text: string;
+}
+
 /** A fenced block. */
 export interface Block {
   readonly language: string;
@@ -60,11 +66,13 @@ export function headingsOf({ tokens }: Page): readonly Heading[] {
   });
 }
 
-/** The targets of all links and pictures of a page. */
-export function linksOf(page: Page): readonly string[] {
-  return everyToken(page).flatMap((token) =>
-    token.type === "link" || token.type === "image" ? [(token as Tokens.Link).href] : [],
-  );
+/** All links and pictures of a page. */
+export function linksOf(page: Pick<Page, "tokens">): readonly Link[] {
+  return everyToken(page).flatMap((token) => {
+    if (token.type !== "link" && token.type !== "image") return [];
+    const { href, text } = token as Tokens.Link;
+    return [{ href, text }];
+  });
 }
 
 /** What the page says that its blocks need; undefined where it says nothing. */
@@ -86,7 +94,7 @@ export function commandBlocksOf(page: Page): readonly Block[] {
 }
 
 /** All tokens of a page in its order, with those inside lists, tables and lines. */
-function everyToken({ tokens }: Page): readonly Token[] {
+function everyToken({ tokens }: Pick<Page, "tokens">): readonly Token[] {
   const found: Token[] = [];
   void walkTokens([...tokens], (token) => {
     found.push(token);

@@ -25,8 +25,10 @@ nav { padding: 1.5rem 0; font-size: 0.9rem; align-self: start; position: sticky;
 nav p { font-weight: 700; font-size: 1.1rem; margin: 0 0 1rem; }
 nav h2 { font-size: 0.8rem; margin: 1rem 0 0.25rem; color: var(--quiet); border: 0; }
 nav ul { list-style: none; margin: 0; padding: 0; }
-nav li { font-size: 0; }
-nav li a { display: block; padding: 0.1rem 0; font-size: 0.9rem; }
+nav li a { display: block; padding: 0.1rem 0; }
+nav a[aria-current] { color: var(--text); font-weight: 600; }
+.skip { position: absolute; left: -100rem; }
+.skip:focus { left: 1rem; top: 1rem; }
 main { padding: 1rem 0 4rem; }
 a { color: var(--link); text-underline-offset: 0.15em; }
 nav a { text-decoration: none; }

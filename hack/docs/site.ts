@@ -4,10 +4,10 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import GithubSlugger from "github-slugger";
-import { Marked, type Token, type Tokens } from "marked";
+import { Marked, type Tokens } from "marked";
 import { packageRoot } from "../package-root.js";
 import { deadLinks, targetOf } from "./links.js";
-import { headingsOf, type Page, readPages } from "./pages.js";
+import { headingsOf, linksOf, type Page, readPages } from "./pages.js";
 import { STYLE } from "./site.style.js";
 
 const INDEX = "docs/index.md";
@@ -41,7 +41,6 @@ function fileOf(path: string): string {
 function html(page: Page, { pages, index }: Site): string {
   const [title] = headingsOf(page);
   const way = (file: string) => posix.relative(posix.dirname(fileOf(page.path)), file);
-  const navigation = index.tokens.filter(({ type }) => type === "list" || type === "heading").slice(1);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -51,45 +50,58 @@ function html(page: Page, { pages, index }: Site): string {
 <link rel="stylesheet" href="${way("style.css")}">
 </head>
 <body>
+<a class="skip" href="#main">To the text</a>
 <nav>
 <p><a href="${way(fileOf(INDEX))}">zopp</a></p>
-${render(navigation, { from: index, at: page, pages, hasAnchors: false })}</nav>
-<main>
-${render(page.tokens, { from: page, at: page, pages, hasAnchors: true })}</main>
+${navigation(page, { pages, index })}</nav>
+<main id="main">
+${render(page, pages)}</main>
 </body>
 </html>
 `;
 }
 
-interface Rendering {
-  /** The page that the links were written in. */
-  readonly from: Page;
-  /** The page that they are shown on. */
-  readonly at: Page;
-  readonly pages: readonly Page[];
-  readonly hasAnchors: boolean;
+/** The links of the front page below its headings, the page that is shown being marked. */
+function navigation(at: Page, { pages, index }: Site): string {
+  const start = index.tokens.findIndex((token) => token.type === "heading" && (token as Tokens.Heading).depth === 2);
+  const parts = index.tokens.slice(start < 0 ? index.tokens.length : start).map((token) => {
+    if (token.type === "heading") return `<h2>${escaped((token as Tokens.Heading).text)}</h2>\n`;
+    const links = linksOf({ tokens: [token] }).map(({ href, text }) => {
+      const current = targetOf(index, href)?.path === at.path ? ' aria-current="page"' : "";
+      return `<li><a href="${escaped(hrefOf(href, { from: index, at, pages }) ?? "")}"${current}>${escaped(text)}</a></li>\n`;
+    });
+    return links.length === 0 ? "" : `<ul>\n${links.join("")}</ul>\n`;
+  });
+  return parts.join("");
 }
 
-function render(tokens: readonly Token[], { from, at, pages, hasAnchors }: Rendering): string {
+function render(page: Page, pages: readonly Page[]): string {
   const slugger = new GithubSlugger();
   const marked = new Marked({
     renderer: {
-      heading({ tokens: inside, depth, text }: Tokens.Heading) {
-        const id = hasAnchors ? ` id="${slugger.slug(text)}"` : "";
-        return `<h${depth}${id}>${this.parser.parseInline(inside)}</h${depth}>\n`;
+      heading({ tokens, depth, text }: Tokens.Heading) {
+        return `<h${depth} id="${slugger.slug(text)}">${this.parser.parseInline(tokens)}</h${depth}>\n`;
       },
-      link({ href, tokens: inside }: Tokens.Link) {
-        const text = this.parser.parseInline(inside);
-        const to = hrefOf(href, { from, at, pages });
+      link({ href, tokens }: Tokens.Link) {
+        const text = this.parser.parseInline(tokens);
+        const to = hrefOf(href, { from: page, at: page, pages });
         return to === undefined ? text : `<a href="${escaped(to)}">${text}</a>`;
       },
     },
   });
-  return marked.parser([...tokens]);
+  return marked.parser([...page.tokens]);
+}
+
+interface Leading {
+  /** The page that the link was written in. */
+  readonly from: Page;
+  /** The page that it is shown on. */
+  readonly at: Page;
+  readonly pages: readonly Page[];
 }
 
 /** What a link is on the site; undefined for files of the checkout that are no pages. */
-function hrefOf(href: string, { from, at, pages }: Omit<Rendering, "hasAnchors">): string | undefined {
+function hrefOf(href: string, { from, at, pages }: Leading): string | undefined {
   const target = targetOf(from, href);
   if (target === undefined) return href;
   if (!pages.some(({ path }) => path === target.path)) return undefined;
