@@ -88,7 +88,7 @@ for (const [what, [values, sentence]] of Object.entries(REFUSED)) {
 }
 
 t.test("a release in kube-system is refused", { skip }, async (t) => {
-  const { code, stderr } = await runHelm(helm, ["template", "zopp"], MODES.sidecar, "kube-system");
+  const { code, stderr } = await runHelm(helm, ["template", "zopp"], MODES.sidecar, { namespace: "kube-system" });
   t.not(code, 0);
   t.match(stderr, /the release's namespace is kube-system: install the chart in a namespace of its own/);
 });

@@ -44,22 +44,29 @@ export function example(name: "small" | "hardened" | "all-namespaces"): Values {
   return parse(readFileSync(join(CHART, "ci", `${name}.yaml`), "utf8")) as Values;
 }
 
+/** How Helm is run. */
+export interface HelmOptions {
+  readonly namespace?: string;
+  /** The chart's folder; false for a command that takes no chart and no values. */
+  readonly chart?: string | false;
+  readonly kubeconfig?: string;
+}
+
 /** Runs Helm with values in a file: `lint`, `template zopp`, … in a home of its own. */
 export async function runHelm(
   helm: string,
   args: readonly string[],
   values: Values,
-  namespace = SYSTEM,
+  { namespace = SYSTEM, chart = CHART, kubeconfig = "" }: HelmOptions = {},
 ): Promise<HelmResult> {
   const home = mkdtempSync(join(tmpdir(), "zopp-helm-"));
   const file = join(home, "values.yaml");
   writeFileSync(file, JSON.stringify(values));
   try {
-    const all = [...args, CHART, "--values", file, "--namespace", namespace];
-    const child = spawn(helm, all, {
-      env: { PATH: process.env["PATH"], HOME: home },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const all = [...args, ...(chart === false ? [] : [chart, "--values", file]), "--namespace", namespace];
+    // its own home, so that no cache or setting of the person is read or written
+    const env = { PATH: process.env["PATH"], HOME: home, KUBECONFIG: kubeconfig };
+    const child = spawn(helm, all, { env, stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
