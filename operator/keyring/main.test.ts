@@ -65,7 +65,11 @@ for (const [value, expected] of Object.entries({ false: 2, "0": 2, "": 2, maybe:
   t.test(`the variable of first use that says ${JSON.stringify(value)} means what it says`, async (t) => {
     const args = [...SERVE, "--seed", join(t.testdir(), "none")];
     const env = { ZOPP_KEYRING_FIRST_USE: value };
-    t.equal(await new Child({ name: "keyring", main: MAIN, args, env }).stopped(), expected, "4: only the seed is missing");
+    t.equal(
+      await new Child({ name: "keyring", main: MAIN, args, env }).stopped(),
+      expected,
+      "4: only the seed is missing",
+    );
   });
 }
 
