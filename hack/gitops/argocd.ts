@@ -38,6 +38,7 @@ export interface Application extends KubeObject {
     readonly operationState?: {
       readonly phase: string;
       readonly message?: string;
+      readonly retryCount?: number;
       readonly syncResult?: { readonly revision: string; readonly resources?: readonly SyncResult[] };
     };
     readonly history?: readonly unknown[];
@@ -104,8 +105,6 @@ async function startParts({ processes, folder, programs, kubeconfig }: Site): Pr
     TMPDIR: join(folder, "tmp"),
     ARGOCD_FAKE_IN_CLUSTER: "true",
     ARGOCD_GPG_ENABLED: "false",
-    // No pause between waves: the health script does not take an older status for the present one.
-    ARGOCD_SYNC_WAVE_DELAY: "0",
     ARGOCD_GNUPGHOME: join(folder, "gpg"),
     ARGOCD_TLS_DATA_PATH: join(folder, "tls"),
     ARGOCD_SSH_DATA_PATH: join(folder, "ssh"),

@@ -1,6 +1,7 @@
 // Flux's own kustomize-controller applies examples/gitops/flux from Alice's commits; real operator, real keyring.
 import t from "tap";
 import { readyOf } from "../../operator/kube/conditions.js";
+import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { bundle, Checkout, ENVIRONMENT, secret, WORKSPACE } from "./checkout.js";
 import { exampleKustomization, startFlux } from "./flux.js";
@@ -16,7 +17,6 @@ if (why !== null) {
 }
 
 t.setTimeout(300_000);
-const MANIFEST = "zopp/shop-prod/api.yaml";
 const APPS = {
   ...exampleKustomization("bundles").spec,
   path: "./apps",
@@ -96,11 +96,19 @@ t.test("a bundle is not ready for Flux before the operator has made its Secret",
   await checkout.holds("web", { TOKEN: "x" });
 });
 
+t.test("a bundle that Flux moves to another namespace is refused there", async () => {
+  const { healthCheckExprs: _, ...spec } = exampleKustomization("bundles").spec;
+  const moving = { ...spec, targetNamespace: "default", wait: false };
+  await flux.apply({ metadata: { name: "moved", namespace: "flux-system" }, spec: moving });
+  await checkout.becomes("PlaceMismatch", [ZOPP_SECRETS, { namespace: "default", name: "api" }]);
+  await checkout.run("kubectl delete kustomization moved -n flux-system");
+});
+
 t.test(
   "a pull request with a bad signature is refused and told; the last good Secret stays, other bundles follow",
   async (t) => {
     const before = await checkout.holds("api", { PASSWORD: "one", USER: "app" });
-    checkout.edit(MANIFEST, (text) => text.replace(/(PASSWORD:\n +version: \d+)\d/, "$17"));
+    checkout.forge("api", "PASSWORD");
     await checkout.run("printf y | zopp set shop-prod/web TOKEN");
     await checkout.commit("A good value and a forged one");
     t.match(await checkout.run("zopp verify || true"), /SignatureInvalid/, "zopp verify finds it before it is merged");
@@ -115,6 +123,7 @@ t.test(
 
 t.test("its revert heals what was refused, and is refused where a good value would go back", async (t) => {
   await checkout.revert();
+  t.match(await checkout.run("zopp verify --base HEAD~1 || true"), /RollbackRefused/, "zopp verify finds it as well");
   t.match(await delivered("HealthCheckFailed"), "[ZoppSecret/shop-prod/web status: 'Failed']");
   await checkout.becomes("Synced", bundle("api"));
   const { message } = await checkout.becomes("RollbackRefused", bundle("web"));
