@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bundle test lint demo bench gen docs clean cluster-up cluster-down cluster-exec images
+.PHONY: help setup build bundle test lint demo bench gen docs clean cluster-up cluster-down cluster-exec images release
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -26,6 +26,9 @@ bundle: setup ## bundle the programs with the packages they use, into build/bund
 
 images: build ## build the three images, without a registry, into build/images/
 	@node --enable-source-maps dist/hack/images/main.js
+
+release: images ## everything of this version, with checksums, into build/release/; TAG=v… and RELEASE_URL=… for a real one
+	@node --enable-source-maps dist/hack/release/main.js
 
 bench: build bundle ## measure bundles per second and memory
 	@node --enable-source-maps dist/hack/bench/main.js
