@@ -69,8 +69,7 @@ export async function ingredients({
 }
 
 /**
- * Starts a cluster in about five seconds. It ends with `stop()`, and in any case with this process, however it dies; empty
- * control groups may then remain.
+ * Starts a cluster in about five seconds. It ends with `stop()`, and in any case with this process, however it dies.
  *
  * @throws Error where no cluster can run; when a program does not get ready, with the last lines it wrote.
  */
@@ -108,8 +107,9 @@ class Start {
     this.#folder = folder;
     this.#programs = programs;
     this.#more = more;
-    this.#group = newProcessGroup(folder);
-    this.#place = { folder, init: 0, groups: hierarchies().map((one) => join(one.folder, basename(folder))) };
+    const groups = hierarchies().map((one) => join(one.folder, basename(folder)));
+    this.#group = newProcessGroup(folder, groups);
+    this.#place = { folder, init: 0, groups };
   }
 
   /** Makes the namespaces, with the first process in them. */

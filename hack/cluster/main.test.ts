@@ -171,10 +171,11 @@ t.test("what a crash left is cleared away", { skip }, async (t) => {
   const desk = new Desk(t);
   t.equal(await desk.run(["up"]).exit, 0);
 
-  await t.test("by down, which says so, where the keeper was killed: its processes had ended with it", async (t) => {
+  await t.test("by down, which says so, where the keeper was killed: all of it had ended with it", async (t) => {
     t.ok(desk.note());
     process.kill(desk.left("default").pid, "SIGKILL");
-    await eventually(() => desk.processes().length === 0, { message: "its processes have ended" });
+    await eventually(() => desk.processes().length === 0, { timeoutMs: 30_000, message: "its processes have ended" });
+    t.strictSame([...desk.remains(), ...readdirSync(desk.temporary)], [], "with its control groups and its folder");
     const down = desk.run(["down"]);
     t.equal(await down.exit, 0, down.err());
     t.match(down.err(), /default had crashed/);

@@ -40,17 +40,24 @@ while read -r what pid; do
 done
 for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
 rm -rf -- "$1" || { sleep 1; rm -rf -- "$1"; }
+shift
+for group; do
+  for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + || sleep 0.5
+  done
+done
 `;
 
 /**
  * Makes a group of processes that end with this process, even when it is killed with SIGKILL.
  *
  * @param folder the group's own folder: working directory, logs; removed when the group ends.
+ * @param controlGroups folders of control groups that the processes are in: removed once they are empty.
  */
-export function newProcessGroup(folder: string): ProcessGroup {
-  const watchdog = spawn("/bin/sh", ["-c", WATCHDOG, "zopp-watchdog", folder], {
+export function newProcessGroup(folder: string, controlGroups: readonly string[] = []): ProcessGroup {
+  const watchdog = spawn("/bin/sh", ["-c", WATCHDOG, "zopp-watchdog", folder, ...controlGroups], {
     cwd: "/",
-    // It needs `rm` and `sleep`, whatever PATH this process was given.
+    // It needs `rm`, `find` and `sleep`, whatever PATH this process was given.
     env: { PATH: "/usr/bin:/bin" },
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
