@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build bundle test lint demo bench gen docs clean cluster-up cluster-down cluster-exec images release
+.PHONY: help setup build test e2e lint demo bundle images release bench gen docs cluster-up cluster-down cluster-exec clean
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -14,6 +14,9 @@ build: setup ## compile to dist/
 
 test: build ## run every test, or those of FILES="crds/crypto/jcs.test.ts …"
 	@node --enable-source-maps dist/hack/test.js $(FILES)
+
+e2e: images ## install the chart on a real one-node cluster and live through everything there
+	@node --enable-source-maps dist/hack/test.js --e2e
 
 lint: setup ## check formatting, imports, sizes and types
 	@node node_modules/@biomejs/biome/bin/biome check --error-on-warnings && node node_modules/typescript/bin/tsc -p . --noEmit
