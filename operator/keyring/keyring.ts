@@ -1,14 +1,16 @@
 // A keyring put together: memory, policy, log, enrolments and the calls that they answer.
 // Sockets are server.ts; flags, signals and probes are main.ts.
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import type { Identity } from "../../crds/crypto/identity.js";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
-import { ZoppError } from "../../crds/errors.js";
+import { type ErrorCode, ZoppError } from "../../crds/errors.js";
 import { clusterFingerprint } from "../../crds/fingerprint.js";
 import { hasEnded, versionAt } from "../../crds/policy/versions.js";
 import { Keyring as KeyringService } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import { VERSION } from "../../crds/version.js";
+import { type BackoffLimits, backoffMs } from "../kube/backoff.js";
 import type { ApiClient } from "../kube/client.js";
 import { Informer } from "../kube/informer.js";
 import type { Log } from "../kube/observe.js";
@@ -35,6 +37,9 @@ const REVIEW_MS = 30_000;
 const FOLD_RECORDS = 256;
 /** Refusals that were recorded are remembered up to this many; then some are recorded twice. */
 const MAX_REFUSALS = 10_000;
+
+const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(["ApiUnreachable", "Overloaded"]);
+const RETRY: BackoffLimits = { firstMs: 250, capMs: 5_000 };
 
 /** What a keyring is started with. */
 export interface KeyringOptions {
@@ -74,7 +79,7 @@ export class Keyring {
   /** Reads the memory back, records the start, publishes the keys and begins to follow policy. Throws LogBroken, Api*. */
   async begin(onForked: (error: ZoppError) => void): Promise<void> {
     const { client, namespace, identity } = this.#options;
-    const memory = await this.#store.load(() => `${versionAt(new Date())}-${randomBytes(8).toString("hex")}`);
+    const memory = await this.#remember();
     const log = this.#openLog(memory);
     log.on("forked", onForked);
     this.#folded = memory.folded;
@@ -140,6 +145,19 @@ export class Keyring {
     await this.#reviewing;
     await this.#parts?.log.close();
     await this.#foldIfDue();
+  }
+
+  /** Waits for an API server that does not answer: a container that ends for it is started again later and later. */
+  async #remember(): Promise<Remembered> {
+    for (let failures = 1; ; failures++) {
+      try {
+        return await this.#store.load(() => `${versionAt(new Date())}-${randomBytes(8).toString("hex")}`);
+      } catch (err) {
+        if (!(err instanceof ZoppError && NO_ANSWER.has(err.code))) throw err;
+        this.#options.log.warn({ err }, "cannot read the log yet; trying again");
+        await sleep(backoffMs(failures, RETRY));
+      }
+    }
   }
 
   #openLog(memory: Remembered): AuditLog {

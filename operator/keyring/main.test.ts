@@ -215,6 +215,22 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
     t.ok(await eventually(async () => (await open(secret)).ok, { timeoutMs: 30_000 }));
   });
 
+  await t.test("one that starts while the API server is away waits for it, and can be ended", async (t) => {
+    await bed.keyring.stop();
+    await bed.controlPlane.stopApiServer();
+    const waits = () => eventually(() => bed.keyring.lines.some((line) => line.includes("cannot read the log yet")));
+    const ended = t.rejects(bed.startKeyring(), /keyring has ended/);
+    await waits();
+    t.equal((await fetch(`http://127.0.0.1:${bed.ports.keyringHealth}/startz`)).status, 503);
+    t.equal(await bed.keyring.stop(), 0);
+    await ended;
+    const started = bed.startKeyring();
+    await waits();
+    await bed.controlPlane.startApiServer();
+    await started;
+    await bed.keyring.healthy(bed.ports.keyringHealth);
+  });
+
   await t.test("deleting a bundle takes nothing from the ledger", async (t) => {
     const secret = bed.seal({ A: "x", B: "y" }, { name: "deleted" });
     await bed.applyBundle(secret);
