@@ -38,7 +38,6 @@ export interface Application extends KubeObject {
     readonly operationState?: {
       readonly phase: string;
       readonly message?: string;
-      readonly retryCount?: number;
       readonly syncResult?: { readonly revision: string; readonly resources?: readonly SyncResult[] };
     };
     readonly history?: readonly unknown[];

@@ -16,7 +16,7 @@ if (why !== null) {
   process.exit();
 }
 
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 const APPS = {
   ...exampleKustomization("bundles").spec,
   path: "./apps",
