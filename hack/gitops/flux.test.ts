@@ -96,12 +96,16 @@ t.test("a bundle is not ready for Flux before the operator has made its Secret",
   await checkout.holds("web", { TOKEN: "x" });
 });
 
-t.test("a bundle that Flux moves to another namespace is refused there", async () => {
+t.test("a bundle that Flux moves or renames is refused there", async () => {
   const { healthCheckExprs: _, ...spec } = exampleKustomization("bundles").spec;
-  const moving = { ...spec, targetNamespace: "default", wait: false };
-  await flux.apply({ metadata: { name: "moved", namespace: "flux-system" }, spec: moving });
-  await checkout.becomes("PlaceMismatch", [ZOPP_SECRETS, { namespace: "default", name: "api" }]);
-  await checkout.run("kubectl delete kustomization moved -n flux-system");
+  const changes = { moved: { targetNamespace: "default" }, renamed: { namePrefix: "eu-" } };
+  for (const [name, change] of Object.entries(changes)) {
+    const metadata = { name, namespace: "flux-system" };
+    await flux.apply({ metadata, spec: { ...spec, ...change, wait: false } });
+  }
+  await checkout.becomes("NamespaceNotAllowed", [ZOPP_SECRETS, { namespace: "default", name: "api" }]);
+  await checkout.becomes("PlaceMismatch", bundle("eu-api"));
+  await checkout.run("kubectl delete kustomization moved renamed -n flux-system");
 });
 
 t.test(
