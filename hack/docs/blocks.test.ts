@@ -1,7 +1,8 @@
 import t from "tap";
-import { runBlocks } from "./blocks.js";
+import { runBlocks, runOnNode } from "./blocks.js";
 import { commandBlocksOf, readPage, readPages, worldOf } from "./pages.js";
 import { IN_ITS_PLACE } from "./stand-ins.js";
+import { Terminal } from "./terminal.js";
 
 const pages = readPages().filter((page) => commandBlocksOf(page).length > 0);
 const isRun = (world: string | undefined) => world === "files" || world === "control-plane";
@@ -41,6 +42,16 @@ t.test("a block that fails, and a transcript that shows what was not printed, ar
   await t.rejects(runBlocks(sh("zopp frobnicate")), { message: /unknown command/ });
   t.equal(await runBlocks(transcript("$ echo one \\\n  two\none two\n$ cat\n$ echo 3\n3")), 1);
   await t.rejects(runBlocks(transcript("$ echo one\ntwo")), { message: /this was not printed: two/ });
+});
+
+t.test("on a real node what is left to make e2e is run too, in whatever the shell is started within", async (t) => {
+  const env = { PATH: process.env["PATH"] ?? "", A: "outside" };
+  const terminal = new Terminal({ folder: t.testdir(), env, within: ["env", "A=inside"] });
+  t.teardown(() => terminal.close());
+  const block = (mark: string, text: string) => `<!-- not run: ${mark} -->\n\`\`\`sh\n${text}\n\`\`\`\n\n`;
+  const page =
+    block("run by make e2e; in its place: something", "test $A = inside; B=1") + block("another reason", "false");
+  t.equal(await runOnNode(readPage("a.md", `${page}\`\`\`sh\ntest $B = 1\n\`\`\`\n`), terminal), 2);
 });
 
 t.test("the mark before a block says why it is not run, and what happens in its place", async (t) => {

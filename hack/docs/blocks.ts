@@ -7,6 +7,9 @@ import { type Block, commandBlocksOf, type Page, worldOf } from "./pages.js";
 import { IN_ITS_PLACE } from "./stand-ins.js";
 import { Terminal } from "./terminal.js";
 
+/** The reason of blocks that need the chart on a real node. */
+export const ON_A_NODE = "run by make e2e";
+
 /** Runs every block that is to be run; throws for the first that fails or shows what was not printed. */
 export async function runBlocks(page: Page): Promise<number> {
   const stage = new Stage();
@@ -22,6 +25,13 @@ export async function runBlocks(page: Page): Promise<number> {
   } finally {
     await stage.stop();
   }
+}
+
+/** Runs a page's blocks on a real node, also those that are left to `make e2e`: what stands in their place elsewhere is not done. */
+export async function runOnNode(page: Page, terminal: Terminal): Promise<number> {
+  const blocks = commandBlocksOf(page).filter(({ notRun }) => notRun === undefined || notRun === ON_A_NODE);
+  for (const block of blocks) await runBlock(block, terminal);
+  return blocks.length;
 }
 
 async function runAll(page: Page, on: { readonly stage: Stage; readonly terminal: Terminal }): Promise<number> {

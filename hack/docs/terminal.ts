@@ -11,6 +11,14 @@ const STEP_MS = 120_000;
 /** tap lets every process count what it covers, which makes a passphrase take ten times as long. */
 const BEGIN = "unset NODE_OPTIONS NODE_V8_COVERAGE\nset -eo pipefail\nexec 2>&1\n";
 
+/** Where commands are typed. */
+export interface TerminalOptions {
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** A command that runs the one after it elsewhere, such as `node dist/hack/cluster/main.js exec --`. */
+  readonly within?: readonly string[];
+}
+
 /** A shell: variables and the folder stay from step to step. It ends at the first command that fails. Live until `close()`. */
 export class Terminal {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
@@ -18,8 +26,9 @@ export class Terminal {
   #text = "";
   #told: () => void = () => undefined;
 
-  constructor({ folder, env }: { readonly folder: string; readonly env: Readonly<Record<string, string>> }) {
-    this.#process = spawn("bash", ["-s"], { cwd: folder, env, stdio: ["pipe", "pipe", "inherit"] });
+  constructor({ folder, env, within = [] }: TerminalOptions) {
+    const [program = "bash", ...args] = [...within, "bash", "-s"];
+    this.#process = spawn(program, args, { cwd: folder, env, stdio: ["pipe", "pipe", "inherit"] });
     this.#process.stdout.setEncoding("utf8").on("data", (part: string) => {
       this.#text += part;
       if (this.#text.includes(MARK)) this.#told();
