@@ -98,6 +98,25 @@ t.test("an immutable Secret stays, until somebody deletes it", async (t) => {
   t.strictSame((await bed.secret("fixed")).data, { A: "two" });
 });
 
+t.test("a Secret of somebody else's that is immutable is taken over with the values that it has", async (t) => {
+  await kubectl("create", "secret", "generic", "settled", "--from-literal=A=one");
+  await kubectl("patch", "secret", "settled", "--patch", '{"immutable":true}');
+  await kubectl("annotate", "secret", "settled", "zopp.dev/adopt=settled");
+  const before = await bed.secret("settled");
+  const sealed = bed.seal({ A: "two" }, { name: "settled", target: { immutable: true } });
+  await bed.applyBundle(sealed);
+  await bed.settled("TargetImmutable", "settled");
+  await bed.applyBundle(withValue(sealed, "A", "one", bed.writing()));
+  await bed.settled("Synced", "settled");
+  const { metadata, data } = await bed.secret("settled");
+  t.equal(metadata.uid, before.metadata.uid);
+  t.strictSame(data, { A: "one" });
+  t.strictSame(
+    metadata.ownerReferences?.map(({ kind }) => kind),
+    ["ZoppSecret"],
+  );
+});
+
 t.test("the type of a Secret does not change under its users", async (t) => {
   const sealed = bed.seal({ A: "one" }, { name: "typed" });
   await bed.applyBundle(sealed);
