@@ -1,6 +1,6 @@
 // Both processes, with the accounts that the chart makes for them and no other rights, go through a bundle's whole life in
 // each mode; and the API server's audit log says that they used every right they have.
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ZoppLedger } from "../../crds/types.gen.js";
@@ -9,9 +9,10 @@ import { eventually } from "../eventually.js";
 import { withValue } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { kubectlOf, quiet } from "../testbed.look.js";
-import { MODES, type Rendered, render, SYSTEM } from "./chart.js";
+import { MODES, render, SYSTEM } from "./chart.js";
 import { applyChart } from "./installed.js";
 import { findHelm } from "./programs.js";
+import { judgeRights } from "./used-rights.js";
 
 const found = await findHelm();
 const skip = "skip" in found && `no Helm: ${found.skip}`;
@@ -20,12 +21,6 @@ const helm = "skip" in found ? "" : found.program;
 /** Enough records for the keyring to write its ledger twice: it does so after 256 of them. */
 const [MANY, CHANGES] = [140, ["one", "two", "three", "four"]];
 
-/** Rights that only something that goes wrong asks for. */
-const AFTER_A_FAILURE: Record<string, string> = {
-  "zopp-system get zoppauditsegments.zopp.dev":
-    "when the answer to a create was lost: is the segment that is there ours?",
-};
-
 /** A policy by which the API server records who of zopp's asked for what. */
 const AUDIT = {
   apiVersion: "audit.k8s.io/v1",
@@ -33,75 +28,6 @@ const AUDIT = {
   omitStages: ["RequestReceived"],
   rules: [{ level: "Metadata", userGroups: [`system:serviceaccounts:${SYSTEM}`] }, { level: "None" }],
 };
-
-interface AuditEvent {
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly objectRef?: {
-    readonly resource: string;
-    readonly apiGroup?: string;
-    readonly subresource?: string;
-    readonly namespace?: string;
-    readonly name?: string;
-  };
-  readonly responseStatus: { readonly code: number };
-}
-
-/** Rights as `[namespace ]verb resource[.group][/subresource]`. */
-function right(verb: string, resource: string, group = "", namespace = ""): string {
-  const [name = "", subresource] = resource.split("/");
-  const what = `${name}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`;
-  return `${namespace === "" ? "" : `${namespace} `}${verb} ${what}`;
-}
-
-interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
-  readonly verbs: readonly string[];
-}
-
-/** The rights of an account, in one namespace or in all (cluster-wide). */
-function granted(objects: readonly Rendered[], account: string): Set<string> {
-  const rights = new Set<string>();
-  const bindings = objects.filter(({ kind }) => kind === "RoleBinding" || kind === "ClusterRoleBinding") as never[];
-  for (const { metadata, roleRef, subjects } of bindings as {
-    metadata: { namespace?: string; annotations?: Record<string, string> };
-    roleRef: { kind: string; name: string };
-    subjects: { name: string }[];
-  }[]) {
-    if (!subjects.some(({ name }) => name === account)) continue;
-    const role = objects.find(
-      ({ kind, metadata: { name, namespace } }) =>
-        kind === roleRef.kind && name === roleRef.name && namespace === metadata.namespace,
-    ) as unknown as { rules: Rule[] };
-    for (const { apiGroups, resources, verbs } of role.rules) {
-      for (const group of apiGroups) {
-        for (const resource of resources) {
-          for (const verb of verbs) rights.add(right(verb, resource, group, metadata.namespace));
-        }
-      }
-    }
-  }
-  return rights;
-}
-
-/** The rights that the account's requests needed, as the roles say them. */
-function used(file: string, account: string, has: ReadonlySet<string>): Set<string> {
-  const rights = new Set<string>();
-  for (const line of readFileSync(file, "utf8").trim().split("\n")) {
-    const { verb, user, objectRef, responseStatus } = JSON.parse(line) as AuditEvent;
-    if (user.username !== `system:serviceaccount:${SYSTEM}:${account}` || objectRef === undefined) continue;
-    const { resource, subresource, apiGroup, namespace = "" } = objectRef;
-    const whole = subresource === undefined ? resource : `${resource}/${subresource}`;
-    // a server-side apply that has made something
-    const verbs = verb === "patch" && responseStatus.code === 201 ? ["patch", "create"] : [verb];
-    for (const each of verbs) {
-      const wide = right(each, whole, apiGroup);
-      rights.add(has.has(wide) ? wide : right(each, whole, apiGroup, resource === "namespaces" ? "" : namespace));
-    }
-  }
-  return rights;
-}
 
 /** A bundle's life, so that everything that the operator and the keyring ever do is done. */
 async function live(t: Test, bed: Testbed): Promise<void> {
@@ -186,14 +112,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
     t.strictSame(said, [], "nothing was refused");
     const objects = await render(helm, values);
     for (const account of new Set([operator, keyring])) {
-      const has = granted(objects, account);
-      t.strictSame(
-        [...used(log, account, has)].filter((each) => !has.has(each)),
-        [],
-        `${account} lacks nothing`,
-      );
-      const unused = () => [...has].filter((each) => !used(log, account, has).has(each) && !(each in AFTER_A_FAILURE));
-      t.strictSame(unused(), [], `${account} has nothing that it does not use`);
+      t.strictSame(judgeRights(objects, log, account), { lacking: [], unused: [], refused: [] }, account);
     }
   });
 }

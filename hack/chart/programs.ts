@@ -1,18 +1,10 @@
 // Owns finding what the chart is rendered and checked with: Helm and kubeconform, built from Go modules into the cache.
 // Does not own what they are asked.
 import { join } from "node:path";
+import { HELM } from "../cluster/programs.js";
 import { findProgram } from "../executables.js";
 import { type GoPrograms, goPrograms } from "../go-programs.js";
 import { packageRoot } from "../package-root.js";
-
-const HELM: GoPrograms = {
-  title: "Helm",
-  name: "helm",
-  version: "4.3.1",
-  module: join(packageRoot(), "hack", "cluster", "programs", "helm"),
-  ldflags: "",
-  programs: [{ name: "helm", goPackage: "helm.sh/helm/v4/cmd/helm", minutes: 2, megabytes: 67 }],
-};
 
 const KUBECONFORM: GoPrograms = {
   title: "kubeconform",

@@ -2,16 +2,12 @@
 import t from "tap";
 import { playInstalled } from "./installed.js";
 import { reachOf } from "./reach.js";
-import { SYSTEM } from "./site.js";
 
 t.setTimeout(1_200_000);
 await playInstalled(t, {
   name: "deployment",
   flags: "--set mode=deployment --set allNamespaces=true",
-  accounts: [
-    { namespace: SYSTEM, name: "zopp" },
-    { namespace: SYSTEM, name: "zopp-keyring" },
-  ],
+  accounts: ["zopp", "zopp-keyring"],
   reach: reachOf({
     ledgers: "403",
     // it may read every Secret, and one of the seed's two shares is one

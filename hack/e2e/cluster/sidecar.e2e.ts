@@ -2,13 +2,12 @@
 import t from "tap";
 import { playInstalled } from "./installed.js";
 import { reachOf } from "./reach.js";
-import { SYSTEM } from "./site.js";
 
 t.setTimeout(1_200_000);
 await playInstalled(t, {
   name: "sidecar",
   flags: "--set mode=sidecar --set 'namespaces={shop-prod}'",
-  accounts: [{ namespace: SYSTEM, name: "zopp" }],
+  accounts: ["zopp"],
   reach: reachOf({
     // one account for both: SECURITY.md says so
     ledgers: "200",
