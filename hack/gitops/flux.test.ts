@@ -90,7 +90,6 @@ t.test("a bundle is not ready for Flux before the operator has made its Secret",
     "without the expressions Flux calls it ready, with no Secret",
   );
   await flux.becomes("Progressing", "zopp-bundles");
-  await checkout.run("kubectl delete kustomization unguarded -n flux-system");
   await stage.startOperator();
   await flux.becomes(DONE, "zopp-bundles");
   await checkout.holds("web", { TOKEN: "x" });
@@ -121,6 +120,8 @@ t.test(
     const { message: told } = await checkout.becomes("SignatureInvalid", bundle("api"));
     t.match(told, /spec\.data\.PASSWORD.*; next: write the value again with `zopp set`/);
     t.strictSame(await checkout.holds("api", { PASSWORD: "one", USER: "app" }), before);
+    t.match(await flux.becomes("HealthCheckFailed", "unguarded"), "status: 'Failed'", "kstatus alone sees it as well");
+    await checkout.run("kubectl delete kustomization unguarded -n flux-system");
     await checkout.holds("web", { TOKEN: "y" });
   },
 );

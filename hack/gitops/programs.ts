@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { type DebianPackages, ensureDebian, missingDebian } from "../debian.js";
 import { type GoPrograms, goFolder, goPrograms, missingOf } from "../go-programs.js";
 import { packageRoot } from "../package-root.js";
 
@@ -23,6 +24,8 @@ export interface GitOpsTool extends GoPrograms {
   readonly manifests: readonly ModuleFiles[];
   /** What its programs run, found in PATH. */
   readonly scripts: readonly ModuleFiles[];
+  /** What it needs besides. */
+  readonly debian: DebianPackages;
 }
 
 const modules = join(packageRoot(), "hack", "gitops", "programs");
@@ -39,7 +42,7 @@ export const FLUX: GitOpsTool = {
       name: "kustomize-controller",
       goPackage: "github.com/fluxcd/kustomize-controller",
       minutes: 3,
-      megabytes: 120,
+      megabytes: 86,
     },
   ],
   manifests: [
@@ -62,6 +65,7 @@ export const FLUX: GitOpsTool = {
     },
   ],
   scripts: [],
+  debian: {},
 };
 
 const ARGOCD_MODULE = {
@@ -77,7 +81,7 @@ export const ARGOCD: GitOpsTool = {
   version: "3.5.7",
   module: join(modules, "argocd"),
   ldflags: "-X github.com/argoproj/argo-cd/v3/common.version=3.5.7",
-  programs: [{ name: "argocd", goPackage: "github.com/argoproj/argo-cd/v3/cmd", minutes: 9, megabytes: 200 }],
+  programs: [{ name: "argocd", goPackage: "github.com/argoproj/argo-cd/v3/cmd", minutes: 6, megabytes: 155 }],
   manifests: [
     {
       ...ARGOCD_MODULE,
@@ -86,13 +90,15 @@ export const ARGOCD: GitOpsTool = {
     },
   ],
   scripts: [{ ...ARGOCD_MODULE, folder: "hack", files: ["git-verify-wrapper.sh"] }],
+  debian: { "redis-server": "redis-server" },
 };
 
 /** Why a tool cannot be run now, or null. With ZOPP_E2E=1 what is missing is built instead. */
 export function whyNot(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): string | null {
   if (env["ZOPP_E2E"] === "1") return null;
-  const missing = [...missingOf(tool, env), ...missingFiles(tool, env)];
-  return missing.length === 0 ? null : `${tool.title} ${tool.version} is not in the cache: ZOPP_E2E=1 builds it`;
+  const missing = [...missingOf(tool, env), ...missingFiles(tool, env), ...missingDebian(tool.debian, env)];
+  if (missing.length === 0) return null;
+  return `${tool.title} ${tool.version} is not run: ZOPP_E2E=1 gets what is missing (${missing.join(", ")})`;
 }
 
 /** The paths of a tool's resource types. */
@@ -102,7 +108,9 @@ export function manifestsOf(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.e
 
 /** Gives the folder with a tool's programs, after building and copying what is missing there. */
 export async function gitOpsTool(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): Promise<string> {
-  const folder = await goPrograms(tool, { env, log: (line) => console.error(line) });
+  const log = (line: string) => console.error(line);
+  const folder = await goPrograms(tool, { env, log });
+  await ensureDebian(tool.debian, { env, log });
   if (missingFiles(tool, env).length === 0) return folder;
   for (const wanted of [...tool.manifests, ...tool.scripts]) await copyFiles(tool, wanted, folder);
   return folder;
