@@ -1,4 +1,7 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
+import { packageRoot } from "../package-root.js";
 import { runBlocks, runOnNode } from "./blocks.js";
 import { commandBlocksOf, readPage, readPages, worldOf } from "./pages.js";
 import { IN_ITS_PLACE } from "./stand-ins.js";
@@ -19,6 +22,12 @@ t.test("every block of commands in the documents is run, or says why not", async
     }
   }
   t.comment(`not run:\n${[...reasons].sort().join("\n")}`);
+  const makefile = readFileSync(join(packageRoot(), "Makefile"), "utf8");
+  for (const reason of reasons) {
+    const [, target, file] = /^run by (?:make ([a-z0-9-]+)|(\S+\.ts))$/.exec(reason) ?? [];
+    if (target !== undefined) t.match(makefile, new RegExp(`^${target}:`, "m"), reason);
+    if (file !== undefined) t.ok(existsSync(join(packageRoot(), file)), reason);
+  }
 });
 
 for (const page of pages.filter((page) => isRun(worldOf(page)))) {

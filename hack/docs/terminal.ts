@@ -14,7 +14,7 @@ const BEGIN = "unset NODE_OPTIONS NODE_V8_COVERAGE\nset -eo pipefail\nexec 2>&1\
 /** Where commands are typed. */
 export interface TerminalOptions {
   readonly folder: string;
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: NodeJS.ProcessEnv;
   /** A command that runs the one after it elsewhere, such as `node dist/hack/cluster/main.js exec --`. */
   readonly within?: readonly string[];
 }
