@@ -9,6 +9,7 @@ import type { LeftRunning } from "../left-running.js";
 import { removeGroups } from "./cgroups.js";
 import { ingredients, startCluster } from "./cluster.js";
 import { environment, inside, load as loadImages, type Place } from "./inside.js";
+import { refusal } from "./refusal.js";
 import { auditLog } from "./site.js";
 
 const MAIN = "node dist/hack/cluster/main.js";
@@ -25,6 +26,8 @@ nothing of the machine changes, no port of it is open there, and there is no way
       Runs CMD inside, with KUBECONFIG set, and kubectl, helm, ctr, node and this checkout's zopp in PATH. Input, output
       and exit code are CMD's:
         ${MAIN} exec -- kubectl get pods --all-namespaces
+  check
+      Says in a sentence why none can run on this machine; exit code 1 then.
   down [--name NAME]
       Ends it and removes what it wrote, also what a crashed one left. Nothing to end is no error.
 
@@ -104,4 +107,11 @@ async function load(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-process.exitCode = await runCommands({ up, down, exec, load }, USAGE, process.argv.slice(2));
+async function check(args: readonly string[]): Promise<number> {
+  readFlags({ args: [...args], options: {} });
+  const why = refusal();
+  if (why !== undefined) console.error(why);
+  return why === undefined ? 0 : 1;
+}
+
+process.exitCode = await runCommands({ up, down, exec, load, check }, USAGE, process.argv.slice(2));

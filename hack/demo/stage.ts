@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type ApiClient, connect } from "../../operator/kube/client.js";
-import { Child } from "../child.js";
+import { Child, PLAIN_NODE } from "../child.js";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.js";
 import { createOperatorPod, type OperatorPod } from "../control-plane/operator-pod.js";
 import { freePort } from "../control-plane/processes.js";
@@ -134,7 +134,7 @@ export class Stage {
     const cwd = this.path(seat);
     mkdirSync(cwd, { recursive: true });
     const env = this.environment(seat.person);
-    const child = spawn("/bin/sh", ["-c", line], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn("/bin/sh", ["-c", `${PLAIN_NODE}${line}`], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let text = "";
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part));
     return new Promise((resolve, reject) => {

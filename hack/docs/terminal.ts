@@ -2,14 +2,14 @@
 // Does not own which commands, nor what is around them.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
+import { PLAIN_NODE } from "../child.js";
 
 /** Stands after the output of each step; no program prints it. */
 const MARK = "\u0001";
 /** Ends what is typed; no document has such a line. */
 const END = "END-OF-THIS-STEP";
 const STEP_MS = 120_000;
-/** tap lets every process count what it covers, which makes a passphrase take ten times as long. */
-const BEGIN = "unset NODE_OPTIONS NODE_V8_COVERAGE\nset -eo pipefail\nexec 2>&1\n";
+const BEGIN = `${PLAIN_NODE}set -eo pipefail\nexec 2>&1\n`;
 
 /** Where commands are typed. */
 export interface TerminalOptions {

@@ -15,6 +15,14 @@ export async function hang(site: Site, part: Part): Promise<void> {
   await restarted(site, part, async () => void (await site.type(`kill -STOP ${await site.pid(part)}`)));
 }
 
+/** Sends SIGTERM twice: the second ends what the first has not ended yet. */
+export async function endTwice(site: Site, part: Part): Promise<void> {
+  await restarted(site, part, async () => {
+    const pid = await site.pid(part);
+    await site.type(`kill -TERM ${pid}; sleep 0.05; kill -TERM ${pid} || true`);
+  });
+}
+
 /** Fills the memory of a part's own cgroup until the kernel kills it. */
 export async function exhaust(site: Site, part: Part): Promise<void> {
   await restarted(site, part, async () => {

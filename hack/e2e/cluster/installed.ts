@@ -10,7 +10,18 @@ import { archivesIn } from "../../images/build.js";
 import { packageRoot } from "../../package-root.js";
 import { type Attempt, attemptIn } from "./reach.js";
 import { APP, Site } from "./site.js";
-import { attack, change, drain, faults, type Installation, install, memory, reinstall, upgrade } from "./story.js";
+import {
+  attack,
+  change,
+  drain,
+  faults,
+  type Installation,
+  install,
+  memory,
+  probes,
+  reinstall,
+  upgrade,
+} from "./story.js";
 
 /** One mode of the keyring. */
 export interface Mode {
@@ -51,6 +62,7 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
   });
   await step("an upgrade and a rollback under change load", (t) => upgrade(t, site, installation));
   await step("processes that are killed, starved and hung", (t) => faults(t, site));
+  await step("an API server that hangs, and SIGTERM twice", (t) => probes(t, site));
   await step("memory", (t) => memory(t, site));
   await step("a drained node", (t) => drain(t, site));
   await step("uninstalled, and installed again with the kept seed", (t) => reinstall(t, site, installation));

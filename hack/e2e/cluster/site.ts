@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
 import { readyOf } from "../../../operator/kube/conditions.js";
 import type { KubeObject } from "../../../operator/kube/resources.js";
+import { PLAIN_NODE } from "../../child.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { environment, inside } from "../../cluster/inside.js";
 import { type KubectlResult, must } from "../../control-plane/kubectl.js";
@@ -85,7 +86,11 @@ export class Site {
   /** Types a command line that may fail. */
   attempt(line: string, checkout: string = OURS): Promise<KubectlResult> {
     const { place } = this.#cluster;
-    const [program = "", ...args] = inside(place, ["/bin/sh", "-c", line], join(this.folder, checkout));
+    const [program = "", ...args] = inside(
+      place,
+      ["/bin/sh", "-c", `${PLAIN_NODE}${line}`],
+      join(this.folder, checkout),
+    );
     const env = { ...environment(place), ...this.env };
     const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];

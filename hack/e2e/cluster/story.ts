@@ -7,7 +7,7 @@ import { VERSION } from "../../../crds/version.js";
 import { eventually } from "../../eventually.js";
 import { flip } from "../../fixtures.bundle.js";
 import { packageRoot } from "../../package-root.js";
-import { exhaust, hang, kill } from "./faults.js";
+import { endTwice, exhaust, hang, kill } from "./faults.js";
 import { underLoad } from "./load.js";
 import { APP, RELEASE, type Shown, type Site, SYSTEM, THEIRS } from "./site.js";
 
@@ -41,16 +41,19 @@ export async function install(t: Assertions, site: Site, installation: Installat
   installation.pin = /acme@\d+:[0-9a-f]{64}/.exec(made)?.[0] ?? "";
   const begun = performance.now();
   await site.type(helm("install", installation));
-  const log = await site.type(
-    `kubectl logs -n ${SYSTEM} -l app.kubernetes.io/instance=${RELEASE} -c keyring --tail=-1`,
-  );
+  const { pod } = await site.container("keyring");
+  const log = await site.type(`kubectl logs ${pod} -n ${SYSTEM} -c keyring`);
   const fingerprint = /"fingerprint":"([0-9a-f-]{29})"/.exec(log)?.[1];
   await site.type(`zopp cluster add eu-1 --fingerprint ${fingerprint}`);
   await site.type(`printf s3cret-one | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD`);
   await site.type(APPLY);
   await site.shows({ DB_PASSWORD: "s3cret-one" });
   t.comment(`helm install to the first Secret: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
-  await site.ready();
+  t.strictSame(
+    await site.ready(),
+    { operator: 0, keyring: 0 },
+    "waiting for a policy was no reason to be started again",
+  );
   await site.settled("Synced");
 }
 
@@ -113,6 +116,17 @@ export async function faults(t: Assertions, site: Site): Promise<void> {
   await writes(t, site, "the operator killed", () => kill(site, "operator"));
   await writes(t, site, "the keyring out of memory", () => exhaust(site, "keyring"));
   await writes(t, site, "the keyring hung", () => hang(site, "keyring"));
+}
+
+/** An API server that hangs is no reason to be started again; and who is asked to end twice ends. */
+export async function probes(t: Assertions, site: Site): Promise<void> {
+  const before = await site.ready();
+  await writes(t, site, "the API server hung", async () => {
+    await site.type("pkill -STOP kube-apiserver; sleep 25; pkill -CONT kube-apiserver");
+    t.strictSame(await site.ready(), before, "neither process was started again");
+  });
+  for (const part of ["operator", "keyring"] as const)
+    await writes(t, site, `the ${part} asked twice to end`, () => endTwice(site, part));
 }
 
 /** The node is emptied and comes back. */
