@@ -1,10 +1,10 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test e2e lint demo bundle images release bench gen docs cluster-up cluster-down cluster-exec clean
+.PHONY: help setup build test e2e lint demo bundle images release bench gen docs cluster-up cluster-shell cluster-exec cluster-down clean
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install the packages of the lock file, and Node 24
 	@sh hack/setup.sh
@@ -45,7 +45,10 @@ docs: build ## make the documents a static site in build/site
 CLUSTER = node --enable-source-maps dist/hack/cluster/main.js
 
 cluster-up: build ## start a real one-node Kubernetes and leave it running; IMAGES="a.tar b.tar" are on its node
-	@$(CLUSTER) up $(foreach image,$(IMAGES),--image $(image))
+	@$(CLUSTER) up $$(for image in $(IMAGES); do echo --image $$image; done)
+
+cluster-shell: build ## a shell inside it, in build/try, with kubectl, helm and zopp in PATH
+	@mkdir -p build/try && $(CLUSTER) exec -- sh -c 'cd build/try && exec "$${SHELL:-sh}"'
 
 cluster-down: build ## end it, with all that it left
 	@$(CLUSTER) down

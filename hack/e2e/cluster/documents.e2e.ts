@@ -14,20 +14,22 @@ import { Terminal } from "../../docs/terminal.js";
 import { archivesIn } from "../../images/build.js";
 import { packageRoot } from "../../package-root.js";
 
-const pages = readPages().filter(
-  (page) => worldOf(page) === "control-plane" && commandBlocksOf(page).some(({ notRun }) => notRun === ON_A_NODE),
-);
+const pages = readPages().filter((page) => commandBlocksOf(page).some(({ notRun }) => notRun === ON_A_NODE));
 
-/** Types a page where alice sits, in a checkout beside the chart; gives how many blocks there were. */
+/** Where README's reader sits, in a checkout; the guides' reader sits beside the chart. */
+const TRY = join("build", "try");
+
+/** Types a page where alice sits; gives how many blocks there were. */
 async function typePage(page: Page): Promise<number> {
   const images = Object.values(archivesIn(join(packageRoot(), "build", "images")));
   const cluster = await startCluster({ images, log: () => undefined });
   const stage = new Stage();
-  const folder = stage.path(ALICE);
+  const checkout = stage.path(ALICE);
+  const folder = worldOf(page) === "demo" ? join(checkout, TRY) : checkout;
   const env = { ...environment(cluster.place, stage.environment(ALICE.person)), REGISTRY: "localhost" };
   try {
     await mkdir(folder, { recursive: true });
-    symlinkSync(join(packageRoot(), "helm"), join(folder, "helm"));
+    for (const part of ["helm", "examples"]) symlinkSync(join(packageRoot(), part), join(checkout, part));
     const terminal = new Terminal({ folder, env, within: inside(cluster.place, [], folder) });
     return await runOnNode(page, terminal).finally(() => terminal.close());
   } finally {
@@ -40,7 +42,7 @@ const why = refusal();
 if (why !== undefined) t.plan(0, why);
 else {
   t.setTimeout(600_000);
-  t.ok(pages.length >= 2, "there are guides to type");
+  t.ok(pages.length >= 3, "there are guides to type");
   for (const page of pages) {
     t.test(`${page.path}, typed as it stands`, async (t) => {
       t.comment(`${await typePage(page)} blocks`);

@@ -3,7 +3,6 @@
 
 import type { Test } from "tap";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
-import { VERSION } from "../../../crds/version.js";
 import { eventually } from "../../eventually.js";
 import { flip } from "../../fixtures.bundle.js";
 import { packageRoot } from "../../package-root.js";
@@ -23,7 +22,7 @@ export interface Installation {
 }
 
 const CHART = `${packageRoot()}/helm`;
-const WORKLOAD = `${packageRoot()}/hack/e2e/cluster/workload.yaml`;
+const WORKLOAD = `${packageRoot()}/examples/workload/deployment.yaml`;
 const APPLY = "kubectl apply --server-side -R -f zopp";
 const MIB = 2 ** 20;
 
@@ -59,7 +58,7 @@ export async function install(t: Assertions, site: Site, installation: Installat
 
 /** A value changes in git; the Secret follows, and so does a workload that is started again. */
 export async function change(t: Assertions, site: Site): Promise<void> {
-  await site.type(`sed 's/VERSION/${VERSION}/' ${WORKLOAD} | kubectl apply -n ${APP.namespace} -f -`);
+  await site.type(`kubectl apply -f ${WORKLOAD}`);
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
   const answer = `kubectl exec deploy/api -n ${APP.namespace} -- /nodejs/bin/node -p process.env.DB_PASSWORD`;
   t.equal((await site.type(answer)).trim(), "s3cret-one", "the pod has the value");
