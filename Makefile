@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test e2e lint demo bundle images release bench gen docs cluster-up cluster-shell cluster-exec cluster-down clean
+.PHONY: help setup build test slow e2e lint demo bundle images release bench gen docs cluster-up cluster-shell cluster-exec cluster-down clean
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -14,6 +14,9 @@ build: setup ## compile to dist/
 
 test: build ## run every test, or those of FILES="crds/crypto/jcs.test.ts …"
 	@node --enable-source-maps dist/hack/test.js $(FILES)
+
+slow: build ## run what takes a minute each: Flux, Argo CD, sealed-secrets and SOPS as they are, images built twice, the cluster itself
+	@node --enable-source-maps dist/hack/test.js --slow
 
 e2e: images ## install the chart on a real one-node cluster and live through everything there
 	@node --enable-source-maps dist/hack/test.js --e2e

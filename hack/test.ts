@@ -9,12 +9,18 @@ import { type Counts, lineOf, newTally, type Tally } from "./test.tally.js";
 
 const SOURCES = ["crds", "operator", "cli", "hack", "examples"];
 
-/** What runs, by the first argument: tests; what needs a real cluster; first the ones, then the others. */
-const KINDS: Readonly<Record<string, readonly Kind[]>> = { "--e2e": ["e2e"], "--all": ["test", "e2e"] };
-/** tap's flags: those of a real cluster go one at a time, since each has the whole machine, and may take long. */
-const FLAGS: Readonly<Record<Kind, readonly string[]>> = { test: [], e2e: ["--jobs=1", "--timeout=1800"] };
+/** How a source's name ends: a test; one that takes a minute or runs other people's programs; one that needs the images. */
+type Kind = "test" | "slow" | "e2e";
 
-type Kind = "test" | "e2e";
+/** What runs, by the first argument. */
+const KINDS: Readonly<Record<string, readonly Kind[]>> = {
+  "--slow": ["slow"],
+  "--e2e": ["e2e"],
+  "--all": ["test", "slow", "e2e"],
+};
+const SLOW = "--timeout=1800";
+/** tap's flags. In a real cluster each has the whole machine. */
+const FLAGS: Readonly<Record<Kind, readonly string[]>> = { test: [], slow: [SLOW], e2e: [SLOW, "--jobs=1"] };
 
 /** Test files by their sources, since dist/ may still hold output of sources that are gone. */
 function sourcesOf(root: string, kind: Kind): string[] {

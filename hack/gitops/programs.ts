@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type DebianPackages, ensureDebian, missingDebian } from "../debian.js";
+import { findProgram } from "../executables.js";
 import { type GoPrograms, goFolder, goPrograms, missingOf } from "../go-programs.js";
 import { packageRoot } from "../package-root.js";
 
@@ -93,12 +94,11 @@ export const ARGOCD: GitOpsTool = {
   debian: { "redis-server": "redis-server" },
 };
 
-/** Why a tool cannot be run now, or null. With ZOPP_E2E=1 what is missing is built instead. */
+/** Why a tool cannot be had here, or null: it lies in the cache, or Go and apt-get bring it. */
 export function whyNot(tool: GitOpsTool, env: NodeJS.ProcessEnv = process.env): string | null {
-  if (env["ZOPP_E2E"] === "1") return null;
   const missing = [...missingOf(tool, env), ...missingFiles(tool, env), ...missingDebian(tool.debian, env)];
-  if (missing.length === 0) return null;
-  return `${tool.title} ${tool.version} is not run: ZOPP_E2E=1 gets what is missing (${missing.join(", ")})`;
+  if (missing.length === 0 || findProgram("go", env["PATH"]) !== undefined) return null;
+  return `${tool.title} ${tool.version} is not run: no Go to get what is missing (${missing.join(", ")})`;
 }
 
 /** The paths of a tool's resource types. */
