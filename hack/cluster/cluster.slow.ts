@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { hierarchies } from "./cgroups.js";
 import { obstacle, startCluster } from "./cluster.js";
+import { inside } from "./inside.js";
 
 const skip = obstacle() ?? false;
 
@@ -25,4 +27,11 @@ t.test("a start that fails shows what the program that ended wrote, and leaves n
   t.strictSame(readdirSync(temporary), []);
   t.not(folder, "");
   t.notOk(hierarchies().some((one) => existsSync(join(one.folder, folder))));
+});
+
+t.test("a program that was stopped meanwhile does not hold up the end", { skip }, async (t) => {
+  const cluster = await startCluster({ log: () => undefined });
+  const [program = "", ...args] = inside(cluster.place, ["pkill", "-STOP", "kube-scheduler"]);
+  execFileSync(program, args);
+  await t.resolves(cluster.stop());
 });

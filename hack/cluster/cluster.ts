@@ -187,10 +187,20 @@ class Start {
     // The namespaces' first process ends them all; unshare, which waits for it, ends after the last.
     if (node?.ended() === false && init !== 0) {
       process.kill(init, "SIGKILL");
+      for (const { pid, ended } of this.#running) if (!ended()) wake(pid);
       await eventually(() => node.ended(), { timeoutMs: 30_000, message: "the cluster's processes have ended" });
     }
     await this.#group.end();
     await removeGroups(groups);
+  }
+}
+
+/** nsenter stops when its program is stopped, as a test may do to it, and would then never see that it has ended. */
+function wake(pid: number): void {
+  try {
+    process.kill(pid, "SIGCONT");
+  } catch {
+    // it has ended this moment
   }
 }
 
