@@ -20,7 +20,7 @@ export interface BundledPackage {
 
 /**
  * What the operator's base class imports and never needs here: zopp connects by itself (operator/kube/client.ts). What
- * little the constructor touches is there; whatever else it called would throw. hack/decisions/0004-images.md has the figures.
+ * little the constructor touches is there; whatever else it called would throw. hack/decisions/0006-images.md has the figures.
  */
 const IN_PLACE_OF: Readonly<Record<string, string>> = {
   "@kubernetes/client-node": "export class KubeConfig { loadFromDefault() {} makeApiClient() { return {}; } }",

@@ -18,6 +18,7 @@ export interface Synced {
   readonly keyringMs: number;
 }
 
+const PAGE = 500;
 const STARTED = '"msg":"started"';
 
 /** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
@@ -68,11 +69,20 @@ async function whenReady(testbed: Testbed, namespace: string, count: number): Pr
     async () => (await readMetrics(testbed.ports.metrics)).sum("workqueue_adds_total", { name: "zoppsecret" }) >= count,
   );
   const finished = await quiet(testbed);
-  const { items } = await testbed.client.list<ZoppSecret>(ZOPP_SECRETS, { namespace });
-  const waiting = items.filter((bundle) => !isReady(bundle)).length;
-  if (items.length !== count || waiting > 0)
-    throw new Error(`${waiting} of ${items.length} bundles in ${namespace} did not become ready`);
+  const ready = await readyIn(testbed, namespace);
+  if (ready !== count) throw new Error(`${count - ready} of ${count} bundles in ${namespace} did not become ready`);
   return finished;
+}
+
+/** Counts the bundles that are ready, page by page: ten thousand are more than one answer may hold. */
+async function readyIn({ client }: Testbed, namespace: string): Promise<number> {
+  let [ready, next] = [0, ""];
+  do {
+    const page = await client.list<ZoppSecret>(ZOPP_SECRETS, { namespace, limit: PAGE, continue: next || undefined });
+    ready += page.items.filter(isReady).length;
+    next = page.metadata.continue ?? "";
+  } while (next !== "");
+  return ready;
 }
 
 function isReady({ status }: ZoppSecret): boolean {
