@@ -18,7 +18,7 @@ export interface ChildOptions {
 }
 
 /**
- * What a long-running process is started with, as README says: V8 and malloc keep less of what they have freed. Without
+ * What a long-running process is started with, as in the images: V8 and malloc keep less of what they have freed. Without
  * it resident memory is about twice as large after a first sync, for the same live data.
  */
 export const RUNTIME = {

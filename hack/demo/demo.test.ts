@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
+import { commandBlocksOf, readPage } from "../docs/pages.js";
 import { eventually } from "../eventually.js";
 import { packageRoot } from "../package-root.js";
 import { firstNotPlayed, masked } from "./transcript.js";
@@ -52,8 +53,9 @@ t.test("the demo tells the truth: every step holds and every attack is refused f
   t.match(folderOf(text), /zopp-demo/);
   t.notOk(existsSync(folderOf(text)), "its folder is removed");
 
-  const readme = readFileSync(join(packageRoot(), "README.md"), "utf8");
-  const shown = [...readme.matchAll(/^```console\n(.*?)^```$/gms)].flatMap(([, block = ""]) => masked(block));
+  const readme = readPage("README.md", readFileSync(join(packageRoot(), "README.md"), "utf8"));
+  const blocks = commandBlocksOf(readme).filter(({ notRun }) => notRun === undefined);
+  const shown = blocks.flatMap((block) => masked(block.text));
   t.ok(shown.filter((line) => line.startsWith("$ ")).length >= 6, "README shows commands");
   t.equal(firstNotPlayed(shown, masked(text)), undefined, "what README shows is what was played, in its order");
 });
