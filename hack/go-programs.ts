@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { inCache } from "./cache.js";
 import { findProgram, isExecutable } from "./executables.js";
 import { oneAtATime } from "./one-at-a-time.js";
+import { packageRoot } from "./package-root.js";
 
 /** One program of a module. */
 export interface GoProgram {
@@ -33,6 +34,11 @@ export interface GoPrograms {
   readonly programs: readonly GoProgram[];
   /** What else a person without Go can do: ends the list of a refusal. */
   readonly otherwise?: string;
+}
+
+/** Programs whose go.mod is in `hack/<part>/programs/<name>`. */
+export function fromModule(part: string, of: Omit<GoPrograms, "module" | "ldflags">, ldflags = ""): GoPrograms {
+  return { ...of, ldflags, module: join(packageRoot(), "hack", part, "programs", of.name) };
 }
 
 /** What the search depends on. */

@@ -1,12 +1,12 @@
 // Owns rendering the chart with Helm for tests: values in, objects out.
 // Does not own finding Helm, nor what objects must be like.
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import type { KubeObject } from "../../operator/kube/resources.js";
 import { packageRoot } from "../package-root.js";
+import { type ProgramResult, runProgram } from "../run-program.js";
 
 /** The chart's folder. */
 export const CHART = join(packageRoot(), "helm");
@@ -24,13 +24,6 @@ export type Rendered = KubeObject & {
   readonly kind: string;
   readonly spec?: Readonly<Record<string, unknown>>;
 };
-
-/** What a command of Helm gave. */
-export interface HelmResult {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The least values of each mode. */
 export const MODES = {
@@ -58,7 +51,7 @@ export async function runHelm(
   args: readonly string[],
   values: Values,
   { namespace = SYSTEM, chart = CHART, kubeconfig = "" }: HelmOptions = {},
-): Promise<HelmResult> {
+): Promise<ProgramResult> {
   const home = mkdtempSync(join(tmpdir(), "zopp-helm-"));
   const file = join(home, "values.yaml");
   writeFileSync(file, JSON.stringify(values));
@@ -66,14 +59,7 @@ export async function runHelm(
     const all = [...args, ...(chart === false ? [] : [chart, "--values", file]), "--namespace", namespace];
     // its own home, so that no cache or setting of the person is read or written
     const env = { PATH: process.env["PATH"], HOME: home, KUBECONFIG: kubeconfig };
-    const child = spawn(helm, all, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    const code = await new Promise<number>((done, reject) => {
-      child.once("error", reject).once("close", (exit) => done(exit ?? 1));
-    });
-    return { code, stdout, stderr };
+    return await runProgram([helm, ...all], { env });
   } finally {
     rmSync(home, { recursive: true });
   }

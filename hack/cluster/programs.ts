@@ -1,10 +1,8 @@
 // Owns which programs a cluster is made of, and that they are there: built from Go modules, or of Debian.
 // Does not own building or installing them, nor starting them.
-import { join } from "node:path";
 import { kubernetes } from "../control-plane/binaries.js";
 import { type DebianPackages, ensureDebian, missingDebian } from "../debian.js";
-import { type GoOptions, type GoProgram, type GoPrograms, goPrograms, missingOf } from "../go-programs.js";
-import { packageRoot } from "../package-root.js";
+import { fromModule, type GoOptions, type GoProgram, type GoPrograms, goPrograms, missingOf } from "../go-programs.js";
 
 const NODE_PROGRAMS: readonly GoProgram[] = [
   { name: "kubelet", goPackage: "k8s.io/kubernetes/cmd/kubelet", minutes: 2, megabytes: 80 },
@@ -12,12 +10,9 @@ const NODE_PROGRAMS: readonly GoProgram[] = [
   { name: "kube-scheduler", goPackage: "k8s.io/kubernetes/cmd/kube-scheduler", minutes: 0.5, megabytes: 75 },
 ];
 
-function fromModule(of: Omit<GoPrograms, "module" | "ldflags">, ldflags = ""): GoPrograms {
-  return { ...of, ldflags, module: join(packageRoot(), "hack", "cluster", "programs", of.name) };
-}
-
 const CONTAINERD_VERSION = "2.4.2";
 const CONTAINERD = fromModule(
+  "cluster",
   {
     title: "containerd",
     name: "containerd",
@@ -32,7 +27,7 @@ const CONTAINERD = fromModule(
   `-X github.com/containerd/containerd/v2/version.Version=v${CONTAINERD_VERSION}`,
 );
 
-const COREDNS = fromModule({
+const COREDNS = fromModule("cluster", {
   title: "CoreDNS",
   name: "coredns",
   version: "1.15.0",
@@ -40,7 +35,7 @@ const COREDNS = fromModule({
 });
 
 /** Helm, which clients of the cluster install charts with. */
-export const HELM = fromModule({
+export const HELM = fromModule("cluster", {
   title: "Helm",
   name: "helm",
   version: "4.3.1",

@@ -1,14 +1,9 @@
 // Owns running kubectl.
 // Does not own what it is asked, nor the kubeconfigs it is given.
-import { spawn } from "node:child_process";
+import { type ProgramResult, runProgram } from "../run-program.js";
 
 /** What a command of kubectl gave. */
-export interface KubectlResult {
-  readonly stdout: string;
-  readonly stderr: string;
-  /** The exit code; 0 is success. */
-  readonly code: number;
-}
+export type KubectlResult = ProgramResult;
 
 /** What a command of kubectl is given. */
 export interface KubectlOptions {
@@ -43,14 +38,5 @@ export function runKubectl(
   const { input = "", kubeconfig = kubectl.kubeconfig } = options;
   // Its own home, so that no cache or preference of the person is read or written.
   const env = { PATH: process.env["PATH"], HOME: kubectl.folder, KUBECONFIG: kubeconfig };
-  const [program = "", ...rest] = [...(kubectl.by ?? []), kubectl.program, ...args];
-  const child = spawn(program, rest, { env, stdio: "pipe" });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  child.stdin.on("error", () => undefined).end(input);
-  return new Promise((resolve, reject) => {
-    child.once("error", reject).once("close", (code) => resolve({ stdout, stderr, code: code ?? 1 }));
-  });
+  return runProgram([...(kubectl.by ?? []), kubectl.program, ...args], { env, input });
 }

@@ -1,17 +1,11 @@
 // Owns which programs of other tools the paths away from them are tried with.
 // Does not own building them, nor what they are asked.
 import { spawnSync } from "node:child_process";
-import { join } from "node:path";
 import { findProgram } from "../executables.js";
-import { type GoPrograms, missingOf } from "../go-programs.js";
-import { packageRoot } from "../package-root.js";
-
-function fromModule(of: Omit<GoPrograms, "module" | "ldflags">): GoPrograms {
-  return { ...of, ldflags: "", module: join(packageRoot(), "hack", "migrate", "programs", of.name) };
-}
+import { fromModule, type GoPrograms, missingOf } from "../go-programs.js";
 
 /** SOPS, which opens files with an age key here. */
-export const SOPS = fromModule({
+export const SOPS = fromModule("migrate", {
   title: "SOPS",
   name: "sops",
   version: "3.13.3",
@@ -19,7 +13,7 @@ export const SOPS = fromModule({
 });
 
 /** The client and the controller of sealed-secrets. */
-export const SEALED_SECRETS = fromModule({
+export const SEALED_SECRETS = fromModule("migrate", {
   title: "sealed-secrets",
   name: "sealed-secrets",
   version: "0.36.6",

@@ -5,7 +5,6 @@ import { reachOf } from "./reach.js";
 
 t.setTimeout(1_200_000);
 await playInstalled(t, {
-  name: "deployment",
   flags: "--set mode=deployment --set allNamespaces=true",
   accounts: ["zopp", "zopp-keyring"],
   reach: reachOf({

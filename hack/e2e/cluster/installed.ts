@@ -25,7 +25,6 @@ import {
 
 /** One mode of the keyring. */
 export interface Mode {
-  readonly name: string;
   /** Flags of `helm install`. */
   readonly flags: string;
   /** Names of the chart's ServiceAccounts. */

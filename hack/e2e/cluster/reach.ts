@@ -1,6 +1,7 @@
 // What somebody reaches who controls the operator's container: tried from inside it, with its own files, network and token.
 // What must come of it is the table below; SECURITY.md says it in words.
-import { APP, type Site, SYSTEM } from "./site.js";
+import { SYSTEM } from "../../chart/chart.js";
+import { APP, type Site } from "./site.js";
 
 /** One attempt: a file that is read, a request to the API server, or a connection. */
 export interface Attempt {

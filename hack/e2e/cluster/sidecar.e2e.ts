@@ -5,7 +5,6 @@ import { reachOf } from "./reach.js";
 
 t.setTimeout(1_200_000);
 await playInstalled(t, {
-  name: "sidecar",
   flags: "--set mode=sidecar --set 'namespaces={shop-prod}'",
   accounts: ["zopp"],
   reach: reachOf({

@@ -1,6 +1,5 @@
 // A platform engineer at a real cluster: a shell inside its node's namespaces with kubectl, helm, zopp and git, and looks
 // at what became of it. Does not own the story.
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,15 +7,14 @@ import { isDeepStrictEqual } from "node:util";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
 import { readyOf } from "../../../operator/kube/conditions.js";
 import type { KubeObject } from "../../../operator/kube/resources.js";
+import { RELEASE, SYSTEM } from "../../chart/chart.js";
 import { PLAIN_NODE } from "../../child.js";
 import type { Cluster } from "../../cluster/cluster.js";
 import { environment, inside } from "../../cluster/inside.js";
-import { type KubectlResult, must } from "../../control-plane/kubectl.js";
+import { must } from "../../control-plane/kubectl.js";
 import { eventually } from "../../eventually.js";
+import { type ProgramResult, runProgram } from "../../run-program.js";
 
-/** The namespace of zopp itself, and its release. */
-export const SYSTEM = "zopp-system";
-export const RELEASE = "zopp";
 /** The bundle that the story is about; its Secret has the same place. */
 export const APP = { namespace: "shop-prod", name: "api" } as const;
 
@@ -36,8 +34,6 @@ export interface Shown {
 
 interface Pod extends KubeObject {
   readonly status?: {
-    readonly phase?: string;
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
   };
@@ -67,7 +63,7 @@ export class Site {
   }
 
   /** What the shell has in its environment besides the cluster's own. */
-  get env(): Readonly<Record<string, string>> {
+  get #env(): Readonly<Record<string, string>> {
     return {
       HOME: this.folder,
       ZOPP_HOME: join(this.folder, "identity"),
@@ -84,21 +80,10 @@ export class Site {
   }
 
   /** Types a command line that may fail. */
-  attempt(line: string, checkout: string = OURS): Promise<KubectlResult> {
+  attempt(line: string, checkout: string = OURS): Promise<ProgramResult> {
     const { place } = this.#cluster;
-    const [program = "", ...args] = inside(
-      place,
-      ["/bin/sh", "-c", `${PLAIN_NODE}${line}`],
-      join(this.folder, checkout),
-    );
-    const env = { ...environment(place), ...this.env };
-    const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-    return new Promise((resolve, reject) => {
-      child.once("error", reject).once("close", (code) => resolve({ code: code ?? 1, stdout, stderr }));
-    });
+    const shell = inside(place, ["/bin/sh", "-c", `${PLAIN_NODE}${line}`], join(this.folder, checkout));
+    return runProgram(shell, { env: { ...environment(place), ...this.#env } });
   }
 
   /** Objects as kubectl gives them. */
@@ -143,8 +128,7 @@ export class Site {
 
   /** zopp's pods. */
   async pods(): Promise<readonly Pod[]> {
-    const selector = `-l app.kubernetes.io/instance=${RELEASE},app.kubernetes.io/component!=hook`;
-    return (await this.get<{ items: Pod[] }>(`pods -n ${SYSTEM} ${selector}`)).items;
+    return (await this.get<{ items: Pod[] }>(`pods -n ${SYSTEM} -l app.kubernetes.io/instance=${RELEASE}`)).items;
   }
 
   /** What kubelet says of a part, and in which pod it is. */

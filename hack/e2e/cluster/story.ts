@@ -3,15 +3,16 @@
 
 import type { Test } from "tap";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
+import { CHART, RELEASE, SYSTEM } from "../../chart/chart.js";
 import { eventually } from "../../eventually.js";
 import { flip } from "../../fixtures.bundle.js";
 import { packageRoot } from "../../package-root.js";
 import { endTwice, exhaust, hang, kill } from "./faults.js";
 import { underLoad } from "./load.js";
-import { APP, RELEASE, type Shown, type Site, SYSTEM, THEIRS } from "./site.js";
+import { APP, type Shown, type Site, THEIRS } from "./site.js";
 
 /** tap's assertions, as far as the story needs them. */
-export type Assertions = Pick<Test, "equal" | "ok" | "strictSame" | "match" | "comment">;
+export type Assertions = Pick<Test, "equal" | "ok" | "strictSame" | "comment">;
 
 /** How zopp is installed. */
 export interface Installation {
@@ -21,7 +22,6 @@ export interface Installation {
   pin: string;
 }
 
-const CHART = `${packageRoot()}/helm`;
 const WORKLOAD = `${packageRoot()}/examples/workload/deployment.yaml`;
 const APPLY = "kubectl apply --server-side -R -f zopp";
 const MIB = 2 ** 20;
