@@ -6,10 +6,13 @@ import { startTestbed } from "../testbed.js";
 import type { Program } from "../testbed.policy.js";
 import { type OpenedImage, withImage } from "./archive.js";
 
-/** The temporary folder is shared, since a testbed's files lie there. The mounts end with the process. */
+/**
+ * The temporary folder is shared, since a testbed's files lie there. The mounts end with the process. The environment is
+ * the image's alone, as in a container: tap's would have Node load tap, which is not there.
+ */
 const IN_ROOT = `root=$1; shift
 mount --bind "$root" "$root" && mount --bind "${tmpdir()}" "$root/tmp" && mount -o remount,bind,ro "$root" &&
-exec chroot "$root" "$@"`;
+exec env -i "$(command -v chroot)" "$root" "$@"`;
 
 /** What an image's entry point is, as a testbed starts it. */
 export function inRoot({ root, config }: OpenedImage): Program {

@@ -158,6 +158,21 @@ t.test("one write is in flight; all that waits goes into the next, in the order 
   );
 });
 
+t.test("a fact that is noted during a write stays with its call: it is written when somebody waits for it", async (t) => {
+  const { log, segments } = await make(t);
+  segments.hold();
+  const first = log.append([fact("a/0")]);
+  await eventually(() => segments.posts.length === 1);
+  log.note(fact("a/1"));
+  segments.release();
+  await first;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  log.note(fact("a/2"));
+  await log.flush();
+  t.same(segments.posts, ["log-1-000000000000", "log-1-000000000001"]);
+  t.equal(chainOf(segments).length, 3);
+});
+
 t.test("no segment holds more than 256 KiB of lines, and no record is cut", async (t) => {
   const { log, segments } = await make(t);
   const facts = Array.from({ length: 40 }, (_, at) => ({ ...fact(`a/${at}`), request: "x".repeat(30_000) }));
@@ -245,10 +260,11 @@ t.test("closing writes what waits", async (t) => {
   const appends = [log.append([fact("a/0")]), log.append([fact("a/1")])];
   await eventually(() => segments.posts.length === 1);
   const later = log.append([fact("a/2")]);
+  log.note(fact("a/3"));
   const closed = log.close();
   segments.release();
   await Promise.all([...appends, later, closed]);
-  t.equal(chainOf(segments).length, 3);
+  t.equal(chainOf(segments).length, 4);
 });
 
 t.test("closing gives up on an API server that does not answer", async (t) => {

@@ -58,6 +58,8 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   #waitingBytes = 0;
   #next: number;
   #end: LogEnd;
+  /** How far somebody waits for the log to be stored. What was noted beyond it waits for the rest of its call. */
+  #wanted = 0;
   #writing: Promise<void> | null = null;
   #failed: ZoppError | null = null;
   readonly #stopped = new AbortController();
@@ -99,14 +101,14 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   /** Resolves when everything that was appended is durable. Throws as `append`. */
   async flush(): Promise<void> {
     const until = this.#next;
-    this.#writing ??= this.#write();
+    void this.#writeAll();
     await this.#stored(until);
   }
 
   /** Writes what waits, as long as the API server takes it. */
   async close(): Promise<void> {
     const timer = setTimeout(() => this.#stopped.abort(), this.#options.patienceMs ?? PATIENCE_MS);
-    await this.#writing;
+    await this.#writeAll();
     clearTimeout(timer);
     this.#stopped.abort();
   }
@@ -132,10 +134,17 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     }
   }
 
+  /** Everything that was appended until now, in the write that is under way or in one of its own. */
+  #writeAll(): Promise<void> {
+    this.#wanted = this.#next;
+    this.#writing ??= this.#write();
+    return this.#writing;
+  }
+
   async #write(): Promise<void> {
     // callers of one turn of the event loop go into one segment
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0 && this.#failed === null) {
+    while (this.#end.size < this.#wanted && this.#failed === null) {
       const lines = this.#take();
       const { namespace, key } = this.#options;
       const { log, size, previous } = this.#end;
