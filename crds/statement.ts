@@ -1,11 +1,11 @@
 // What exactly is signed: one typed statement per thing, its canonical bytes and its hash.
 // Who may sign which statement is policy's business; the primitives are crypto's.
 import { dssePae } from "./crypto/dsse.js";
-import { decodeBase64, encodeBase64, encodeHex } from "./crypto/encoding.js";
+import { decodeBase64, encodeBase64 } from "./crypto/encoding.js";
 import type { SigningKey } from "./crypto/identity.js";
 import { canonicalJson, type Json } from "./crypto/jcs.js";
 import { type VerifyKey, verify } from "./crypto/keys.js";
-import { sha256 } from "./crypto/primitives.js";
+import { sha256Hex } from "./crypto/primitives.js";
 import type { EnvironmentSpec, OwnersSet, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
 
 /** The names that stand in a media type: `application/vnd.zopp.<name>.v1+json`. */
@@ -86,12 +86,15 @@ function prune(value: unknown): Json | undefined {
   if (value === undefined || value === false) return undefined;
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => prune(item) ?? emptyOf(item));
   if (typeof value !== "object" || value === null) return value as Json;
-  const kept: [string, Json][] = [];
-  for (const [name, member] of Object.entries(value)) {
-    const pruned = prune(member);
-    if (pruned !== undefined) kept.push([name, pruned]);
+  const kept: Record<string, Json> = Object.create(null);
+  let isEmpty = true;
+  for (const name of Object.keys(value)) {
+    const pruned = prune((value as Readonly<Record<string, unknown>>)[name]);
+    if (pruned === undefined) continue;
+    kept[name] = pruned;
+    isEmpty = false;
   }
-  return kept.length === 0 ? undefined : fromEntries(kept);
+  return isEmpty ? undefined : kept;
 }
 
 /** What stays of an array's item when all of it was dropped: arrays keep their length. */
@@ -101,16 +104,10 @@ function emptyOf(item: unknown): Json {
   throw new TypeError("a statement's array holds a value that has no canonical form");
 }
 
-function fromEntries(entries: readonly [string, Json][]): Json {
-  const object: Record<string, Json> = Object.create(null);
-  for (const [name, value] of entries) object[name] = value;
-  return object;
-}
-
 function build(name: StatementName, fields: unknown): Statement {
   const body = canonicalJson(prune(fields) ?? {});
   const pae = dssePae(`application/vnd.zopp.${name}.v1+json`, body);
-  return { name, body, pae, hash: encodeHex(sha256(pae)) };
+  return { name, body, pae, hash: sha256Hex(pae) };
 }
 
 /** The policy of a workspace: its name and all of spec but the signatures. */

@@ -1,5 +1,6 @@
 // Owns the checks that several kinds share: canonical encodings, usable keys, real times, names that stand once.
 // Does not own which field is checked for what. Every check adds what it finds to a list of problems.
+import { decodeBase64 } from "./crypto/encoding.js";
 import type { FieldProblem } from "./errors.js";
 import type { Signature } from "./types.gen.js";
 import { pathText } from "./validate.copy.js";
@@ -14,15 +15,10 @@ export function isKey(key: string): boolean {
   return KEY.test(key) && key !== "." && !key.startsWith("..") && key !== "__proto__";
 }
 
-/**
- * Notes a text that is not canonical base64 (RFC 4648 section 4, padded, unused bits zero). The schema has seen to the
- * alphabet and to padding at the end only, so length and last digit tell.
- */
+/** Notes a text that is not canonical base64 (RFC 4648 section 4, padded, unused bits zero), or empty. */
 export function checkBase64(problems: Problems, path: string, text: string | undefined): void {
-  if (text === undefined) return;
-  const unused = text.endsWith("==") ? /[AQgw]==$/ : /[AEIMQUYcgkosw048]=$/;
-  const isCanonical = text.length % 4 === 0 && (!text.endsWith("=") || unused.test(text.slice(-3)));
-  if (!isCanonical) problems.push({ path, problem: "is not canonical base64" });
+  if (text === undefined || (text !== "" && decodeBase64(text) !== null)) return;
+  problems.push({ path, problem: "is not canonical base64" });
 }
 
 /** Notes a key that could not be read: `key` is what reading gave, null where that failed. */

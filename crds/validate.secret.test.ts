@@ -111,7 +111,7 @@ t.test("a bundle is refused for an entry", async (t) => {
     ["that is nothing", [...DATA, "OLD", "retired"], false, ["spec.data.OLD is neither sealed nor retired, or both"]],
     ["with a short sealed value", [...ENTRY, "sealed"], "AAAA", [`${AT}.sealed is below the limit of 184 characters`]],
     ["with a sealed value of an odd length", [...ENTRY, "sealed"], "A".repeat(185), [`${AT}.sealed ${PROBLEM.base64}`]],
-    ["with a sealed value in other digits", [...ENTRY, "sealed"], "-".repeat(184), [`${AT}.sealed ${PROBLEM.form}`]],
+    ["with a sealed value in other digits", [...ENTRY, "sealed"], "-".repeat(184), [`${AT}.sealed ${PROBLEM.base64}`]],
     [
       "with unused bits in a signature",
       [...ENTRY, "signature"],

@@ -1,8 +1,8 @@
 // The statements of a bundle: which place its header and entries are signed for, and the bundle's digest.
 // Whether signatures hold is verify.ts' business.
-import { decodeBase64, encodeHex } from "../crypto/encoding.js";
+import { decodeBase64 } from "../crypto/encoding.js";
 import { canonicalJson } from "../crypto/jcs.js";
-import { sha256, utf8 } from "../crypto/primitives.js";
+import { sha256Hex, utf8 } from "../crypto/primitives.js";
 import { ZoppError } from "../errors.js";
 import { type EntryFacts, entryStatement, headerStatement, type SignedPlace, type Statement } from "../statement.js";
 import type { Entry, ZoppSecret } from "../types.gen.js";
@@ -51,7 +51,7 @@ function factsOf(
   sealed: Uint8Array | undefined,
 ): EntryFacts {
   if (sealed === undefined) return { key, version, by, expires, retired };
-  return { key, version, by, expires, retired, to, sealedHash: encodeHex(sha256(sealed)) };
+  return { key, version, by, expires, retired, to, sealedHash: sha256Hex(sealed) };
 }
 
 /**
@@ -74,5 +74,5 @@ export function bundleStatements(secret: ZoppSecret, bindings: Bindings): Bundle
 export function bundleDigest(statements: BundleStatements): string {
   const entries: Record<string, string> = Object.create(null);
   for (const [key, statement] of statements.entries) entries[key] = statement.hash;
-  return encodeHex(sha256(utf8(canonicalJson({ header: statements.header.hash, entries }))));
+  return sha256Hex(utf8(canonicalJson({ header: statements.header.hash, entries })));
 }

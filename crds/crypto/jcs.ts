@@ -13,10 +13,11 @@ export function canonicalJson(value: Json): string {
   if (Array.isArray(value)) return `[${Array.from(value, canonicalJson).join(",")}]`;
   if (!isPlain(value)) throw new TypeError("the value has no canonical form");
   const object = value as { readonly [name: string]: Json };
-  const members = Object.keys(object)
-    .sort()
-    .map((name) => `${canonicalString(name)}:${canonicalJson(object[name] as Json)}`);
-  return `{${members.join(",")}}`;
+  let members = "";
+  for (const name of Object.keys(object).sort()) {
+    members += `${members === "" ? "" : ","}${canonicalString(name)}:${canonicalJson(object[name] as Json)}`;
+  }
+  return `{${members}}`;
 }
 
 /** Bytes, dates and maps are objects too, and would be written as something they are not. */

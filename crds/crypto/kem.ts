@@ -52,8 +52,8 @@ function publicCurve({ raw }: EncryptionKey): Uint8Array {
 
 /** X-Wing's combiner: the label comes last. Takes the two secrets over: they are zeroed. */
 function combine(mlkem: Uint8Array, curve: Uint8Array, share: Uint8Array, publicKey: Uint8Array): Uint8Array {
-  const input = concat(mlkem, curve, share, publicKey, XWING_LABEL);
-  const sharedSecret = sha3256(input);
-  for (const secret of [mlkem, curve, input]) secret.fill(0);
+  const sharedSecret = sha3256(mlkem, curve, share, publicKey, XWING_LABEL);
+  mlkem.fill(0);
+  curve.fill(0);
   return sharedSecret;
 }

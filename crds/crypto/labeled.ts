@@ -8,7 +8,7 @@ const MAX_BLOCKS = 255;
 
 /** LabeledExtract(salt, label, ikm) for a suite id; 32 bytes. The salt has at most 64 bytes. */
 export function labeledExtract(suite: Uint8Array, salt: Uint8Array, label: string, ikm: Uint8Array): Uint8Array {
-  return hmacSha256(salt, concat(VERSION, suite, utf8(label), ikm));
+  return hmacSha256(salt, VERSION, suite, utf8(label), ikm);
 }
 
 /** LabeledExpand(prk, label, info, length) for a suite id; at most 8,160 bytes. */
@@ -19,19 +19,19 @@ export function labeledExpand(
   info: Uint8Array,
   length: number,
 ): Uint8Array {
-  return hkdfExpand(prk, concat(Uint8Array.of(length >> 8, length & 255), VERSION, suite, utf8(label), info), length);
+  return hkdfExpand(prk, [Uint8Array.of(length >> 8, length & 255), VERSION, suite, utf8(label), info], length);
 }
 
-/** HKDF-Expand (RFC 5869, section 2.3) with SHA-256. */
-export function hkdfExpand(prk: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+/** HKDF-Expand (RFC 5869, section 2.3) with SHA-256; `info` in parts, one after another. */
+export function hkdfExpand(prk: Uint8Array, info: readonly Uint8Array[], length: number): Uint8Array {
   const blocks = Math.ceil(length / HASH_BYTES);
   if (blocks > MAX_BLOCKS) throw new TypeError("HKDF-SHA256 expands to at most 8,160 bytes");
   // one block is all that zopp asks for: no copy of a secret is left behind
-  if (length === HASH_BYTES) return hmacSha256(prk, concat(info, Uint8Array.of(1)));
+  if (length === HASH_BYTES) return hmacSha256(prk, ...info, Uint8Array.of(1));
   const out = new Uint8Array(blocks * HASH_BYTES);
   let block: Uint8Array = new Uint8Array(0);
   for (let at = 0; at < blocks; at += 1) {
-    block = hmacSha256(prk, concat(block, info, Uint8Array.of(at + 1)));
+    block = hmacSha256(prk, block, ...info, Uint8Array.of(at + 1));
     out.set(block, at * HASH_BYTES);
   }
   return out.subarray(0, length);

@@ -23,6 +23,7 @@ import {
   mlkemPublicOf,
   randomBytes,
   sha256,
+  sha256Hex,
   sha3256,
   shake256,
   utf8,
@@ -124,7 +125,7 @@ t.test("Wycheproof: HKDF in its two steps, as HPKE takes them, is the same HKDF"
     const salt = unhex(v.salt);
     // HMAC hashes a longer key first; HPKE's salts have at most 32 bytes
     const prk = hmacSha256(salt.length > 64 ? sha256(salt) : salt, unhex(v.ikm));
-    const derive = () => hkdfExpand(prk, unhex(v.info), v.size);
+    const derive = () => hkdfExpand(prk, [unhex(v.info)], v.size);
     return v.valid ? encodeHex(derive()) === v.okm : refuses(derive);
   });
 });
@@ -162,7 +163,8 @@ t.test("Wycheproof: ChaCha20-Poly1305 seals the same bytes and opens only whole 
 
 t.test("the hashes give their published answers for the empty message and for parts", async (t) => {
   const empty = new Uint8Array(0);
-  t.equal(encodeHex(sha256(empty)), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  t.equal(sha256Hex(empty), encodeHex(sha256(empty)));
+  t.equal(sha256Hex(empty), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   t.equal(encodeHex(sha3256(empty)), "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
   t.equal(encodeHex(shake256(empty, 8)), "46b9dd2b0ba88d13");
   t.equal(shake256(empty, 96).length, 96);

@@ -1,9 +1,8 @@
 // The roster: every key that a workspace's policy names, found by kid, and the owners' digest.
 // What the holders may do is rights.ts' business.
-import { encodeHex } from "../crypto/encoding.js";
 import { type EncryptionKey, parseEncryptionKey, parseVerifyKey, type VerifyKey } from "../crypto/keys.js";
 import { pae } from "../crypto/pae.js";
-import { sha256 } from "../crypto/primitives.js";
+import { sha256Hex } from "../crypto/primitives.js";
 import { ZoppError } from "../errors.js";
 import type { Cluster, Device, OwnersSet, Principal, WorkspaceSpec } from "../types.gen.js";
 
@@ -86,5 +85,5 @@ export function ownersSet(spec: WorkspaceSpec): OwnersSet {
 export function ownersDigest(workspace: string, owners: OwnersSet): string {
   const byName = [...owners.principals].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const parts = byName.flatMap(({ name, signingKeys }) => [name, signingKeys.length, ...[...signingKeys].sort()]);
-  return encodeHex(sha256(pae("zopp/v1/owners", workspace, owners.threshold, ...parts)));
+  return sha256Hex(pae("zopp/v1/owners", workspace, owners.threshold, ...parts));
 }

@@ -6,8 +6,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The version number of a moment: UTC yyyymmddhhmmss as an integer. */
 export function versionAt(now: Date): number {
-  const digits = now.toISOString().replaceAll(/\D/g, "");
-  return Number(digits.slice(0, 14));
+  const day = (now.getUTCFullYear() * 100 + now.getUTCMonth() + 1) * 100 + now.getUTCDate();
+  return ((day * 100 + now.getUTCHours()) * 100 + now.getUTCMinutes()) * 100 + now.getUTCSeconds();
 }
 
 /** The next version after `previous` (absent = the first): max(previous + 1, the time as a number). */

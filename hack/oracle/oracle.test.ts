@@ -5,7 +5,7 @@ import { encodeBase64, encodeHex } from "../../crds/crypto/encoding.js";
 import { entryKey, openEntry, sealEntry } from "../../crds/crypto/entry.js";
 import { decryptionKeyFromRaw, identityFromSeed, newEnvironmentKey, newSeed } from "../../crds/crypto/identity.js";
 import { parseVerifyKey } from "../../crds/crypto/keys.js";
-import { randomBytes, sha256, utf8 } from "../../crds/crypto/primitives.js";
+import { randomBytes, sha256Hex, utf8 } from "../../crds/crypto/primitives.js";
 import { formatToken } from "../../crds/crypto/token.js";
 import { unwrapPrivateKey, type WrappedKey, wrapEnvironmentKey } from "../../crds/crypto/wrap.js";
 import { ownersDigest, ownersSet } from "../../crds/policy/roster.js";
@@ -140,7 +140,7 @@ async function identitiesAndTokens(t: Test, oracle: Oracle): Promise<void> {
       encryptionKey: encryption.publicKey.text,
       encryptionKid: encryption.publicKey.kid,
     });
-    const digest = encodeHex(sha256(utf8(`owners ${round}`)));
+    const digest = sha256Hex(utf8(`owners ${round}`));
     const { token } = await oracle.ask({ operation: "token", seed: encodeBase64(seed), digest });
     t.equal(token, formatToken(seed, digest));
   }

@@ -158,20 +158,23 @@ t.test("one write is in flight; all that waits goes into the next, in the order 
   );
 });
 
-t.test("a fact that is noted during a write stays with its call: it is written when somebody waits for it", async (t) => {
-  const { log, segments } = await make(t);
-  segments.hold();
-  const first = log.append([fact("a/0")]);
-  await eventually(() => segments.posts.length === 1);
-  log.note(fact("a/1"));
-  segments.release();
-  await first;
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  log.note(fact("a/2"));
-  await log.flush();
-  t.same(segments.posts, ["log-1-000000000000", "log-1-000000000001"]);
-  t.equal(chainOf(segments).length, 3);
-});
+t.test(
+  "a fact that is noted during a write stays with its call: it is written when somebody waits for it",
+  async (t) => {
+    const { log, segments } = await make(t);
+    segments.hold();
+    const first = log.append([fact("a/0")]);
+    await eventually(() => segments.posts.length === 1);
+    log.note(fact("a/1"));
+    segments.release();
+    await first;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    log.note(fact("a/2"));
+    await log.flush();
+    t.same(segments.posts, ["log-1-000000000000", "log-1-000000000001"]);
+    t.equal(chainOf(segments).length, 3);
+  },
+);
 
 t.test("no segment holds more than 256 KiB of lines, and no record is cut", async (t) => {
   const { log, segments } = await make(t);

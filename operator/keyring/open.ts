@@ -117,7 +117,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
 
 /** Parsed once: the object that is verified is the one whose entries are opened. */
 function parseSent({ namespace, name, spec }: SentBundle): ZoppSecret {
-  const text = Buffer.from(spec).toString("utf8");
+  const text = Buffer.from(spec.buffer, spec.byteOffset, spec.byteLength).toString("utf8");
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

@@ -1,10 +1,10 @@
 // ZoppLedger objects: shards of accepted places, and accepted policy objects whole; packed, signed, checked.
 // When they are written is store.ts' and policy.ts' business.
 import { gunzipSync, gzipSync } from "node:zlib";
-import { decodeBase64, encodeBase64, encodeHex } from "../../crds/crypto/encoding.js";
+import { decodeBase64, encodeBase64 } from "../../crds/crypto/encoding.js";
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
-import { sha256, utf8 } from "../../crds/crypto/primitives.js";
+import { sha256, sha256Hex, utf8 } from "../../crds/crypto/primitives.js";
 import { ZoppError } from "../../crds/errors.js";
 import { ledgerStatement, signStatement, verifyStatement } from "../../crds/statement.js";
 import type { ZoppLedger } from "../../crds/types.gen.js";
@@ -31,7 +31,7 @@ function makePart(
 ): ZoppLedger {
   const text = JSON.stringify(content);
   const facts = { log: place.log, kind, name, through: place.through };
-  const statement = ledgerStatement({ ...facts, hash: encodeHex(sha256(utf8(text))) });
+  const statement = ledgerStatement({ ...facts, hash: sha256Hex(utf8(text)) });
   const prefix = kind === "Places" ? `${place.log}-places` : place.log;
   return {
     apiVersion: "zopp.dev/v1alpha1",
@@ -47,7 +47,7 @@ export function contentOf({ metadata, spec }: ZoppLedger, key: VerifyKey): unkno
   if (packed === null) throw broken(metadata.name);
   const text = unpacked(metadata.name, packed);
   const { log, kind, name, through, signature } = spec;
-  const statement = ledgerStatement({ log, kind, name, through, hash: encodeHex(sha256(utf8(text))) });
+  const statement = ledgerStatement({ log, kind, name, through, hash: sha256Hex(utf8(text)) });
   if (!verifyStatement(key, statement, signature)) throw broken(metadata.name);
   return JSON.parse(text);
 }
