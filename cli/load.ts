@@ -16,6 +16,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   grant: () => import("./commands/grant.js"),
   set: () => import("./commands/set.js"),
   import: () => import("./commands/import.js"),
+  approve: () => import("./commands/approve.js"),
   get: () => import("./commands/get.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),

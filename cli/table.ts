@@ -112,6 +112,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "-n, --namespace <name...>", description: "namespaces it serves: a name, or a prefix and a final *" },
       { flags: "--access <kind>", description: "brokered (the default) or direct", choices: ["brokered", "direct"] },
       { flags: "--cluster <name...>", description: "clusters whose keyrings serve it" },
+      { flags: "--approvals <count>", description: "how many approvers must sign what somebody writes in it" },
+      { flags: "--approver <subject...>", description: "who may approve: principals or group:NAME" },
       KEM,
     ],
   },
@@ -200,6 +202,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     summary: "remove keys from a bundle, leaving signed tombstones",
     examples: ["zopp unset api OLD_TOKEN"],
     options: [ENVIRONMENT, NAMESPACE],
+  },
+  {
+    name: "approve",
+    args: "[bundle] [key...]",
+    summary: "sign as an approver what somebody else wrote: a bundle's header and entries, or an environment",
+    examples: ["zopp approve shop-prod/api", "zopp approve api DB_PASSWORD", "zopp approve -e shop/production"],
+    options: [
+      { flags: "--header", description: "the header, beside the keys that are named" },
+      { ...ENVIRONMENT, description: "the bundle's environment; without a bundle, the one that is approved itself" },
+      NAMESPACE,
+    ],
   },
   {
     name: "status",

@@ -4,10 +4,10 @@ import { newEnvironmentKey } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
-import type { Cluster } from "../../crds/types.gen.js";
+import type { Cluster, WorkspaceEnvironment } from "../../crds/types.gen.js";
 import { storeAmendment } from "../amend.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace, environmentName, signerOf } from "../policy.js";
+import { acceptWorkspace, environmentName, refuseUnknownSubject, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
 import { clusterKeys, type Recipient, readerKeys, wrapToAll } from "../wrapping.js";
@@ -19,6 +19,8 @@ export interface EnvironmentCreateOptions {
   readonly access?: string;
   readonly kem?: string;
   readonly cluster?: readonly string[];
+  readonly approvals?: string;
+  readonly approver?: readonly string[];
 }
 
 /** Runs `zopp environment create PATH`. */
@@ -39,6 +41,7 @@ export async function run(
   if (spec.environments?.some(({ name }) => name === scope))
     throw new ZoppError("AlreadyExists", `the policy names the environment ${pathText(path)} already`);
   const clusters = chosenClusters(workspace, options.cluster);
+  const approvals = approvalsOf(workspace, options);
   if (access === "brokered" && clusters.length === 0) {
     throw new ZoppError(
       "NoRecipient",
@@ -58,7 +61,12 @@ export async function run(
   const sealed = await wrapToAll(recipients, { ...path, epoch: 1 }, privateKey);
   privateKey.fill(0);
   const names = clusters.map(({ name }) => name);
-  const rule = { name: scope, namespaces, ...(names.length === 0 ? {} : { clusters: names }) };
+  const rule = {
+    name: scope,
+    namespaces,
+    ...(names.length === 0 ? {} : { clusters: names }),
+    ...(approvals === undefined ? {} : { approvals }),
+  };
   const keys = [{ epoch: 1, binding: "object" as const, public: publicKey.text, sealed }];
   const amended = await storeAmendment(session, {
     workspace,
@@ -84,6 +92,19 @@ export async function run(
     ],
     notes: amended.notes,
   };
+}
+
+/** The approvals that the owners ask for; undefined = none. Throws Usage, NotFound. */
+function approvalsOf(
+  workspace: AcceptedWorkspace,
+  { approvals, approver: approvers = [] }: EnvironmentCreateOptions,
+): WorkspaceEnvironment["approvals"] {
+  if (approvals === undefined && approvers.length === 0) return undefined;
+  const required = Number(approvals ?? 1);
+  if (!/^[1-9]$/.test(approvals ?? "1") || approvers.length === 0)
+    throw new ZoppError("Usage", "approvals read --approvals COUNT (1 to 9) --approver PRINCIPAL, or group:NAME");
+  for (const subject of approvers) refuseUnknownSubject(workspace, subject);
+  return { required, approvers };
 }
 
 /** The named clusters, or all that the policy has. Throws NotFound. */

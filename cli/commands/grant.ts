@@ -9,7 +9,7 @@ import type { EnvironmentGrant, Grant, WorkspaceSpec } from "../../crds/types.ge
 import { type EnvironmentAmendment, storeAmendment } from "../amend.js";
 import type { Opener } from "../epoch-keys.js";
 import type { Result } from "../output.js";
-import { acceptEnvironment, acceptWorkspace, signerOf } from "../policy.js";
+import { acceptEnvironment, acceptWorkspace, refuseUnknownSubject, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { label } from "../settings.js";
 import { readerKeys, wrapFurther } from "../wrapping.js";
@@ -36,7 +36,7 @@ export async function run(
   if (!/^(?:\*|[-a-z0-9]+(?:\/[-a-z0-9]+)?)$/.test(scope))
     throw new ZoppError("Usage", "--scope is *, PROJECT or PROJECT/ENVIRONMENT");
   const workspace = await acceptWorkspace(session, label("workspace", settings.workspace));
-  refuseUnknown(workspace, subject);
+  refuseUnknownSubject(workspace, subject);
   const expires = expiryOf(options.expires, session.context.now());
   const limits = {
     ...(options.keys === undefined ? {} : { keys: options.keys }),
@@ -58,14 +58,6 @@ export async function run(
     ],
     notes: [...amended.notes, ...unopened],
   };
-}
-
-function refuseUnknown(workspace: AcceptedWorkspace, subject: string): void {
-  const { principals, groups = [] } = workspace.object.spec;
-  const known = subject.startsWith("group:")
-    ? groups.some(({ name }) => `group:${name}` === subject)
-    : principals.some(({ name }) => name === subject);
-  if (!known) throw new ZoppError("NotFound", `workspace ${workspace.name} names no ${subject}`);
 }
 
 /** The same subject, role and scope have one grant: a new one replaces the old one. Throws AlreadyExists for an equal one. */

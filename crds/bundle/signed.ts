@@ -6,11 +6,11 @@ import { rightsIn } from "../policy/environment.js";
 import { may } from "../policy/rights.js";
 import type { Signer } from "../policy/roster.js";
 import { refuseFarVersion } from "../policy/versions.js";
-import { entryStatement, headerStatement, type Statement, verifyStatement } from "../statement.js";
+import { type Statement, verifyStatement } from "../statement.js";
 import type { WorkspaceEnvironment } from "../types.gen.js";
-import { type Accepted, type BundleCase, bindingsOf, type PartVerdict, placeOf } from "./case.js";
+import { entryApproval, headerApproval } from "./approve.js";
+import { type Accepted, type BundleCase, type PartVerdict, placeOf } from "./case.js";
 import { signedFor } from "./explain.js";
-import { entryFacts, signedPlace } from "./statements.js";
 
 /** A header or an entry, in the same words. */
 interface SignedPart {
@@ -31,13 +31,12 @@ interface SignedPart {
 export function checkHeader(given: BundleCase, statement: Statement, rule: WorkspaceEnvironment): PartVerdict {
   const { secret, ledger, environment } = given;
   const { header } = secret.spec;
-  const place = signedPlace(secret, environment.newest.facts.binding);
   return checkPart(given, rule, {
     ...header,
     what: `bundle ${placeOf(secret)}: spec.header`,
     statement,
     before: ledger?.header,
-    approvalStatement: () => headerStatement(place, secret.spec, true),
+    approvalStatement: () => headerApproval(secret, environment),
   });
 }
 
@@ -54,15 +53,13 @@ export function checkEntry(
   const before = ledger?.entries.get(key);
   const what = `bundle ${placeOf(secret)}: spec.data.${key}`;
   const warnings = before?.hash === statement.hash ? [] : epochWarnings(given, entry.to, what);
-  const bindings = bindingsOf(environment);
-  const binding = entry.to === undefined ? bindings.newest : (bindings.of(entry.to) ?? "object");
   const verdict = checkPart(given, rule, {
     ...entry,
     what,
     key,
     statement,
     before,
-    approvalStatement: () => entryStatement(signedPlace(secret, binding), entryFacts(key, entry), true),
+    approvalStatement: () => entryApproval(secret, key, entry, environment),
   });
   return { ...verdict, warnings: [...warnings, ...(verdict.warnings ?? [])] };
 }

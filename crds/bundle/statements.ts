@@ -33,6 +33,11 @@ export function signedPlace(secret: ZoppSecret, binding: Binding): SignedPlace {
   return { environment, namespace: secret.metadata.namespace, name: secret.metadata.name };
 }
 
+/** The place that an entry is signed for. One whose `to` the environment does not know is taken as bound to the bundle. */
+export function entryPlace(secret: ZoppSecret, { to }: Entry, bindings: Bindings): SignedPlace {
+  return signedPlace(secret, to === undefined ? bindings.newest : (bindings.of(to) ?? "object"));
+}
+
 /** The signed facts of an entry. Throws Malformed when `sealed` is not canonical base64. */
 export function entryFacts(key: string, entry: Entry): EntryFacts {
   return factsOf(key, entry, sealedBytes(key, entry));
@@ -54,18 +59,14 @@ function factsOf(
   return { key, version, by, expires, retired, to, sealedHash: sha256Hex(sealed) };
 }
 
-/**
- * All statements of a bundle. An entry whose `to` the environment does not know is taken as bound to the
- * bundle: it is refused later as UnknownEpoch.
- */
+/** All statements of a bundle. */
 export function bundleStatements(secret: ZoppSecret, bindings: Bindings): BundleStatements {
   const entries = new Map<string, Statement>();
   const sealed = new Map<string, Uint8Array>();
   for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
-    const binding = entry.to === undefined ? bindings.newest : (bindings.of(entry.to) ?? "object");
     const bytes = sealedBytes(key, entry);
     if (bytes !== undefined) sealed.set(key, bytes);
-    entries.set(key, entryStatement(signedPlace(secret, binding), factsOf(key, entry, bytes)));
+    entries.set(key, entryStatement(entryPlace(secret, entry, bindings), factsOf(key, entry, bytes)));
   }
   return { header: headerStatement(signedPlace(secret, bindings.newest), secret.spec), entries, sealed };
 }

@@ -34,7 +34,13 @@ export function refuseUnapproved(given: ApprovalCase, code: ErrorCode, what: str
   throw new ZoppError(code, `${what} lacks ${missing} of ${required} approvals (by ${others.join(", ")})`);
 }
 
-function approversOf({ workspace, rule, author, now }: ApprovalCase): readonly string[] {
+/** Who may approve what `author` wrote: the rule's approvers by name, without those whose membership has ended. */
+export function approversOf({
+  workspace,
+  rule,
+  author,
+  now,
+}: Pick<ApprovalCase, "workspace" | "rule" | "author" | "now">): readonly string[] {
   const subjects = rule.approvals?.approvers ?? [];
   return workspace.object.spec.principals
     .filter(({ name, expires }) => name !== author && !hasEnded(expires, now))

@@ -95,6 +95,16 @@ export function amendEnvironment(
   return signEnvironment({ ...present, spec: { ...content, version, signatures: [] } }, signing);
 }
 
+/** An environment with an approver's signature after those that it has; a second one of the same key takes the first one's place. */
+export function approveEnvironment(object: ZoppEnvironment, key: SigningKey): ZoppEnvironment {
+  const { kid } = key.verifyKey;
+  const [author, ...approvals] = object.spec.signatures;
+  if (author === undefined) throw new TypeError("an environment is approved after its admin has signed it");
+  const others = approvals.filter(({ by }) => by !== kid);
+  const value = signStatement(key, environmentStatement(object.spec, true));
+  return { ...object, spec: { ...object.spec, signatures: [author, ...others, { by: kid, value }] } };
+}
+
 /** The content of an environment, to be changed and handed to amendEnvironment. */
 export function environmentContent(object: ZoppEnvironment): EnvironmentContent {
   const { version: _v, signatures: _s, ...content } = object.spec;

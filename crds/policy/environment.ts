@@ -94,12 +94,13 @@ export function judgeEnvironment(given: EnvironmentCase): AcceptedEnvironment {
   refuseOutdated(judged, rule);
   refuseShape(judged, accepted, rule);
   const author = refuseUnsigned(given, judged);
+  refuseGrants(given, judged, author);
+  refuseRecipients(given, judged, rule);
+  // last, so that what is refused for it lacks nothing else: approvers sign it on that ground
   const signatures = candidate.spec.signatures.slice(1);
   const statement = () => environmentStatement(candidate.spec, true);
   const what = `environment ${judged.path}: version ${judged.version}`;
   refuseUnapproved({ workspace, rule, author, statement, signatures, now }, "PartlySigned", what);
-  refuseGrants(given, judged, author);
-  refuseRecipients(given, judged, rule);
   return judged;
 }
 
