@@ -174,7 +174,7 @@ export const ERRORS = {
   SeedMissing: terminal(
     "failed_precondition",
     EXIT.notFound,
-    "make a seed with `keyring keygen --seed FILE --public FILE`",
+    "put the seed back from a backup, or make one with `keyring keygen --seed FILE --public FILE`; in a cluster the chart does",
   ),
 
   // targets

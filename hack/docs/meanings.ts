@@ -57,7 +57,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   LogBroken: "The log or a snapshot of it is incomplete or changed; the keyring does not start.",
   Overloaded: "Too much is asked at once.",
   SeedExists: "`keygen` never overwrites a seed.",
-  SeedMissing: "The seed file cannot be read.",
+  SeedMissing: "The seed file cannot be read, or a share of the seed was deleted.",
 
   TargetForbidden: "The Secret's type, a label or an annotation could make another controller act.",
   TargetShape: "The bundle lacks keys that the Secret's type demands, or their contents are of another form.",

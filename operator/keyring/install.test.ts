@@ -78,6 +78,13 @@ class Site {
     await this.#admin.delete(resource, { namespace: this.config.namespace, name });
   }
 
+  /** Puts an object there as a backup has it. */
+  async restore(resource: Resource, object: Found | null): Promise<void> {
+    if (object === null) throw new Error("there is nothing to put back");
+    const { name, namespace, labels } = object.metadata;
+    await this.#admin.create(resource, { ...object, metadata: { name, namespace, labels } } as KubeObject);
+  }
+
   /** Another pod: nothing is mounted yet. */
   again(folder: string): Site {
     return new Site(this.#admin, this.#hook, this.config.namespace, folder);
@@ -150,9 +157,36 @@ t.test("on a real API server", async (t) => {
     const second = first.again(t.testdir());
     await second.mount();
     t.equal(await second.run(), "SeedMissing");
-    put(second.config.mountedShare, share?.data?.[SEED_KEY] ?? "");
+    await second.restore(CONFIG_MAPS, share);
+    await second.mount();
     t.equal(await second.run(), "kept");
     t.equal(await second.publicKey(), key);
+  });
+
+  // kubelet asks nobody about what is immutable while a pod that had it is there
+  await t.test("a seed that was deleted is not taken for one that is there, though it is still mounted", async (t) => {
+    const first = await site(t);
+    await first.run();
+    const late = first.again(t.testdir());
+    await late.mount();
+    await late.remove(SECRETS, NAMES.secret);
+    t.equal(await late.run(), "SeedMissing");
+    for (const name of [NAMES.shareConfigMap, NAMES.publicConfigMap]) await late.remove(CONFIG_MAPS, name);
+    t.equal(await late.run(), "SeedMissing", "nor with nothing left of it");
+    t.equal(await late.publicKey(), undefined, "its key is not published again");
+    t.equal(await late.found(SECRETS, NAMES.secret), null, "and nothing is made beside it");
+    t.equal(await late.again(t.testdir()).run(), "new", "once it is mounted no more");
+  });
+
+  await t.test("nor is a new Secret made for a share that was deleted", async (t) => {
+    const first = await site(t);
+    await first.run();
+    await first.remove(SECRETS, NAMES.secret);
+    const late = first.again(t.testdir());
+    await late.mount();
+    await late.remove(CONFIG_MAPS, NAMES.shareConfigMap);
+    t.equal(await late.run(), "SeedMissing");
+    t.equal(await late.found(SECRETS, NAMES.secret), null);
   });
 
   await t.test("a hook that died between the two shares is finished by the next", async (t) => {
@@ -171,8 +205,11 @@ t.test("on a real API server", async (t) => {
 
   await t.test("a share that is none is refused, without a word of it", async (t) => {
     const first = await site(t);
-    put(first.config.mountedSecret, "hunter2");
-    put(first.config.mountedShare, "hunter2");
+    const metadata = (name: string) => ({ name, namespace: first.config.namespace });
+    const data = (text: string) => ({ [SEED_KEY]: text });
+    await first.restore(SECRETS, { metadata: metadata(NAMES.secret), data: data(btoa("hunter2")) });
+    await first.restore(CONFIG_MAPS, { metadata: metadata(NAMES.shareConfigMap), data: data("hunter2") });
+    await first.mount();
     t.equal(await first.run(), "Malformed");
     t.equal(await first.publicKey(), undefined);
   });

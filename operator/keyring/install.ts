@@ -1,5 +1,6 @@
 // The seed of a cluster's keyring: made once, as two shares in a Secret and a ConfigMap, and never read through the API.
 // The shares are read where kubelet mounted them, so that the account that makes them may create Secrets and nothing else.
+// kubelet goes on mounting an immutable object that was deleted while a pod that had it is there: the API server is asked.
 // Two shares, because an operator of all namespaces may read every Secret: what it finds in one of them is noise.
 import { existsSync } from "node:fs";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
@@ -40,10 +41,13 @@ export interface Installed {
 
 /**
  * Makes the seed unless it is there, and publishes its public key. Nothing is ever overwritten but that key. Throws
- * SeedMissing when the Secret stands without the ConfigMap, SeedExists when one is there that is not mounted, Malformed, Api*.
+ * SeedMissing when the Secret stands without the ConfigMap, or one is mounted that is not there any more, SeedExists when
+ * one is there that is not mounted, Malformed, Api*.
  */
 export async function install(client: ApiClient, config: InstallConfig): Promise<Installed> {
   const { mountedSecret, mountedShare } = config;
+  if (existsSync(mountedSecret)) await stillThere(client, SECRETS, object(config, config.secret, "secret"));
+  if (existsSync(mountedShare)) await stillThere(client, CONFIG_MAPS, object(config, config.shareConfigMap, "share"));
   const fresh = !existsSync(mountedSecret);
   if (!fresh && !existsSync(mountedShare)) {
     const what = `Secret ${config.secret} is there without ConfigMap ${config.shareConfigMap}, the other share of the seed`;
@@ -54,6 +58,20 @@ export async function install(client: ApiClient, config: InstallConfig): Promise
   const data = { [PUBLIC_KEY]: `${identity.signing.verifyKey.text}\n` };
   await client.apply(CONFIG_MAPS, { ...published, data } as KubeObject, { fieldManager: FIELD_MANAGER });
   return { identity, fresh };
+}
+
+/** What it may create it may ask for by name: a creation for show is refused where the object is. */
+async function stillThere(client: ApiClient, resource: Resource, object: KubeObject): Promise<void> {
+  try {
+    await client.create(resource, object, { dryRun: true, metadataOnly: true });
+  } catch (error) {
+    if (hasStatus(error, 409)) return;
+    throw error;
+  }
+  const { namespace, name } = object.metadata;
+  const what = `${resource.kind} ${namespace}/${name} was deleted and is still mounted, as long as pods that had it are there`;
+  const next = "let them end and try again for a new seed, or put it back from a backup";
+  throw new ZoppError("SeedMissing", `${what}: nothing was changed; ${next}`);
 }
 
 /** The Secret comes last: where it is missing nothing was ever sealed to this seed, and another try may begin anew. */

@@ -130,16 +130,17 @@ export class ApiClient {
 
   /**
    * Creates an object; AlreadyExists comes as ApiConflict. With `subresource` the object is posted to that part of
-   * the object at its own metadata (tokens of a ServiceAccount).
+   * the object at its own metadata (tokens of a ServiceAccount). With `dryRun` nothing is made, and all else is the same.
    */
   create<T = KubeObject>(
     resource: Resource,
     object: { readonly metadata?: { readonly name?: string | undefined; readonly namespace?: string | undefined } },
-    options: RequestOptions & { readonly subresource?: string } = {},
+    options: RequestOptions & { readonly subresource?: string; readonly dryRun?: boolean } = {},
   ): Promise<T> {
     const { name, namespace } = object.metadata ?? {};
     const at = options.subresource === undefined ? { namespace } : { namespace, name };
-    const path = pathOf(resource, at as Partial<Place>, options.subresource);
+    const query = queryOf({ dryRun: options.dryRun ? "All" : undefined });
+    const path = pathOf(resource, at as Partial<Place>, options.subresource) + query;
     return this.#write("POST", said("create", resource, { namespace, name }), path, resource, object, options);
   }
 
