@@ -145,6 +145,7 @@ t.test("the hook's account and rights go with the hook, and Helm does not own wh
   t.strictSame(hooks.map(({ kind }) => kind).sort(), ["Job", "Role", "RoleBinding", "ServiceAccount"]);
   for (const { metadata } of hooks) {
     t.equal(metadata.annotations?.["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded");
+    t.equal(metadata.annotations?.["helm.sh/hook-output-log-policy"], "hook-failed", "Helm says why there is no seed");
   }
   t.notOk(objects.some(({ kind }) => kind === "Secret"));
 });
