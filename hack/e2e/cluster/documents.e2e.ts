@@ -42,9 +42,11 @@ const why = refusal();
 if (why !== undefined) t.plan(0, why);
 else {
   t.setTimeout(600_000);
+  // whoever types waits most of the time
+  t.jobs = 2;
   t.ok(pages.length >= 3, "there are guides to type");
   for (const page of pages) {
-    t.test(`${page.path}, typed as it stands`, async (t) => {
+    t.test(`${page.path}, typed as it stands`, { buffered: true }, async (t) => {
       t.comment(`${await typePage(page)} blocks`);
     });
   }
