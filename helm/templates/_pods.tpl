@@ -199,6 +199,7 @@ securityContext:
   {{- else }}
   - --operator=remote
   - --listen=0.0.0.0:8443
+  - --drain-seconds={{ .Values.keyring.drainSeconds }}
   {{- end }}
   {{- if .Values.firstUse }}
   - --first-use
@@ -241,11 +242,13 @@ securityContext:
     # what does not answer its probe will not answer SIGTERM
     terminationGracePeriodSeconds: 5
   {{- if not $sidecar }}
-  # /readyz also says whether there is policy; the operator must reach a keyring without
+  # /readyz also says whether there is policy; the operator must reach a keyring without. One that ends says so once: the
+  # Service must not lead to an address that is gone, where a connection hangs
   readinessProbe:
     httpGet: {path: /startz, port: keyring-health}
-    periodSeconds: 2
+    periodSeconds: 1
     timeoutSeconds: 5
+    failureThreshold: 1
   {{- end }}
   resources:
     {{- toYaml .Values.keyring.resources | nindent 4 }}

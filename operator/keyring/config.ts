@@ -25,6 +25,8 @@ export interface ServeConfig {
   readonly listen: Required<ListenOptions> & { readonly host: string };
   readonly metrics: ListenOptions;
   readonly health: ListenOptions;
+  /** How long it answers after SIGTERM, not ready. */
+  readonly drainSeconds: number;
   readonly logLevel: Level;
 }
 
@@ -51,7 +53,8 @@ Examples:
     --namespace zopp-system --operator-account zopp-system/zopp --pod-uid $POD_UID
 
   # the operator in a Deployment of its own: every pod of its account may enrol, over the pod network
-  keyring serve … --operator-account zopp-system/zopp-operator --operator remote --listen 0.0.0.0:8443
+  keyring serve … --operator-account zopp-system/zopp-operator --operator remote --listen 0.0.0.0:8443 \\
+    --drain-seconds 5
 
 The pin comes from an owner: "zopp trust" prints it. Every flag of serve is also a variable:
 --pod-uid is ${ENVIRONMENT}_POD_UID. A flag wins over its variable.`;
@@ -144,9 +147,12 @@ function options(): readonly Option[] {
     new Option("--metrics <host:port>", "/metrics")
       .default({ host: "0.0.0.0", port: 8082 }, "0.0.0.0:8082")
       .argParser(toListen),
-    new Option("--health <host:port>", "/healthz and /readyz")
+    new Option("--health <host:port>", "/healthz, /readyz and /startz")
       .default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083")
       .argParser(toListen),
+    new Option("--drain-seconds <number>", "how long it answers after SIGTERM, not ready; a second SIGTERM ends that")
+      .default(0)
+      .argParser(toSeconds),
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),
@@ -173,6 +179,11 @@ function toUid(text: string): string {
 function toAccount(text: string): string {
   if (!/^[a-z0-9][-a-z0-9]*\/[a-z0-9][-a-z0-9.]*$/.test(text)) throw new InvalidArgumentError("give namespace/name");
   return text;
+}
+
+function toSeconds(text: string): number {
+  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError("give a whole number of seconds");
+  return Number(text);
 }
 
 function toListen(text: string): { host: string; port: number } {

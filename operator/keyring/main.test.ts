@@ -40,45 +40,6 @@ t.test("keygen never overwrites, and says what it refuses", async (t) => {
 const SERVE = ["serve", "--operator-account", "zopp-system/zopp", "--pod-uid", "u"];
 const PIN = `acme@1:${"a".repeat(64)}`;
 
-const USAGE: Record<string, readonly string[]> = {
-  "no seed": [...SERVE, "--trust", PIN],
-  "no pin": [...SERVE, "--seed", "x"],
-  "a pin and first use": [...SERVE, "--seed", "x", "--trust", PIN, "--first-use"],
-  "a pin that is none": [...SERVE, "--seed", "x", "--trust", "acme"],
-  "no pod": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN],
-  "an empty pod": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN, "--pod-uid", ""],
-  "a pod and a remote operator": [...SERVE, "--seed", "x", "--trust", PIN, "--operator", "remote"],
-  "an operator elsewhere": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN, "--operator", "any"],
-  "an address that is none": [...SERVE, "--seed", "x", "--trust", PIN, "--listen", "8443"],
-  "an unknown command": ["sing"],
-};
-
-for (const [what, args] of Object.entries(USAGE)) {
-  t.test(`serve with ${what} is a usage error`, async (t) => {
-    const child = run(...args);
-    t.equal(await child.stopped(), 2);
-    t.match(child.lines.join("\n"), /--help/);
-  });
-}
-
-for (const [value, expected] of Object.entries({ false: 2, "0": 2, "": 2, maybe: 2, true: 4, "1": 4 })) {
-  t.test(`the variable of first use that says ${JSON.stringify(value)} means what it says`, async (t) => {
-    const args = [...SERVE, "--seed", join(t.testdir(), "none")];
-    const env = { ZOPP_KEYRING_FIRST_USE: value };
-    t.equal(
-      await new Child({ name: "keyring", main: MAIN, args, env }).stopped(),
-      expected,
-      "4: only the seed is missing",
-    );
-  });
-}
-
-t.test("help teaches", async (t) => {
-  const child = run("--help");
-  t.equal(await child.stopped(), 0);
-  t.match(child.lines.join("\n"), /keygen[\s\S]*serve[\s\S]*Examples/);
-});
-
 t.test("without its seed a keyring does not start", async (t) => {
   const child = run(...SERVE, "--seed", join(t.testdir(), "none"), "--trust", PIN);
   t.equal(await child.stopped(), 4);
@@ -248,6 +209,21 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
     const started = performance.now();
     t.equal(await bed.keyring.stop(), 0);
     t.ok(performance.now() - started < 5_000);
+    await bed.startKeyring();
+    await bed.keyring.healthy(bed.ports.keyringHealth);
+  });
+
+  await t.test("asked to end, it is not ready but answers while it drains; asked again, it ends", async (t) => {
+    await bed.keyring.stop();
+    await bed.startKeyring({ ZOPP_KEYRING_DRAIN_SECONDS: "600" });
+    await bed.keyring.healthy(bed.ports.keyringHealth);
+    const secret = bed.seal({ A: "x" }, { name: "late" });
+    process.kill(bed.keyring.pid, "SIGTERM");
+    const started = () => fetch(`http://127.0.0.1:${bed.ports.keyringHealth}/startz`);
+    t.ok(await eventually(async () => (await (await started()).text()) === "Stopping"));
+    t.equal((await open(secret)).ok, true, "on the connection that was there, or is made again");
+    t.equal((await clientOf(t, bed, { as: "alice" }).describe()).ready, true, "and on a new one");
+    t.equal(await bed.keyring.stop(), 0);
     await bed.startKeyring();
     await bed.keyring.healthy(bed.ports.keyringHealth);
   });

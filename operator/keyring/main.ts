@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { asZoppError, ERRORS } from "../../crds/errors.js";
 import { VERSION } from "../../crds/version.js";
 import { serveHealth, serveMetrics } from "../health.js";
+import { pause } from "../kube/backoff.js";
 import { connect } from "../kube/client.js";
 import { createLogger } from "../log.js";
 import { keyringMetrics } from "../metrics.js";
@@ -16,7 +17,7 @@ import { reflectionAndHealth } from "./reflection.js";
 import { type Listening, listen } from "./server.js";
 import { tlsIdentity } from "./tls.js";
 
-/** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
+/** How long what is active may take once nothing new is taken; the chart gives a pod 60 s from SIGTERM. */
 const GRACE_MS = 20_000;
 
 async function serve(config: ServeConfig): Promise<void> {
@@ -33,21 +34,28 @@ async function serve(config: ServeConfig): Promise<void> {
   const keyring = new Keyring({ client, identity, namespace, trust, enrol, log, metrics });
   let server: Listening | undefined;
   let stopping = false;
+  const hurry = new AbortController();
   const health = await serveHealth({
     ...config.health,
     live: () => null,
     ready: () => (stopping ? "Stopping" : keyring.notReady()),
     // without policy it serves nothing, but it answers: the operator must start, and say what policy lacks
-    started: () => (server === undefined ? "Starting" : null),
+    started: () => {
+      if (stopping) return "Stopping";
+      return server === undefined ? "Starting" : null;
+    },
   });
   const numbers = await serveMetrics({ ...config.metrics, registry: metrics.registry });
   log.info({ version: VERSION, kid: identity.signing.verifyKey.kid, instance: hostname() }, "starting");
   // before anything that can take long: the first process of a container has no other way to end at SIGTERM
   const stop = async (signal: string) => {
+    if (stopping) return hurry.abort();
     stopping = true;
     log.info({ signal }, "stopping");
     // nobody was answered yet
     if (server === undefined) process.exit(0);
+    // its Service leads here until kubelet has asked whether it is ready, and every node has heard
+    await pause(config.drainSeconds * 1000, hurry.signal);
     setTimeout(() => process.exit(1), GRACE_MS).unref();
     await server.close();
     await keyring.end();
@@ -55,7 +63,7 @@ async function serve(config: ServeConfig): Promise<void> {
     log.info({}, "stopped");
     process.exit(0);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
   await keyring.begin((err) => {
     log.error({ err }, "this log has another writer");
     process.exit(ERRORS.LogForked.exit);
