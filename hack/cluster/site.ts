@@ -118,6 +118,8 @@ function kubeletConfiguration(folder: string): object {
       "nodefs.inodesFree": "1%",
       "imagefs.available": "1%",
     },
+    // Who ends a container again and again means it, and has not to wait for each start longer than for the one before.
+    crashLoopBackOff: { maxContainerRestartPeriod: "1s" },
     podLogsDir: "/run/pod-logs",
     volumePluginDir: join(folder, "kubelet", "volume-plugins"),
   };

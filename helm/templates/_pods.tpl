@@ -154,7 +154,7 @@ securityContext:
     failureThreshold: 60
   livenessProbe:
     httpGet: {path: /healthz, port: health}
-    periodSeconds: 10
+    periodSeconds: 5
     timeoutSeconds: 5
     failureThreshold: 3
     # what does not answer its probe will not answer SIGTERM
@@ -236,7 +236,7 @@ securityContext:
     failureThreshold: 300
   livenessProbe:
     httpGet: {path: /healthz, port: keyring-health}
-    periodSeconds: 10
+    periodSeconds: 5
     timeoutSeconds: 5
     failureThreshold: 3
     # what does not answer its probe will not answer SIGTERM

@@ -7,6 +7,7 @@ t.setTimeout(1_200_000);
 await playInstalled(t, {
   flags: "--set mode=deployment --set allNamespaces=true",
   accounts: ["zopp", "zopp-keyring"],
+  apart: true,
   reach: reachOf({
     ledgers: "403",
     // it may read every Secret, and one of the seed's two shares is one

@@ -20,6 +20,7 @@ import {
   memory,
   probes,
   reinstall,
+  replaceKeyring,
   upgrade,
 } from "./story.js";
 
@@ -29,6 +30,8 @@ export interface Mode {
   readonly flags: string;
   /** Names of the chart's ServiceAccounts. */
   readonly accounts: readonly string[];
+  /** The keyring has a pod of its own, and a Service that leads to it. */
+  readonly apart: boolean;
   /** What a compromised operator tries, and what comes of it. */
   readonly reach: readonly (Attempt & { readonly outcome: string | RegExp })[];
 }
@@ -60,6 +63,7 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
       typeof outcome === "string" ? t.equal(found[what], outcome, what) : t.match(found[what], outcome, what);
   });
   await step("an upgrade and a rollback under change load", (t) => upgrade(t, site, installation));
+  if (mode.apart) await step("no Service leads to a keyring that has ended", (t) => replaceKeyring(t, site));
   await step("processes that are killed, starved and hung", (t) => faults(t, site));
   await step("an API server that hangs, and SIGTERM twice", (t) => probes(t, site));
   await step("memory", (t) => memory(t, site));

@@ -1,6 +1,8 @@
 // A person who changes values all the time, and a witness of what became of each: run inside the cluster while zopp is
 // upgraded, killed or moved. Says "loaded" once every Secret is there, and one line of JSON (Outcome) at the end.
-//   load.main.js NAMESPACE BUNDLES CHANGES_PER_SECOND SECONDS
+//   load.main.js NAMESPACE BUNDLES CHANGES_PER_SECOND CHANGES FILE
+// Values change so many times at least, and until there is such a file.
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { loadIdentity } from "../../../cli/identity.js";
 import { newBundle } from "../../../crds/bundle/edit.js";
@@ -117,7 +119,7 @@ async function environmentOf(client: ApiClient): Promise<AcceptedEnvironment> {
   return readEnvironment(environment);
 }
 
-async function main([namespace = "", bundles, perSecond, seconds]: readonly string[]): Promise<Outcome> {
+async function main([namespace = "", bundles, perSecond, least, end = ""]: readonly string[]): Promise<Outcome> {
   const client = await connect({ userAgent: "load" });
   const { stdin, stdout, stderr, env } = process;
   const outside = { argv: [], env, cwd: process.cwd(), stdin, stdout: stderr, stderr };
@@ -136,11 +138,11 @@ async function main([namespace = "", bundles, perSecond, seconds]: readonly stri
   await eventually(shown, { timeoutMs: PATIENCE_MS, message: "every Secret is there" });
   const firsts = witness.applied;
   stdout.write("loaded\n");
-  const changes = Number(perSecond) * Number(seconds);
   const begun = performance.now();
-  for (let at = 0; at < changes; at += 1) {
-    await sleep(Math.max(0, begun + (at * 1000) / Number(perSecond) - performance.now()));
-    await change(client, all[at % all.length] as Subject, writing);
+  let changes = 0;
+  for (; changes < Number(least) || !existsSync(end); changes += 1) {
+    await sleep(Math.max(0, begun + (changes * 1000) / Number(perSecond) - performance.now()));
+    await change(client, all[changes % all.length] as Subject, writing);
   }
   await eventually(shown, { timeoutMs: PATIENCE_MS }).catch(() => undefined);
   const { repeated, wrong, longestMs, applied } = witness;

@@ -7,6 +7,7 @@ t.setTimeout(1_200_000);
 await playInstalled(t, {
   flags: "--set mode=sidecar --set 'namespaces={shop-prod}'",
   accounts: ["zopp"],
+  apart: false,
   reach: reachOf({
     // one account for both: SECURITY.md says so
     ledgers: "200",

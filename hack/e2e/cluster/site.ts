@@ -39,6 +39,13 @@ interface Pod extends KubeObject {
   };
 }
 
+interface EndpointSlice extends KubeObject {
+  readonly endpoints?: readonly {
+    readonly targetRef?: { readonly name: string };
+    readonly conditions: { readonly serving?: boolean };
+  }[];
+}
+
 /** What kubelet says of a container. */
 export interface ContainerStatus {
   readonly name: string;
@@ -139,6 +146,14 @@ export class Site {
       if (found !== undefined) return { ...found, pod: metadata.name };
     }
     throw new Error(`no pod has a container ${part}`);
+  }
+
+  /** The pods that a Service leads to. One that ends is among them until it says that it serves no longer. */
+  async podsBehind(service: string): Promise<readonly (string | undefined)[]> {
+    const selector = `-n ${SYSTEM} -l kubernetes.io/service-name=${service}`;
+    const { items } = await this.get<{ items: EndpointSlice[] }>(`endpointslices ${selector}`);
+    const serving = items.flatMap(({ endpoints = [] }) => endpoints).filter(({ conditions }) => conditions.serving);
+    return serving.map(({ targetRef }) => targetRef?.name);
   }
 
   /** Waits until both parts are ready; gives their restarts. */

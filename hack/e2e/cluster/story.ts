@@ -9,6 +9,7 @@ import { flip } from "../../fixtures.bundle.js";
 import { packageRoot } from "../../package-root.js";
 import { endTwice, exhaust, hang, kill } from "./faults.js";
 import { underLoad } from "./load.js";
+import type { Outcome } from "./load.main.js";
 import { APP, type Shown, type Site, THEIRS } from "./site.js";
 
 /** tap's assertions, as far as the story needs them. */
@@ -24,6 +25,10 @@ export interface Installation {
 
 const WORKLOAD = `${packageRoot()}/examples/workload/deployment.yaml`;
 const APPLY = "kubectl apply --server-side -R -f zopp";
+/** Somebody else's hand in the Secret: mending it takes the keyring. */
+const DRIFT = `kubectl patch secret ${APP.name} -n ${APP.namespace} -p '{"data":{"STRANGE":"eA=="}}'`;
+/** Deployment and Service of a keyring that has a pod of its own. */
+const KEYRING = `${RELEASE}-keyring`;
 const MIB = 2 ** 20;
 
 /** Installs or upgrades with the mode's flags and some more. */
@@ -83,7 +88,7 @@ export async function attack(t: Assertions, site: Site): Promise<void> {
   await site.type(`kubectl delete secret ${APP.name} -n ${APP.namespace} && ${APPLY} --force-conflicts`);
   await site.shows(before.values);
   await site.settled("Synced");
-  await site.type(`kubectl patch secret ${APP.name} -n ${APP.namespace} -p '{"data":{"STRANGE":"eA=="}}'`);
+  await site.type(DRIFT);
   await site.shows(before.values);
   const init = "zopp init evil/shop/production --namespace shop-prod --recovery-file recovery.txt";
   await site.type(`ZOPP_HOME=$PWD/home ${init} && ${APPLY}`, THEIRS);
@@ -92,21 +97,45 @@ export async function attack(t: Assertions, site: Site): Promise<void> {
   });
 }
 
-/** An upgrade while twenty values change every second, and the way back. */
+/** An upgrade and the way back, while twenty values change every second. */
 export async function upgrade(t: Assertions, site: Site, installation: Installation): Promise<void> {
-  const outcome = await underLoad(site, 25, async () => {
-    await site.type(helm("upgrade", installation, "--set operator.workers=32,keyring.logLevel=debug"));
+  await writes(t, site, "upgraded and rolled back", async () => {
+    const outcome = await underLoad(site, async () => {
+      await site.type(helm("upgrade", installation, "--set operator.workers=32,keyring.logLevel=debug"));
+      await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
+      await site.ready();
+    });
+    judge(t, outcome);
   });
+}
+
+function judge(t: Assertions, outcome: Outcome): void {
+  t.ok(outcome.changes > 0, "values changed meanwhile");
   t.strictSame(outcome.wrong, [], "no Secret was ever wrong");
   t.strictSame(outcome.lost, [], "no change was lost");
   t.strictSame(outcome.repeated, [], "none was applied twice");
   t.comment(
-    `${outcome.changes} changes during the upgrade, ${outcome.applied} seen one by one, the longest wait ${outcome.longestMs} ms`,
+    `${outcome.changes} changes meanwhile, ${outcome.applied} seen one by one, the longest wait ${outcome.longestMs} ms`,
   );
-  await writes(t, site, "the rollback", async () => {
-    await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
-    await site.ready();
+}
+
+/** A keyring that is asked to end: its Service leads to it no longer before it has ended, and until then it answers. */
+export async function replaceKeyring(t: Assertions, site: Site): Promise<void> {
+  const { values } = await site.secret();
+  const { pod } = await site.container("keyring");
+  const pid = await site.pid("keyring");
+  const runs = async () => (await site.attempt(`kill -0 ${pid}`)).code === 0;
+  await site.type(`kubectl rollout restart deployment/${KEYRING} -n ${SYSTEM}`);
+  await eventually(async () => !(await site.podsBehind(KEYRING)).includes(pod), {
+    message: `the Service ${KEYRING} leads to ${pod} no longer`,
   });
+  t.ok(await runs(), "its Service leads to it no longer while it runs");
+  await site.type(DRIFT);
+  await site.shows(values);
+  t.ok(await runs(), "and it opens what it is asked to open until it ends");
+  await site.type(`kubectl rollout status deployment/${KEYRING} -n ${SYSTEM} --timeout 60s`);
+  await site.ready();
+  await site.settled("Synced");
 }
 
 /** What kubelet and zopp make of processes that die, starve and hang. */
@@ -121,7 +150,8 @@ export async function faults(t: Assertions, site: Site): Promise<void> {
 export async function probes(t: Assertions, site: Site): Promise<void> {
   const before = await site.ready();
   await writes(t, site, "the API server hung", async () => {
-    await site.type("pkill -STOP kube-apiserver; sleep 25; pkill -CONT kube-apiserver");
+    // kubelet's patience: three probes, 5 s apart, and 5 s for an answer
+    await site.type("pkill -STOP kube-apiserver; sleep 20; pkill -CONT kube-apiserver");
     t.strictSame(await site.ready(), before, "neither process was started again");
   });
   for (const part of ["operator", "keyring"] as const)
