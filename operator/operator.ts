@@ -157,7 +157,10 @@ export class ZoppOperator extends dotI.default {
       refreshPolicy: () => shared.book.refresh(),
       now: () => new Date(),
       wrote: (secret) => targets.put(secret),
-      opened: (result, seconds) => metrics.opened(result, seconds),
+      opened: (result, seconds) => {
+        metrics.opened(result, seconds);
+        if (result === "KeyringUnavailable") shared.book.doubt();
+      },
       tell: {
         applied: (seconds) => metrics.applied(seconds),
         conditions: (key, conditions) => metrics.conditions(placeLabels(key), conditions ?? null),

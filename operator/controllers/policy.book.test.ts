@@ -151,6 +151,31 @@ t.test("a keyring that does not answer is a problem until it answers, which is t
   await book.stop();
 });
 
+t.test("a keyring that does not answer is asked every second", async (t) => {
+  const { book, settle, next } = setup([new ZoppError("KeyringUnavailable", "no")]);
+  book.start();
+  const delays = [...(await settle())];
+  for (let n = 0; n < 5; n += 1) delays.push(...(await next()));
+  t.strictSame(delays, [200, 400, 800, 1000, 1000, 1000]);
+  await book.stop();
+});
+
+t.test(
+  "a call without an answer makes a quiet keyring be asked at once, and no oftener when it is known to be away",
+  async (t) => {
+    const { book, asked, settle } = setup([ACME, new ZoppError("KeyringUnavailable", "no")]);
+    book.start();
+    await settle();
+    book.doubt();
+    t.strictSame(await settle(), [200]);
+    t.equal(book.problem, "keyring: KeyringUnavailable");
+    book.doubt();
+    await settle();
+    t.equal(asked.times, 2);
+    await book.stop();
+  },
+);
+
 t.test("whoever needs to know now is told what the keyring says now", async (t) => {
   const asking = state("acme.shop.prod", "e1", { approvals: true });
   const { book, asked, settle } = setup([

@@ -27,8 +27,9 @@ export interface PolicyBookOptions {
   readonly clock?: Clock;
 }
 
-/** How often the keyring is asked: right after a change, while something waits, and when all is quiet. */
+/** How often the keyring is asked: right after a change, while it is away, while something waits, and when all is quiet. */
 const FIRST_MS = 100;
+const AWAY_MS = 1_000;
 const PENDING_MS = 5_000;
 const QUIET_MS = 30_000;
 
@@ -76,6 +77,11 @@ export class PolicyBook {
     await this.#asking;
   }
 
+  /** A call got no answer: asks now whether the keyring is away, unless that is known, so that its return is told. */
+  doubt(): void {
+    if (this.#problem === undefined) void this.refresh();
+  }
+
   /** Null when the keyring answered last time, else why it did not. */
   get problem(): string | null {
     if (this.#problem !== undefined) return `keyring: ${this.#problem.code}`;
@@ -113,9 +119,10 @@ export class PolicyBook {
     if (this.#asking !== undefined || this.#stopped.signal.aborted) return;
     this.#asking = this.#once().finally(() => {
       this.#asking = undefined;
-      const soon = this.#again || this.#options.pending() || this.#problem !== undefined;
+      const isAway = this.#problem !== undefined;
+      const soon = this.#again || this.#options.pending() || isAway;
       this.#again = false;
-      this.#intervalMs = soon ? Math.min(this.#intervalMs * 2, PENDING_MS) : QUIET_MS;
+      this.#intervalMs = soon ? Math.min(this.#intervalMs * 2, isAway ? AWAY_MS : PENDING_MS) : QUIET_MS;
       this.#schedule(this.#intervalMs);
       if (!soon) this.#intervalMs = FIRST_MS;
     });

@@ -38,13 +38,17 @@ function setup() {
   const clock = { ms: 0 };
   const now = () => clock.ms;
   const added: string[] = [];
-  const queue = { add: (key: string, lane: string) => void added.push(`${key} ${lane}`) };
+  const failures = new Map<string, number>();
+  const queue = {
+    add: (key: string, lane: string) => void added.push(`${key} ${lane}`),
+    failuresOf: (key: string) => failures.get(key) ?? 0,
+  };
   const memory = new BundleMemory(now, () => 0.5);
   const freshBundles = new Freshest<ZoppSecret>(bundles, now, withOurStatus);
   const freshTargets = new Freshest<SeenSecret>(targets, now);
   const all = () => bundles.list();
   const watch = new BundleWatch({ bundles: freshBundles, targets: freshTargets, all, queue, memory });
-  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, take: () => added.splice(0) };
+  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, failures, take: () => added.splice(0) };
 }
 
 interface Shape {
@@ -171,6 +175,20 @@ t.test("new policy concerns bundles of its environment that are not ready", asyn
   watch.policyChanged({ workspaces: none, environments: none, accepted: none, recovered: true });
   t.strictSame(take(), ["shop/refused background", "shop/fresh background", "shop/elsewhere background"]);
 });
+
+t.test(
+  "a keyring that answers again is asked at once about bundles that failed, also while they still say Ready",
+  async (t) => {
+    const { bundles, watch, failures, take } = setup();
+    bundles.show(bundle({ name: "ready", ready: "True" }), true);
+    bundles.show(bundle({ name: "edited", ready: "True" }), true);
+    failures.set("shop/edited", 9);
+    take();
+    const none = new Set<string>();
+    watch.policyChanged({ workspaces: none, environments: none, accepted: none, recovered: true });
+    t.strictSame(take(), ["shop/edited background"]);
+  },
+);
 
 t.test("a person's demand is kept until it is met", async (t) => {
   const { bundles, memory, take } = setup();

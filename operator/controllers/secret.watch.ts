@@ -16,7 +16,7 @@ export interface WatchDeps {
   readonly bundles: Freshest<ZoppSecret>;
   readonly targets: Freshest<SeenSecret>;
   readonly all: () => Iterable<ZoppSecret>;
-  readonly queue: { add(key: string, lane: Lane): void };
+  readonly queue: { add(key: string, lane: Lane): void; failuresOf(key: string): number };
   readonly memory: BundleMemory;
 }
 
@@ -37,7 +37,7 @@ export class BundleWatch {
     });
   }
 
-  /** Other policy is accepted for these environments: bundles that are not ready may be now. */
+  /** Other policy is accepted for these environments, or the keyring answers again: bundles that are not ready may be now. */
   policyChanged({ accepted, recovered }: PolicyChange): void {
     this.#enqueueUnready(({ spec }) => recovered || accepted.has(spec?.environment));
   }
@@ -51,7 +51,9 @@ export class BundleWatch {
     for (const bundle of this.#deps.all()) {
       if (!concerned(bundle)) continue;
       const key = keyOf(bundle);
-      if (readyOf(this.#deps.bundles.get(key)?.status)?.status !== "True") this.#deps.queue.add(key, "background");
+      const isReady = readyOf(this.#deps.bundles.get(key)?.status)?.status === "True";
+      // a short failure is told nobody
+      if (!isReady || this.#deps.queue.failuresOf(key) > 0) this.#deps.queue.add(key, "background");
     }
   }
 

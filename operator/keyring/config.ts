@@ -25,7 +25,7 @@ export interface ServeConfig {
   readonly listen: Required<ListenOptions> & { readonly host: string };
   readonly metrics: ListenOptions;
   readonly health: ListenOptions;
-  /** How long it answers after SIGTERM, not ready. */
+  /** How long it answers after SIGTERM, not ready, while somebody is connected. */
   readonly drainSeconds: number;
   readonly logLevel: Level;
 }
@@ -54,7 +54,7 @@ Examples:
 
   # the operator in a Deployment of its own: every pod of its account may enrol, over the pod network
   keyring serve … --operator-account zopp-system/zopp-operator --operator remote --listen 0.0.0.0:8443 \\
-    --drain-seconds 5
+    --drain-seconds 3
 
 The pin comes from an owner: "zopp trust" prints it. Every flag of serve is also a variable:
 --pod-uid is ${ENVIRONMENT}_POD_UID. A flag wins over its variable.`;
@@ -150,7 +150,7 @@ function options(): readonly Option[] {
     new Option("--health <host:port>", "/healthz, /readyz and /startz")
       .default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083")
       .argParser(toListen),
-    new Option("--drain-seconds <number>", "how long it answers after SIGTERM, not ready; a second SIGTERM ends that")
+    new Option("--drain-seconds <number>", "how long it answers who is connected after SIGTERM, not ready; a second SIGTERM ends that")
       .default(0)
       .argParser(toSeconds),
     new Option("--log-level <level>", "least level that is logged")

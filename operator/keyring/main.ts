@@ -54,8 +54,9 @@ async function serve(config: ServeConfig): Promise<void> {
     log.info({ signal }, "stopping");
     // nobody was answered yet
     if (server === undefined) process.exit(0);
-    // its Service leads here until kubelet has asked whether it is ready, and every node has heard
-    await pause(config.drainSeconds * 1000, hurry.signal);
+    // its Service leads here until kubelet has asked whether it is ready, and every node has heard: whoever is connected
+    // would come back too early, and hang
+    await Promise.race([server.deserted(), pause(config.drainSeconds * 1000, hurry.signal)]);
     setTimeout(() => process.exit(1), GRACE_MS).unref();
     await server.close();
     await keyring.end();

@@ -71,6 +71,8 @@ export interface ServerOptions {
 /** A keyring's port that listens. */
 export interface Listening {
   readonly port: number;
+  /** Resolves when nobody is connected. */
+  deserted(): Promise<void>;
   /** Takes no more connections and lets running calls finish. */
   close(): Promise<void>;
 }
@@ -95,7 +97,11 @@ export function listen(options: ServerOptions): Promise<Listening> {
       reject(new ZoppError("Internal", `cannot listen on port ${options.port}: is it taken?`, { cause })),
     );
     server.listen(options.port, options.host, () => {
-      resolve({ port: (server.address() as AddressInfo).port, close: () => close(server, sessions) });
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        deserted: () => deserted(sessions),
+        close: () => close(server, sessions),
+      });
     });
   });
 }
@@ -192,15 +198,22 @@ function admit(peer: Peer, method: string, rate: Rate): void {
   throw new ZoppError("MethodDenied", `${peer.actor} may not call ${method}`);
 }
 
-/** Tells every connection to go away once its calls are done. */
+async function deserted(sessions: Sessions): Promise<void> {
+  while (sessions.size > 0) await ended(sessions);
+}
+
+async function ended(sessions: Sessions): Promise<void> {
+  await Promise.all([...sessions.keys()].map((session) => new Promise((resolve) => session.once("close", resolve))));
+}
+
 /** Says goodbye to everybody, and waits for those whose calls run; who is idle, or never spoke, is not waited for. */
 async function close(server: Http2SecureServer, sessions: Sessions): Promise<void> {
   server.close();
-  const ended = [...sessions.keys()].map((session) => new Promise((resolve) => session.once("close", resolve)));
+  const gone = ended(sessions);
   for (const session of sessions.keys()) session.close();
   const goodbye = setTimeout(() => {
     for (const [session, calls] of sessions) if (calls === 0) session.destroy();
   }, LIMITS.goodbyeMs);
-  await Promise.all(ended);
+  await gone;
   clearTimeout(goodbye);
 }
