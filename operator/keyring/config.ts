@@ -150,7 +150,10 @@ function options(): readonly Option[] {
     new Option("--health <host:port>", "/healthz, /readyz and /startz")
       .default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083")
       .argParser(toListen),
-    new Option("--drain-seconds <number>", "how long it answers who is connected after SIGTERM, not ready; a second SIGTERM ends that")
+    new Option(
+      "--drain-seconds <number>",
+      "how long it answers who is connected after SIGTERM, not ready; a second SIGTERM ends that",
+    )
       .default(0)
       .argParser(toSeconds),
     new Option("--log-level <level>", "least level that is logged")
