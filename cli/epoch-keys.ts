@@ -78,22 +78,36 @@ export async function openPrivateKey(
   );
 }
 
-/** Opens one entry of a verified bundle. Throws UnknownEpoch, NotRecipient, CannotOpen. */
+/** Opens one entry of a verified bundle with a device's key. Throws UnknownEpoch, NotRecipient, CannotOpen. */
 export function openValue(
   secret: ZoppSecret,
   key: string,
   environment: AcceptedEnvironment,
   identity: Identity,
 ): Uint8Array {
+  const epoch = environment.epochs.get(secret.spec.data?.[key]?.to ?? "");
+  if (epoch === undefined) throw unknownEpoch(key, environment);
+  return openValueWith(secret, key, environment, decryptionKey(environment, epoch, identity));
+}
+
+function unknownEpoch(key: string, environment: AcceptedEnvironment): ZoppError {
+  return new ZoppError("UnknownEpoch", `${key} is sealed to no key of the environment ${environment.path}`);
+}
+
+/** Opens one entry of a verified bundle with the key of its epoch. Throws UnknownEpoch, CannotOpen. */
+export function openValueWith(
+  secret: ZoppSecret,
+  key: string,
+  environment: AcceptedEnvironment,
+  opens: DecryptionKey,
+): Uint8Array {
   const entry = secret.spec.data?.[key];
   const epoch = environment.epochs.get(entry?.to ?? "");
   const sealed = decodeBase64(entry?.sealed ?? "");
-  if (entry === undefined || epoch === undefined || sealed === null) {
-    throw new ZoppError("UnknownEpoch", `${key} is sealed to no key of the environment ${environment.path}`);
-  }
+  if (entry === undefined || epoch === undefined || sealed === null) throw unknownEpoch(key, environment);
   const { namespace, name } = signedPlace(secret, epoch.facts.binding);
   const place = { ...contextOf(environment, epoch), namespace, name, key, version: entry.version };
-  const released = entryKey(decryptionKey(environment, epoch, identity), place, sealed);
+  const released = entryKey(opens, place, sealed);
   try {
     return openEntry(released, epoch.key.kem, sealed);
   } finally {

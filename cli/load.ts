@@ -13,6 +13,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   trust: () => import("./commands/trust.js"),
   "cluster add": () => import("./commands/cluster-add.js"),
   "environment create": () => import("./commands/environment-create.js"),
+  "environment rekey": () => import("./commands/environment-rekey.js"),
   grant: () => import("./commands/grant.js"),
   set: () => import("./commands/set.js"),
   import: () => import("./commands/import.js"),

@@ -119,6 +119,17 @@ export async function withProgress<T>(context: Context, doing: string, work: Pro
   }
 }
 
+/** Counts what is done, and says how far it is once a second, to people only. */
+export function counted(context: Context, what: string): () => void {
+  let [done, said] = [0, Date.now()];
+  return () => {
+    done += 1;
+    if (Date.now() - said < 1000) return;
+    said = Date.now();
+    progress(context.stderr, `${done} ${what}`);
+  };
+}
+
 /** Says at once what is being done, to people only. */
 export function progress(stderr: Output, doing: string): void {
   if (stderr.isTTY === true) stderr.write(`${printable(doing)} …\n`);

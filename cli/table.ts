@@ -118,6 +118,23 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "environment rekey",
+    args: "[path]",
+    summary: "give an environment a new key and seal all its values to it again; interrupted, run it again",
+    examples: [
+      "zopp environment rekey shop/production --recovery-file recovery.txt",
+      "zopp environment rekey shop/dev --base HEAD~1",
+    ],
+    options: [
+      RECOVERY,
+      { ...KEM, description: "xwing (post-quantum hybrid) or x25519 (compact); default: as before" },
+      {
+        flags: "--base <revision>",
+        description: "a git revision whose policy still names authors who left (default: HEAD)",
+      },
+    ],
+  },
+  {
     name: "grant",
     args: "<subject> <role>",
     summary: "grant a principal or group:NAME a role: read, submit, write, admin or audit",

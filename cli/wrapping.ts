@@ -37,6 +37,25 @@ export function readerKeys(
   return spec.principals.filter(({ name }) => may(context, name, "read")).flatMap(deviceKeys);
 }
 
+/** Whom an environment is for. */
+interface Audience {
+  readonly access: "brokered" | "direct";
+  /** `project/environment` */
+  readonly scope: string;
+  readonly grants: readonly EnvironmentGrant[];
+  readonly clusters: readonly Cluster[];
+}
+
+/** Everybody whom a new key of an environment is wrapped to: its clusters, its readers where access is direct, recovery. */
+export function environmentRecipients(
+  spec: WorkspaceSpec,
+  { access, scope, grants, clusters }: Audience,
+  now: Date,
+): readonly Recipient[] {
+  const readers = access === "direct" ? readerKeys(spec, scope, grants, now) : [];
+  return [...clusterKeys(clusters), ...readers, ...(spec.recovery ?? []).map(({ recipient }) => recipient)];
+}
+
 function deviceKeys({ name, devices }: Principal): readonly EncryptionKey[] {
   return (devices ?? []).map((device) => usable(device.encryptionKey, `device ${name}/${device.name}`));
 }

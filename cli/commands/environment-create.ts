@@ -10,7 +10,7 @@ import type { Result } from "../output.js";
 import { acceptWorkspace, environmentName, refuseUnknownSubject, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
-import { clusterKeys, type Recipient, readerKeys, wrapToAll } from "../wrapping.js";
+import { environmentRecipients, wrapToAll } from "../wrapping.js";
 import { kemOf, oneOf } from "./options.js";
 
 /** The flags of `zopp environment create`. */
@@ -51,12 +51,7 @@ export async function run(
   const identity = await session.identity();
   signerOf(workspace, identity);
   const now = session.context.now();
-  const readers = access === "direct" ? readerKeys(spec, scope, [], now) : [];
-  const recipients: Recipient[] = [
-    ...clusterKeys(clusters),
-    ...readers,
-    ...(spec.recovery ?? []).map(({ recipient }) => recipient),
-  ];
+  const recipients = environmentRecipients(spec, { access, scope, grants: [], clusters }, now);
   const { privateKey, public: publicKey } = newEnvironmentKey(kem);
   const sealed = await wrapToAll(recipients, { ...path, epoch: 1 }, privateKey);
   privateKey.fill(0);

@@ -1,0 +1,229 @@
+// `zopp environment rekey`: a new epoch of an environment's key, and every value of its bundles sealed to it again.
+// Whoever rekeys signs all of it, so nothing is signed whose author's signature cannot be checked. Interrupted, it is run again.
+import { bindingsOf, type Policy, placeOf } from "../../crds/bundle/case.js";
+import { setEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
+import { checkEntry, checkHeader } from "../../crds/bundle/signed.js";
+import { bundleStatements } from "../../crds/bundle/statements.js";
+import { examineBundle } from "../../crds/bundle/verify.js";
+import {
+  type DecryptionKey,
+  decryptionKeyFromRaw,
+  type Identity,
+  newEnvironmentKey,
+} from "../../crds/crypto/identity.js";
+import { ZoppError } from "../../crds/errors.js";
+import { type EnvironmentContent, environmentContent } from "../../crds/policy/edit.js";
+import { type AcceptedEnvironment, ruleFor } from "../../crds/policy/environment.js";
+import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
+import { storeAmendment } from "../amend.js";
+import { refuseMisshapen } from "../bundles.js";
+import { type Base, noBase, readBase } from "../check.base.js";
+import { type Opener, openPrivateKey, openValueWith, readRecovery } from "../epoch-keys.js";
+import { counted, type Result } from "../output.js";
+import { acceptPolicy, environmentName, refuseWithout, signerOf } from "../policy.js";
+import type { Session } from "../session.js";
+import { environmentPath } from "../settings.js";
+import { change, parseFound } from "../store/store.js";
+import { environmentRecipients, wrapToAll } from "../wrapping.js";
+import { kemOf } from "./options.js";
+
+/** As many epochs as an environment lists: the oldest go, which only history is sealed to. */
+const MAX_EPOCHS = 64;
+
+/** The flags of `zopp environment rekey`. */
+export interface EnvironmentRekeyOptions {
+  readonly recoveryFile?: string;
+  readonly kem?: string;
+  readonly base?: string;
+}
+
+/** Runs `zopp environment rekey [PATH]`. */
+export async function run(
+  session: Session,
+  [text]: readonly string[],
+  options: EnvironmentRekeyOptions,
+): Promise<Result> {
+  const path = environmentPath(text, session.settings);
+  const policy = await acceptPolicy(session, path);
+  const identity = await session.identity();
+  const { principal } = signerOf(policy.workspace, identity);
+  const now = session.context.now();
+  for (const action of ["sign", "header"] as const) refuseWithout(policy, principal.name, action, now);
+  const recovery =
+    options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile);
+  const bundles = await bundlesOf(session, policy);
+  const checking = { policy, base: await baseOf(session, options), now };
+  const { kid } = policy.environment.newest.key;
+  const isUnfinished = bundles.some((secret) => stale(secret, kid).length > 0);
+  for (const secret of bundles) refuseUnchecked(secret, checking, isUnfinished ? kid : undefined);
+  const keys = await openEpochs(policy.environment, bundles, { identity, recovery });
+  const amended = isUnfinished ? undefined : await storeNewEpoch(session, policy, options, identity);
+  const environment = amended?.environments[0] ?? policy.environment;
+  const newest = environment.newest.key.kid;
+  const values = bundles.reduce((sum, secret) => sum + stale(secret, newest).length, 0);
+  const tick = counted(session.context, `of ${bundles.length} bundles are sealed again`);
+  const changes = bundles.map((found) =>
+    change("ZoppSecret", found.metadata, (present) => {
+      if (present === undefined) throw new ZoppError("ApiConflict", `bundle ${placeOf(found)} was removed meanwhile`);
+      refuseUnchecked(present, { ...checking, policy: { ...policy, environment } }, newest);
+      tick();
+      return refuseMisshapen(sealedAgain(present, policy, keys, { environment, signingKey: identity.signing, now }));
+    }),
+  );
+  const where = await (await session.store()).write(changes);
+  const { epoch, sealed } = environment.newest.facts;
+  return {
+    data: {
+      environment: environment.path,
+      epoch,
+      recipients: sealed.map(({ to }) => to),
+      bundles: bundles.map(placeOf),
+      values,
+      where: [...new Set([...(amended?.where ?? []), ...where])],
+    },
+    names: [`zoppenvironment/${environmentName(path)}`],
+    human: [
+      isUnfinished
+        ? `${environment.path} has epoch ${epoch} already: what was still sealed to an older one follows`
+        : `${environment.path} has epoch ${epoch} now, for ${sealed.length} recipients`,
+      `sealed ${values} values again, in ${bundles.length} bundles`,
+    ],
+    notes: amended?.notes ?? [],
+  };
+}
+
+/** What bundles are checked with. */
+interface Checking {
+  readonly policy: Policy;
+  readonly base: Base;
+  readonly now: Date;
+}
+
+async function storeNewEpoch(session: Session, policy: Policy, options: EnvironmentRekeyOptions, identity: Identity) {
+  const { workspace, environment: accepted } = policy;
+  const content = await withNewEpoch(policy, options, session.context.now());
+  return storeAmendment(session, { workspace, identity, environments: [{ accepted, content }] });
+}
+
+/** The environment's bundles. Throws what cannot be read: a value that is passed over would keep its old key. */
+async function bundlesOf(session: Session, { environment }: Policy): Promise<readonly ZoppSecret[]> {
+  const { objects, problems } = await (await session.store()).contents();
+  if (problems[0] !== undefined) throw problems[0].error;
+  return objects
+    .filter(({ kind }) => kind === "ZoppSecret")
+    .map(({ value, where }) => parseFound("ZoppSecret", value, where))
+    .filter(({ spec }) => spec.environment === environment.path);
+}
+
+async function baseOf(session: Session, { base }: EnvironmentRekeyOptions): Promise<Base> {
+  const { store } = session.settings;
+  if (store?.kind !== "directory") {
+    if (base !== undefined) throw new ZoppError("Usage", "--base is for a directory: a cluster has no revisions");
+    return noBase;
+  }
+  const { openDirectory } = await import("../store/directory.js");
+  const directory = openDirectory({ root: store.root, cwd: session.context.cwd });
+  const contents = directory.at(base ?? "HEAD");
+  return readBase(
+    session.context,
+    base === undefined ? await contents.catch(() => ({ objects: [], problems: [] })) : await contents,
+  );
+}
+
+/** The values that are not sealed to the epoch with this kid; all of them without one. */
+function stale(secret: ZoppSecret, kid: string | undefined): readonly (readonly [string, Entry])[] {
+  return Object.entries(secret.spec.data ?? {}).filter(([, { to }]) => to !== undefined && to !== kid);
+}
+
+/**
+ * Throws what is wrong with a bundle, or with a value whose author policy no longer names, so that his signature cannot be
+ * checked by it: the base's policy must have named him and find the value good.
+ */
+function refuseUnchecked(secret: ZoppSecret, { policy, base, now }: Checking, kid: string | undefined): void {
+  const { problems } = examineBundle({ ...policy, secret, now, lenient: true });
+  const [problem] = problems.filter(({ code }) => code !== "PendingApproval");
+  if (problem !== undefined) throw problem;
+  const values = stale(secret, kid).map(([key, { by }]) => ({ key, by }));
+  for (const { key, by } of [{ key: undefined, by: secret.spec.header.by }, ...values]) {
+    if (policy.workspace.roster.signers.has(by) || wasGood(secret, key, { policy, base, now })) continue;
+    const text = `bundle ${placeOf(secret)}: ${key ?? "the header"} is signed by ${by}, whom the policy does not name any more`;
+    const next = "name by --base a git revision that still does, or write it anew";
+    throw new ZoppError("UnknownSigner", `${text}: ${next}`);
+  }
+}
+
+/** True when an earlier version of the policy, the base's, names the author of a value or the header and lets him write it. */
+function wasGood(secret: ZoppSecret, key: string | undefined, { policy, base, now }: Checking): boolean {
+  const workspace = base.workspaces.get(policy.workspace.name);
+  const environment = base.environments.get(policy.environment.object.metadata.name);
+  if (workspace === undefined || environment === undefined) return false;
+  if (!(policy.workspace.object.spec.ancestors ?? []).includes(workspace.digest)) return false;
+  const { header, entries } = bundleStatements(secret, bindingsOf(environment));
+  const statement = key === undefined ? header : entries.get(key);
+  if (statement === undefined) return false;
+  const then = { workspace, environment, secret, now, lenient: true };
+  try {
+    const rule = ruleFor(workspace, environment.scope);
+    const { warnings = [] } =
+      key === undefined ? checkHeader(then, statement, rule) : checkEntry(then, key, statement, rule);
+    return warnings.every(({ code }) => code !== "AuthorLeft");
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+    return error.code === "PendingApproval";
+  }
+}
+
+/** The environment's content with a new epoch, for all whom the policy lets have it now. */
+async function withNewEpoch(policy: Policy, { kem }: EnvironmentRekeyOptions, now: Date): Promise<EnvironmentContent> {
+  const { environment, workspace } = policy;
+  const { newest, scope } = environment;
+  const content = environmentContent(environment.object);
+  const { spec } = workspace.object;
+  const named = ruleFor(workspace, scope).clusters ?? [];
+  const clusters = (spec.clusters ?? []).filter(({ name }) => named.includes(name));
+  const { access, grants = [] } = content;
+  const recipients = environmentRecipients(spec, { access, scope, grants, clusters }, now);
+  const { privateKey, public: made } = newEnvironmentKey(kem === undefined ? newest.key.kem : kemOf(kem));
+  const epoch = newest.facts.epoch + 1;
+  const path = { workspace: content.workspace, project: content.project, environment: content.environment, epoch };
+  const sealed = await wrapToAll(recipients, path, privateKey);
+  privateKey.fill(0);
+  const key = { epoch, binding: newest.facts.binding, public: made.text, sealed };
+  return { ...content, keys: [...content.keys, key].slice(-MAX_EPOCHS) };
+}
+
+type EpochKeys = ReadonlyMap<string, DecryptionKey>;
+
+/** The keys of all epochs that a value is sealed to, by kid. Throws NotRecipient, CannotOpen, UnknownEpoch. */
+async function openEpochs(
+  environment: AcceptedEnvironment,
+  bundles: readonly ZoppSecret[],
+  opener: Opener,
+): Promise<EpochKeys> {
+  const keys = new Map<string, DecryptionKey>();
+  for (const [, { to = "" }] of bundles.flatMap((secret) => stale(secret, undefined))) {
+    const epoch = environment.epochs.get(to);
+    if (epoch === undefined || keys.has(to)) continue; // an unknown one is a problem of its bundle
+    const raw = await openPrivateKey(environment, epoch, opener);
+    keys.set(to, decryptionKeyFromRaw(epoch.key.kem, raw));
+    raw.fill(0);
+  }
+  return keys;
+}
+
+/** Whoever rekeys also takes over the header of an author who left: a new keyring would not know him. */
+function sealedAgain(secret: ZoppSecret, { workspace }: Policy, keys: EpochKeys, writing: Writing): ZoppSecret {
+  const { environment } = writing;
+  const data: Record<string, Entry> = { ...secret.spec.data };
+  for (const [key, { to = "", expires }] of stale(secret, environment.newest.key.kid)) {
+    const opens = keys.get(to);
+    if (opens === undefined)
+      throw new ZoppError("ApiConflict", `bundle ${placeOf(secret)}: ${key} was changed meanwhile`);
+    const value = openValueWith(secret, key, environment, opens);
+    data[key] = setEntry(secret, key, value, { ...writing, expires });
+    value.fill(0);
+  }
+  const isKnown = workspace.roster.signers.has(secret.spec.header.by);
+  const header = isKnown ? secret.spec.header : signHeader(secret, writing);
+  return { ...secret, spec: { ...secret.spec, header, ...(secret.spec.data === undefined ? {} : { data }) } };
+}
