@@ -76,7 +76,7 @@ async function nextWorkspace(session: Session, amendment: Amendment, notes: stri
 }
 
 /** A policy that no owner signed would only be in everybody's way. Throws NotAuthorised, UnknownSigner. */
-function refuseStranger(workspace: AcceptedWorkspace, identity: Identity): void {
+export function refuseStranger(workspace: AcceptedWorkspace, identity: Identity): void {
   const { principal } = signerOf(workspace, identity);
   const owners = workspace.object.spec.owners.principals;
   if (owners.includes(principal.name)) return;

@@ -137,15 +137,6 @@ export function signerOf(
   throw new ZoppError("UnknownSigner", `this identity (${kid}) is no device in the workspace ${workspace.name}`);
 }
 
-/** Throws NotFound for a principal or `group:NAME` that the policy does not name. */
-export function refuseUnknownSubject({ name: workspace, object }: AcceptedWorkspace, subject: string): void {
-  const { principals, groups = [] } = object.spec;
-  const known = subject.startsWith("group:")
-    ? groups.some(({ name }) => `group:${name}` === subject)
-    : principals.some(({ name }) => name === subject);
-  if (!known) throw new ZoppError("NotFound", `workspace ${workspace} names no ${subject}`);
-}
-
 /** Throws NotAuthorised unless a principal may act in an environment; `key` for the writing of one. */
 export function refuseWithout(policy: Policy, principal: string, action: Action, now: Date, key?: string): void {
   if (may(rightsIn(policy.workspace, policy.environment, now), principal, action, key)) return;

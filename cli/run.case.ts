@@ -137,6 +137,16 @@ export class Workbench {
     return made.identity;
   }
 
+  /** A person or service with an identity, whom alice admits by what `whoami` prints there; gives that file's name. */
+  async admit(name: string, pin: string, ...more: readonly string[]): Promise<string> {
+    await this.person(name, pin);
+    const { out } = await this.must(["whoami", "-o", "json"], { as: name });
+    const file = join(this.folder, `${name}.json`);
+    writeFileSync(file, out);
+    await this.must(["principal", "add", name, "--from", file, ...more]);
+    return file;
+  }
+
   identity(name = "alice"): Promise<Identity> {
     return loadIdentity(this.context({ as: name }));
   }

@@ -6,7 +6,8 @@ import { VERSION } from "../crds/version.js";
 import type { Context } from "./context.js";
 import { loadCommand } from "./load.js";
 import { FORMATS, type Format, printable, printError, printResult } from "./output.js";
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "./table.js";
+import { COMMANDS, GLOBAL_OPTIONS } from "./table.js";
+import type { CommandSpec, OptionSpec } from "./table.types.js";
 
 /** What asking for help, or for the version, comes as. */
 const HELP: ReadonlySet<string> = new Set(["commander.helpDisplayed", "commander.version"]);

@@ -1,24 +1,8 @@
 // The command table: every verb with its arguments, options, one-line purpose and examples.
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 
-/** An option: flags as commander reads them, and what it is for. */
-export interface OptionSpec {
-  readonly flags: string;
-  readonly description: string;
-  readonly choices?: readonly string[];
-}
-
-/** One command. */
-export interface CommandSpec {
-  /** The verb, after its group where it has one: "set", "cluster add". */
-  readonly name: string;
-  readonly args: string;
-  readonly summary: string;
-  readonly examples: readonly string[];
-  readonly options: readonly OptionSpec[];
-  /** True where --context and --kubeconfig say where a keyring is, and not which store is worked on. */
-  readonly readsCluster?: boolean;
-}
+import { PEOPLE_COMMANDS } from "./table.people.js";
+import type { CommandSpec, OptionSpec } from "./table.types.js";
 
 /** Options that every command has. */
 export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
@@ -134,23 +118,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
     ],
   },
-  {
-    name: "grant",
-    args: "<subject> <role>",
-    summary: "grant a principal or group:NAME a role: read, submit, write, admin or audit",
-    examples: [
-      "zopp grant group:sre write --scope shop",
-      'zopp grant github-actions submit --scope shop/production --keys "IMAGE_*" --expires 2027-01-01T00:00:00Z',
-    ],
-    options: [
-      {
-        flags: "--scope <scope>",
-        description: "*, PROJECT or PROJECT/ENVIRONMENT (default: the environment of zopp.yaml)",
-      },
-      { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
-      { flags: "--expires <time>", description: "90d, 2027-02-18 or a full UTC time" },
-    ],
-  },
+  ...PEOPLE_COMMANDS,
   {
     name: "set",
     args: "<bundle> [key...]",

@@ -205,6 +205,7 @@ export const ERRORS = {
   Usage: terminal("invalid_argument", EXIT.usage, "see --help of the command"),
   NotFound: terminal("not_found", EXIT.notFound, "check the name; `zopp list` shows what there is"),
   AlreadyExists: refused("choose another name, or change the one that is there"),
+  StillNeeded: refused("change first what the message says still needs it"),
   NoIdentity: terminal("unauthenticated", EXIT.notFound, "run `zopp init`, or set ZOPP_TOKEN"),
   WrongPassphrase: terminal("permission_denied", EXIT.cannotOpen, "type the passphrase of the identity file again"),
   FileExposed: denied("let nobody but yourself read or write the file: chmod 600"),

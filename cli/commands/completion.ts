@@ -3,7 +3,8 @@
 import { ZoppError } from "../../crds/errors.js";
 import type { Result } from "../output.js";
 import type { Session } from "../session.js";
-import { COMMANDS, GLOBAL_OPTIONS, type OptionSpec } from "../table.js";
+import { COMMANDS, GLOBAL_OPTIONS } from "../table.js";
+import type { OptionSpec } from "../table.types.js";
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
 

@@ -6,8 +6,9 @@ import { workspaceContent } from "../../crds/policy/edit.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster, WorkspaceEnvironment } from "../../crds/types.gen.js";
 import { storeAmendment } from "../amend.js";
+import { refuseUnknown } from "../granting.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace, environmentName, refuseUnknownSubject, signerOf } from "../policy.js";
+import { acceptWorkspace, environmentName, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
 import { environmentRecipients, wrapToAll } from "../wrapping.js";
@@ -98,7 +99,7 @@ function approvalsOf(
   const required = Number(approvals ?? 1);
   if (!/^[1-9]$/.test(approvals ?? "1") || approvers.length === 0)
     throw new ZoppError("Usage", "approvals read --approvals COUNT (1 to 9) --approver PRINCIPAL, or group:NAME");
-  for (const subject of approvers) refuseUnknownSubject(workspace, subject);
+  for (const subject of approvers) refuseUnknown(workspace, subject);
   return { required, approvers };
 }
 

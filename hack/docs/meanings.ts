@@ -74,6 +74,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   Usage: "The command line is not understood; nothing was tried.",
   NotFound: "There is nothing of that name.",
   AlreadyExists: "Something of that name is there already.",
+  StillNeeded: "What shall go is still needed: by the owners' threshold, by approvals, or because a grant names it.",
   NoIdentity: "This machine has no identity of zopp's.",
   WrongPassphrase: "The identity file, or the recovery key, does not open.",
   FileExposed: "Other accounts of this machine may read or write a private file.",

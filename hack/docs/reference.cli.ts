@@ -1,6 +1,7 @@
 // Owns the reference of the command line: every command with its options and examples.
 // Does not own the commands: all that is said here stands in the table that commander is given.
-import { COMMANDS, type CommandSpec, GLOBAL_OPTIONS, type OptionSpec } from "../../cli/table.js";
+import { COMMANDS, GLOBAL_OPTIONS } from "../../cli/table.js";
+import type { CommandSpec, OptionSpec } from "../../cli/table.types.js";
 import type { ERRORS } from "../../crds/errors.js";
 import { code, table } from "./table.js";
 

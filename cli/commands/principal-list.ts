@@ -1,0 +1,49 @@
+// `zopp principal list`: people, services and workloads, with their devices, ends, groups and grants in effect.
+
+import { grantText } from "../granting.js";
+import type { Result } from "../output.js";
+import { table } from "../output.js";
+import { acceptWorkspace } from "../policy.js";
+import { environmentsOf } from "../policy-change.js";
+import { factsOf, type PrincipalFacts, type Right } from "../principals.js";
+import type { Session } from "../session.js";
+import { label } from "../settings.js";
+
+/** Runs `zopp principal list`. */
+export async function run(session: Session): Promise<Result> {
+  return listed(session, () => true);
+}
+
+/** The principals that are wanted, as `principal list` and `token list` show them. */
+export async function listed(session: Session, isWanted: (facts: PrincipalFacts) => boolean): Promise<Result> {
+  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const { environments, notes } = await environmentsOf(session, workspace);
+  const now = session.context.now();
+  const principals = workspace.object.spec.principals
+    .map((principal) => factsOf(workspace, environments, principal, now))
+    .filter(isWanted);
+  return {
+    data: { workspace: workspace.name, principals },
+    names: principals.map(({ name }) => name),
+    human:
+      principals.length === 0
+        ? ["none"]
+        : table(["NAME", "KIND", "DEVICES", "ENDS", "GROUPS", "GRANTS"], principals.map(row)),
+    notes,
+  };
+}
+
+function row({ name, kind, owner, devices = [], expires, ended, groups, rights }: PrincipalFacts): readonly string[] {
+  return [
+    name,
+    owner ? `${kind}, owner` : kind,
+    devices.map((device) => device.name).join(", "),
+    ended ? `ended ${expires ?? ""}` : (expires ?? ""),
+    groups.join(", "),
+    rights.map(rightText).join("; "),
+  ];
+}
+
+function rightText(right: Right): string {
+  return right.by === undefined ? grantText(right) : `${grantText(right)} by ${right.by}`;
+}

@@ -1,0 +1,106 @@
+// The lines of the command table about people: who they are, what they may do, and the tokens of services.
+import type { CommandSpec } from "./table.types.js";
+
+const SCOPE = {
+  flags: "--scope <scope>",
+  description: "*, PROJECT or PROJECT/ENVIRONMENT (default: the environment of zopp.yaml)",
+};
+const KEYS = {
+  flags: "--keys <pattern...>",
+  description: "only keys that match one of these; * is any run of characters",
+};
+const EXPIRES = { flags: "--expires <time>", description: "its end: 90d, 2027-02-18 or a full UTC time" };
+const DEVICE_KEYS = [
+  { flags: "--signing-key <key>", description: "the device's public key for signatures: ed25519:…" },
+  { flags: "--encryption-key <key>", description: "the device's public key to be wrapped to: xwing:…" },
+  { flags: "--from <file>", description: "both, as `zopp whoami -o json` printed them on the device; - is stdin" },
+];
+const COMPROMISED = {
+  flags: "--compromised",
+  description: "its keys may be in other hands: say all that has to be done now",
+};
+
+/** The commands about people, in the order in which help shows them. */
+export const PEOPLE_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "principal list",
+    args: "",
+    summary: "list people, services and workloads with their devices, groups and grants",
+    examples: ["zopp principal list", "zopp principal list -o json"],
+    options: [],
+  },
+  {
+    name: "principal add",
+    args: "<name>",
+    summary: "name a person or service in the policy, with the public keys of its first device",
+    examples: [
+      "zopp principal add bob --from bob.json --device laptop",
+      "zopp principal add ci --kind service --signing-key ed25519:… --encryption-key xwing:… --expires 90d",
+    ],
+    options: [
+      { flags: "--kind <kind>", description: "person (the default) or service", choices: ["person", "service"] },
+      { flags: "--device <name>", description: "the device's name (default: first)" },
+      ...DEVICE_KEYS,
+      EXPIRES,
+    ],
+  },
+  {
+    name: "principal remove",
+    args: "<name>",
+    summary: "take a principal out of everything that names it; what runs goes on running",
+    examples: ["zopp principal remove bob", "zopp principal remove bob --compromised"],
+    options: [COMPROMISED],
+  },
+  {
+    name: "device add",
+    args: "<principal> <device>",
+    summary: "add a device to a principal; where it reads with its own key, it gets the environment's",
+    examples: ["zopp device add bob phone --from phone.json"],
+    options: DEVICE_KEYS,
+  },
+  {
+    name: "device remove",
+    args: "<principal> <device>",
+    summary: "take a device out of the policy, and the environment keys from it",
+    examples: ["zopp device remove bob phone"],
+    options: [],
+  },
+  {
+    name: "group list",
+    args: "",
+    summary: "list groups with their members and what names them",
+    examples: ["zopp group list"],
+    options: [],
+  },
+  {
+    name: "group add",
+    args: "<name> <member...>",
+    summary: "put principals into a group, which is made where it is not there",
+    examples: ["zopp group add sre bob carol"],
+    options: [],
+  },
+  {
+    name: "group remove",
+    args: "<name> [member...]",
+    summary: "take members out of a group, or remove a group that nothing names any more",
+    examples: ["zopp group remove sre bob", "zopp group remove sre"],
+    options: [],
+  },
+  {
+    name: "grant",
+    args: "<subject> <role>",
+    summary: "grant a principal or group:NAME a role: read, submit, write, admin or audit",
+    examples: [
+      "zopp grant group:sre write --scope shop",
+      'zopp grant github-actions submit --scope shop/production --keys "IMAGE_*" --expires 2027-01-01T00:00:00Z',
+    ],
+    options: [SCOPE, KEYS, EXPIRES],
+  },
+  {
+    name: "revoke",
+    args: "<subject> <role>",
+    summary: "take back a role that was granted in a scope",
+    examples: ["zopp revoke bob write --scope shop", "zopp revoke group:sre read"],
+    options: [SCOPE],
+  },
+];
