@@ -103,4 +103,33 @@ export const PEOPLE_COMMANDS: readonly CommandSpec[] = [
     examples: ["zopp revoke bob write --scope shop", "zopp revoke group:sre read"],
     options: [SCOPE],
   },
+  {
+    name: "token create",
+    args: "<name>",
+    summary: "make a service with a token for ZOPP_TOKEN, which is printed this once",
+    examples: [
+      "zopp token create ci --scope shop/production --expires 90d",
+      'zopp token create ci --role submit --scope shop/production --keys "IMAGE_*" | gh secret set ZOPP_TOKEN',
+    ],
+    options: [
+      { flags: "--role <role>", description: "submit (the default: writes, and reads nothing) or another role" },
+      SCOPE,
+      KEYS,
+      EXPIRES,
+    ],
+  },
+  {
+    name: "token list",
+    args: "",
+    summary: "list the services that have tokens, with their ends and grants",
+    examples: ["zopp token list"],
+    options: [],
+  },
+  {
+    name: "token revoke",
+    args: "<name>",
+    summary: "take a service out with its grants, so that its token is worth nothing",
+    examples: ["zopp token revoke ci", "zopp token revoke ci --compromised"],
+    options: [COMPROMISED],
+  },
 ];
