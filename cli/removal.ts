@@ -71,7 +71,7 @@ function mayRead(workspace: AcceptedWorkspace, environment: AcceptedEnvironment,
 
 const COMPROMISED = [
   "compromised: this stops what is signed or opened from now on, and only where the new policy has arrived; bring it to every cluster at once (there is no `zopp policy offer` yet)",
-  "compromised: change every value that it could open at its source, first of all; nothing in zopp can call back what was read (`zopp environment rekey` and a list of values, `zopp exposure`, are not there yet)",
+  "compromised: change every value that it could open at its source, first of all; nothing in zopp can call back what was read (a list of these values, `zopp exposure`, is not there yet)",
   "compromised: look through what its devices signed last, and set again what is not as it should be: keyrings keep what they accepted before this",
 ];
 
