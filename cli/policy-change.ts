@@ -214,7 +214,7 @@ function namedKeys(
 
 function lostNote({ environment, epochs, principal }: LostKey): string {
   const which = `epoch${epochs.length === 1 ? "" : "s"} ${epochs.join(", ")}`;
-  return `${principal} had the key of environment ${environment} (${which}) on a device that loses it now, and may have kept it: the environment needs a new key (\`zopp environment rekey\`, which is not there yet), and its values new ones at their sources`;
+  return `${principal} had the key of environment ${environment} (${which}) on a device that loses it now, and may have kept it: the environment needs a new key (\`zopp environment rekey\`), and its values new ones at their sources`;
 }
 
 /** Those who pinned the former owners follow by the rotation; what is installed from now on takes the new pin. */
