@@ -46,10 +46,9 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
   const images = Object.values(archivesIn(join(packageRoot(), "build", "images")));
   const cluster = await startCluster({ images });
   const site = new Site(cluster, (text) => t.comment(text));
-  t.teardown(async () => {
-    site.leave();
-    await cluster.stop();
-  });
+  t.teardown(() => cluster.stop());
+  // after a step that failed tap tears nothing down
+  process.once("exit", () => site.leave());
   const installation: Installation = { flags: `${IMAGES} ${mode.flags}`, pin: "" };
   const step = (name: string, act: (t: Test) => Promise<void>) => t.test(name, { bail: true }, act);
   await step("helm install, a cluster in the policy, a value: a Secret", (t) => install(t, site, installation));
