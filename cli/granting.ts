@@ -86,7 +86,7 @@ export async function withGrant(
 async function needEnvironment(session: Session, workspace: AcceptedWorkspace, scope: string): Promise<void> {
   if (!scope.includes("/")) return;
   const [project = "", environment = ""] = scope.split("/");
-  await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment });
+  await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment }, true);
 }
 
 /** The same subject, role and scope have one grant: a new one replaces the old one. */

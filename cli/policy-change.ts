@@ -49,7 +49,7 @@ export async function environmentsOf(
     const [project = "", environment = ""] = name.split("/");
     try {
       environments.push(
-        await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment }),
+        await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment }, true),
       );
     } catch (error) {
       if (!(error instanceof ZoppError)) throw error;
@@ -124,14 +124,15 @@ async function follow(given: Following, accepted: AcceptedEnvironment): Promise<
   const lost = lostKids(given.workspace, accepted, new Set(readers.map(({ kid }) => kid)));
   const { content, note } = await wrapped(given, accepted, readers, lost);
   const notes = note === undefined ? [] : [note];
-  const must = regranted || lost.size > 0 || (broken !== undefined && broken.code !== "PartlySigned");
-  if (!must && content === undefined) {
+  const asks = broken !== undefined && broken.code !== "PartlySigned";
+  if (!regranted && lost.size === 0 && content === undefined && !asks) {
     return { lost: [], notes: broken === undefined ? notes : [...notes, `${broken.code}: ${broken.message}`] };
   }
   const denied = refusalToSign(given, accepted);
   if (denied !== undefined) {
-    if (must) throw denied;
-    return { lost: [], notes: [`environment ${accepted.scope} is not wrapped to further readers: ${denied.message}`] };
+    // what this change would break is refused; what lay broken before it is no reason to hold it back
+    if (regranted || (asks && refusalOf(accepted, given.workspace, now) === undefined)) throw denied;
+    return { lost: [], notes: [`environment ${accepted.scope} is left as it is: ${denied.message}`] };
   }
   const { grants: _, ...rest } = content ?? environmentContent(accepted.object);
   const whole = grants.length === 0 ? rest : { ...rest, grants };

@@ -50,8 +50,9 @@ export function judgeSeen(
   candidate: ZoppEnvironment,
   workspace: AcceptedWorkspace,
   accepted?: AcceptedEnvironment,
+  mending = false,
 ): AcceptedEnvironment {
-  const judged = judgeEnvironment({ candidate, workspace, accepted, now: context.now() });
+  const judged = judgeEnvironment({ candidate, workspace, accepted, now: context.now(), mending });
   const seen = seenVersion(context, workspace.name, judged.scope);
   if (judged.version >= seen) return judged;
   throw new ZoppError(
@@ -66,17 +67,21 @@ export async function acceptPolicy(session: Session, path: EnvironmentPath): Pro
   return { workspace, environment: await acceptEnvironment(session, workspace, path) };
 }
 
-/** One environment of an accepted workspace. Throws UnknownEnvironment and as judgeEnvironment. */
+/**
+ * One environment of an accepted workspace; `mending`: to make a next version of it (see EnvironmentCase). Throws
+ * UnknownEnvironment and as judgeEnvironment.
+ */
 export async function acceptEnvironment(
   session: Session,
   workspace: AcceptedWorkspace,
   path: EnvironmentPath,
+  mending = false,
 ): Promise<AcceptedEnvironment> {
   const store = await session.store();
   const candidate = await store.read("ZoppEnvironment", { name: environmentName(path) });
   if (candidate === undefined)
     throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
-  const judged = judgeSeen(session.context, candidate, workspace);
+  const judged = judgeSeen(session.context, candidate, workspace, undefined, mending);
   await remember(session, workspace, [judged]);
   return judged;
 }

@@ -3,8 +3,8 @@
 import { parseVerifyKey } from "../crds/crypto/keys.js";
 import { ZoppError } from "../crds/errors.js";
 import { type WorkspaceContent, workspaceContent } from "../crds/policy/edit.js";
-import { type AcceptedEnvironment, rightsIn } from "../crds/policy/environment.js";
-import { may } from "../crds/policy/rights.js";
+import { rightsIn } from "../crds/policy/environment.js";
+import { grantsOf, includesRead } from "../crds/policy/rights.js";
 import type { AcceptedWorkspace } from "../crds/policy/workspace.js";
 import type { Device, Principal } from "../crds/types.gen.js";
 import { refuseStranger } from "./amend.js";
@@ -41,7 +41,9 @@ export async function removePrincipal(
   const { environments } = await environmentsOf(session, workspace);
   const now = session.context.now();
   const read = environments.filter(
-    (each) => each.object.spec.access === "brokered" && mayRead(workspace, each, name, now),
+    (each) =>
+      each.object.spec.access === "brokered" &&
+      grantsOf(rightsIn(workspace, each, now), name).some(({ role }) => includesRead(role)),
   );
   const changed = await storeChange(session, {
     workspace,
@@ -59,14 +61,6 @@ export async function removePrincipal(
     ...(compromised ? COMPROMISED : []),
   ];
   return { ...changed, read: paths, signed, notes };
-}
-
-/** True where any key could be read: a right with patterns counts. */
-function mayRead(workspace: AcceptedWorkspace, environment: AcceptedEnvironment, name: string, now: Date): boolean {
-  const context = rightsIn(workspace, environment, now);
-  const grants = [...(workspace.object.spec.grants ?? []), ...(context.grants ?? [])];
-  const keys = grants.flatMap((grant) => grant.keys ?? []).map((pattern) => pattern.replaceAll("*", ""));
-  return may(context, name, "read") || keys.some((key) => may(context, name, "read", key));
 }
 
 const COMPROMISED = [

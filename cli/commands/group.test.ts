@@ -92,6 +92,26 @@ t.test("a reader whose grant is taken back loses the key, but not what another g
   t.notOk(await reads(bench, "bob"));
 });
 
+t.test("a reader's end is an end for what is sealed from then on: the key is taken before others go on", async (t) => {
+  const bench = new Workbench(t);
+  await withTwo(bench);
+  await bench.must(["grant", "bob", "read", "--scope", "shop/dev", "--expires", "2h"]);
+  t.ok(await reads(bench, "bob"));
+  bench.tick(3 * 3600);
+  const ran = await bench.run(["set", "api", "TOKEN"], { stdin: "after bob" });
+  t.match(ran, { code: 3, err: /UnknownRecipient: .* whose right to read has ended: `zopp revoke` takes the key too/ });
+  t.match((await bench.must(["principal", "list"])).out, /bob +person +first/);
+  const owners = { threshold: 1, principals: ["alice", "carol"] };
+  const signingKeys = [(await bench.identity()).signing, (await bench.identity("carol")).signing];
+  await bench.amend((content) => ({ ...content, owners }), { signingKeys, now: bench.now });
+  const beside = await bench.must(["group", "add", "sre", "carol"], { as: "carol" });
+  t.match(beside.err, "environment shop/dev is left as it is", "an owner who is no admin is not held back by it");
+  const { err } = await bench.must(["revoke", "bob", "read", "--scope", "shop/dev"]);
+  t.match(err, "bob had the key of environment acme/shop/dev");
+  await bench.must(["set", "api", "TOKEN"], { stdin: "after bob" });
+  t.match(await bench.run(["get", "api", "TOKEN"], { as: "bob" }), { code: 6, out: "" });
+});
+
 t.test("what was not granted so cannot be taken back so, and the error says what there is", async (t) => {
   const bench = new Workbench(t);
   await withTwo(bench);

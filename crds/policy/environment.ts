@@ -37,6 +37,8 @@ export interface EnvironmentCase {
   readonly accepted?: AcceptedEnvironment | undefined;
   readonly workspace: AcceptedWorkspace;
   readonly now: Date;
+  /** True to make a next version of it: readers whose right has ended still have its key, and lose it by that version. */
+  readonly mending?: boolean | undefined;
 }
 
 /** Derives path, digest and epochs without judging anything; throws Malformed or KeyAmbiguous for unusable keys. */
@@ -205,7 +207,11 @@ function refuseRecipients(given: EnvironmentCase, judged: AcceptedEnvironment, r
     const known = new Set(newest ? [] : before?.sealed.map(({ to }) => to));
     const stranger = facts.sealed.find(({ to }) => !known.has(to) && !isRecipient(given, judged, rule, to));
     if (stranger !== undefined) {
-      const text = `environment ${judged.path}: epoch ${facts.epoch} is wrapped to ${stranger.to.slice(0, 24)}, which the policy does not allow`;
+      const ended = isRecipient({ ...given, mending: true }, judged, rule, stranger.to);
+      const why = ended
+        ? "whose right to read has ended: `zopp revoke` takes the key too"
+        : "which the policy does not allow";
+      const text = `environment ${judged.path}: epoch ${facts.epoch} is wrapped to ${stranger.to.slice(0, 24)}, ${why}`;
       throw new ZoppError("UnknownRecipient", text);
     }
   }
@@ -217,7 +223,9 @@ function isRecipient(
   rule: WorkspaceEnvironment,
   to: string,
 ): boolean {
-  const { workspace, now } = given;
+  const { workspace } = given;
+  // nothing has ended at the beginning of time
+  const now = given.mending === true ? new Date(0) : given.now;
   if (!to.startsWith("zk1")) return workspace.object.spec.recovery?.some(({ recipient }) => recipient === to) ?? false;
   const found = workspace.roster.recipients.get(to);
   if (found === undefined) return false;
