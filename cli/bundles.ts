@@ -109,7 +109,11 @@ function part(secret: ZoppSecret, keys: readonly string[]): ZoppSecret {
 
 /** Throws what is wrong with the header and the named entries, as a keyring would judge them; waiting for approval is not wrong. */
 export function refuseUnsound(secret: ZoppSecret, policy: Policy, keys: readonly string[], now: Date): void {
-  const { problems } = examineBundle({ ...policy, secret: part(secret, keys), now });
+  refuseProblems(examineBundle({ ...policy, secret: part(secret, keys), now }));
+}
+
+/** Throws the gravest problem; waiting for approval is none. */
+export function refuseProblems({ problems }: Examined): void {
   const [problem] = problems.filter(({ code }) => code !== "PendingApproval");
   if (problem !== undefined) throw problem;
 }

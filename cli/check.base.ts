@@ -8,6 +8,8 @@ import type { AcceptedWorkspace } from "../crds/policy/workspace.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
 import type { Context } from "./context.js";
 import { judgeFromPins } from "./policy.js";
+import type { Session } from "./session.js";
+import type { DirectoryStore } from "./store/directory.js";
 import { type Contents, type Kind, type Kinds, nameOf, parseFound } from "./store/store.js";
 
 /** The usable part of a revision: workspaces and environments by name, bundles by `namespace/name`. */
@@ -20,8 +22,16 @@ export interface Base {
 /** The base of a first commit. */
 export const noBase: Base = { workspaces: new Map(), environments: new Map(), bundles: new Map() };
 
+/** The base at a git revision of the session's store. Throws Usage for a cluster, NotFound for an unknown revision. */
+export async function baseAt(session: Session, revision: string): Promise<Base> {
+  const store = await session.store();
+  if (store.kind !== "directory")
+    throw new ZoppError("Usage", "--base compares a directory with a git revision; a cluster has none");
+  return readBase(session.context, await (store as DirectoryStore).at(revision));
+}
+
 /** Reads a base. What of it is broken, or not trusted, is left out: then everything in its place counts as new. */
-export function readBase(context: Context, contents: Contents): Base {
+function readBase(context: Context, contents: Contents): Base {
   const parsed = <K extends Kind>(kind: K): Kinds[K][] =>
     contents.objects.flatMap((found) =>
       found.kind === kind ? quietly(() => parseFound(kind, found.value, found.where)) : [],

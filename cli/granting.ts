@@ -9,7 +9,7 @@ import { expiryOf, oneOf } from "./commands/options.js";
 import { acceptEnvironment } from "./policy.js";
 import type { PolicyChange, Regrant } from "./policy-change.js";
 import type { Session } from "./session.js";
-import { label } from "./settings.js";
+import { label, pathIn } from "./settings.js";
 
 /** The flags that say what a grant covers. */
 export interface GrantFlags {
@@ -85,8 +85,7 @@ export async function withGrant(
 /** The environment of a scope must be good: a change of it would else be skipped. */
 async function needEnvironment(session: Session, workspace: AcceptedWorkspace, scope: string): Promise<void> {
   if (!scope.includes("/")) return;
-  const [project = "", environment = ""] = scope.split("/");
-  await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment }, true);
+  await acceptEnvironment(session, workspace, pathIn(workspace.name, scope), true);
 }
 
 /** The same subject, role and scope have one grant: a new one replaces the old one. */

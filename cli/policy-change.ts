@@ -12,6 +12,7 @@ import type { EnvironmentGrant, WorkspaceEnvironment, WorkspaceSpec } from "../c
 import { type Amended, type EnvironmentAmendment, refuseStranger, storeAmendment } from "./amend.js";
 import { acceptEnvironment, signerOf } from "./policy.js";
 import type { Session } from "./session.js";
+import { pathIn } from "./settings.js";
 import { readerKeys, wrapFurther } from "./wrapping.js";
 
 /** An environment's own grants as they shall be; the same list where nothing changes. */
@@ -46,11 +47,8 @@ export async function environmentsOf(
   const environments: AcceptedEnvironment[] = [];
   const notes: string[] = [];
   for (const { name } of workspace.object.spec.environments ?? []) {
-    const [project = "", environment = ""] = name.split("/");
     try {
-      environments.push(
-        await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment }, true),
-      );
+      environments.push(await acceptEnvironment(session, workspace, pathIn(workspace.name, name), true));
     } catch (error) {
       if (!(error instanceof ZoppError)) throw error;
       notes.push(`environment ${name} is left as it is: ${error.code}: ${error.message}`);

@@ -12,7 +12,7 @@ import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import type { Context } from "./context.js";
 import { advance, pinsFor, seenVersion } from "./pins.js";
 import type { Session } from "./session.js";
-import { type EnvironmentPath, pathText } from "./settings.js";
+import { type EnvironmentPath, label, pathText } from "./settings.js";
 
 /**
  * Judges a workspace from every pin. Throws NotPinned where there is none, and as judgeWorkspace. `older`: the version
@@ -42,6 +42,11 @@ export async function acceptWorkspace(session: Session, name: string): Promise<A
   const judged = judgeFromPins(session.context, candidate);
   await remember(session, judged, []);
   return judged;
+}
+
+/** The workspace of the store that the settings name. Throws Usage for none, and as acceptWorkspace. */
+export function acceptNamedWorkspace(session: Session): Promise<AcceptedWorkspace> {
+  return acceptWorkspace(session, label("workspace", session.settings.workspace));
 }
 
 /** Judges an environment as a client does, which remembers the highest version it has seen. Throws as judgeEnvironment. */
@@ -77,13 +82,18 @@ export async function acceptEnvironment(
   path: EnvironmentPath,
   mending = false,
 ): Promise<AcceptedEnvironment> {
-  const store = await session.store();
-  const candidate = await store.read("ZoppEnvironment", { name: environmentName(path) });
-  if (candidate === undefined)
-    throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
+  const candidate = await readEnvironmentObject(session, path);
   const judged = judgeSeen(session.context, candidate, workspace, undefined, mending);
   await remember(session, workspace, [judged]);
   return judged;
+}
+
+/** An environment as it lies in the store, judged by nobody. Throws UnknownEnvironment, and as the store. */
+export async function readEnvironmentObject(session: Session, path: EnvironmentPath): Promise<ZoppEnvironment> {
+  const store = await session.store();
+  const found = await store.read("ZoppEnvironment", { name: environmentName(path) });
+  if (found !== undefined) return found;
+  throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
 }
 
 /**

@@ -146,6 +146,12 @@ export function environmentPath(text: string | undefined, settings: Settings): E
   };
 }
 
+/** The environment that a workspace calls by its scope, `project/environment`. */
+export function pathIn(workspace: string, scope: string): EnvironmentPath {
+  const [project = "", environment = ""] = scope.split("/");
+  return { workspace, project, environment };
+}
+
 /** A label, or Usage saying which part is missing or malformed. */
 export function label(part: string, text: string | undefined): string {
   if (text === undefined)

@@ -14,7 +14,7 @@ import { environmentStatement } from "../../crds/statement.js";
 import type { ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle, notesOn, refuseMisshapen, refuseOther } from "../bundles.js";
 import type { Result } from "../output.js";
-import { acceptPolicy, acceptWorkspace, environmentName, judgeSeen, signerOf } from "../policy.js";
+import { acceptPolicy, acceptWorkspace, judgeSeen, readEnvironmentObject, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { type EnvironmentPath, environmentPath, pathText } from "../settings.js";
 import { change } from "../store/store.js";
@@ -162,11 +162,8 @@ function isOther(judged: BundleStatements, present: BundleStatements, parts: rea
 
 async function approvePolicy(session: Session, path: EnvironmentPath): Promise<Result> {
   const workspace = await acceptWorkspace(session, path.workspace);
-  const store = await session.store();
-  const name = environmentName(path);
-  const candidate = await store.read("ZoppEnvironment", { name });
-  if (candidate === undefined)
-    throw new ZoppError("UnknownEnvironment", `there is no environment ${pathText(path)} in ${store.title}`);
+  const candidate = await readEnvironmentObject(session, path);
+  const { name } = candidate.metadata;
   const now = session.context.now();
   const identity = await session.identity();
   const approver = approverOf(workspace, `${path.project}/${path.environment}`, identity, now);
@@ -183,7 +180,7 @@ async function approvePolicy(session: Session, path: EnvironmentPath): Promise<R
   }
   const approved = approveEnvironment(candidate, identity.signing);
   const after = judge(session, workspace, approved);
-  const where = await store.write([
+  const where = await (await session.store()).write([
     change("ZoppEnvironment", { name }, (present) => {
       if (present !== undefined && environmentStatement(present.spec).hash === digest)
         return { ...present, spec: approved.spec };

@@ -13,9 +13,9 @@ import { factsFromCluster, factsFromFile } from "../cluster-facts.js";
 import { askRecovery, type Opener, readRecovery } from "../epoch-keys.js";
 import { terminalOf } from "../input.js";
 import { type Result, withProgress } from "../output.js";
-import { acceptEnvironment, acceptWorkspace, signerOf } from "../policy.js";
+import { acceptEnvironment, acceptNamedWorkspace, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
+import { label, pathIn } from "../settings.js";
 import { clusterClient } from "../store/cluster.js";
 import { wrapFurther } from "../wrapping.js";
 
@@ -36,7 +36,7 @@ export interface ClusterAddOptions {
 /** Runs `zopp cluster add NAME`. */
 export async function run(session: Session, [text]: readonly string[], options: ClusterAddOptions): Promise<Result> {
   const name = label("cluster", text);
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const facts = await factsOf(session, options);
   const fingerprint = clusterFingerprint(facts);
   const content = workspaceContent(workspace.object);
@@ -176,8 +176,7 @@ async function wrapAll(
   const former = formerKid(workspace, name, to.kid);
   let opener = given;
   for (const rule of rules) {
-    const [project = "", environment = ""] = rule.name.split("/");
-    const accepted = await acceptEnvironment(session, workspace, { workspace: workspace.name, project, environment });
+    const accepted = await acceptEnvironment(session, workspace, pathIn(workspace.name, rule.name));
     const wrap = () => wrapFurther(accepted, [to], opener, former);
     const content = await wrap().catch(async (error: unknown) => {
       if (!(error instanceof ZoppError) || error.code !== "NotRecipient" || opener.recovery !== undefined) throw error;

@@ -3,7 +3,7 @@ import { parseVerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { storeChange } from "../policy-change.js";
 import { type DeviceFlags, deviceOf, principalNamed } from "../principals.js";
 import type { Session } from "../session.js";
@@ -16,7 +16,7 @@ export async function run(
   options: DeviceFlags,
 ): Promise<Result> {
   const device = await deviceOf(session.context, label("device", deviceName), options);
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const principal = principalNamed(workspace, name);
   if (principal.kind === "workload")
     throw new ZoppError("Usage", `principal ${name} is a workload, which is known by its account and has no devices`);

@@ -1,15 +1,14 @@
 // `zopp device remove`: one of several devices of a principal: lost, sold, or replaced.
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { principalNamed } from "../principals.js";
 import { removeDevice } from "../removal.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 import { removedResult } from "./principal-remove.js";
 
 /** Runs `zopp device remove PRINCIPAL DEVICE`. */
 export async function run(session: Session, [name = "", device = ""]: readonly string[]): Promise<Result> {
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const removed = await removeDevice(session, workspace, principalNamed(workspace, name), device);
   return removedResult(`${name}/${device}`, removed);
 }

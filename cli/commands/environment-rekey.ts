@@ -16,8 +16,8 @@ import { type EnvironmentContent, environmentContent } from "../../crds/policy/e
 import { type AcceptedEnvironment, ruleFor } from "../../crds/policy/environment.js";
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import { storeAmendment } from "../amend.js";
-import { refuseMisshapen } from "../bundles.js";
-import { type Base, noBase, readBase } from "../check.base.js";
+import { refuseMisshapen, refuseProblems } from "../bundles.js";
+import { type Base, baseAt, noBase } from "../check.base.js";
 import { type Opener, openPrivateKey, openValueWith, readRecovery } from "../epoch-keys.js";
 import { counted, type Result } from "../output.js";
 import { acceptPolicy, environmentName, refuseWithout, signerOf } from "../policy.js";
@@ -115,19 +115,15 @@ async function bundlesOf(session: Session, { environment }: Policy): Promise<rea
     .filter(({ spec }) => spec.environment === environment.path);
 }
 
+/** What the person names, else what was committed last, if anything was. */
 async function baseOf(session: Session, { base }: EnvironmentRekeyOptions): Promise<Base> {
-  const { store } = session.settings;
-  if (store?.kind !== "directory") {
-    if (base !== undefined) throw new ZoppError("Usage", "--base is for a directory: a cluster has no revisions");
-    return noBase;
+  if (base !== undefined) return baseAt(session, base);
+  try {
+    return await baseAt(session, "HEAD");
+  } catch (error) {
+    if (error instanceof ZoppError) return noBase;
+    throw error;
   }
-  const { openDirectory } = await import("../store/directory.js");
-  const directory = openDirectory({ root: store.root, cwd: session.context.cwd });
-  const contents = directory.at(base ?? "HEAD");
-  return readBase(
-    session.context,
-    base === undefined ? await contents.catch(() => ({ objects: [], problems: [] })) : await contents,
-  );
 }
 
 /** The values that are not sealed to the epoch with this kid; all of them without one. */
@@ -140,9 +136,7 @@ function stale(secret: ZoppSecret, kid: string | undefined): readonly (readonly 
  * checked by it: the base's policy must have named him and find the value good.
  */
 function refuseUnchecked(secret: ZoppSecret, { policy, base, now }: Checking, kid: string | undefined): void {
-  const { problems } = examineBundle({ ...policy, secret, now, lenient: true });
-  const [problem] = problems.filter(({ code }) => code !== "PendingApproval");
-  if (problem !== undefined) throw problem;
+  refuseProblems(examineBundle({ ...policy, secret, now, lenient: true }));
   const values = stale(secret, kid).map(([key, { by }]) => ({ key, by }));
   for (const { key, by } of [{ key: undefined, by: secret.spec.header.by }, ...values]) {
     if (policy.workspace.roster.signers.has(by) || wasGood(secret, key, { policy, base, now })) continue;

@@ -2,10 +2,9 @@
 // by its admin. Where access is direct, readers also get the environment's key.
 import { type GrantFlags, grantOf, grantText, refuseUnknown, roleOf, withGrant } from "../granting.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { storeChange } from "../policy-change.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 
 /** Runs `zopp grant SUBJECT ROLE`. */
 export async function run(
@@ -14,7 +13,7 @@ export async function run(
   options: GrantFlags,
 ): Promise<Result> {
   const grant = grantOf(session, subject, roleOf(roleText), options);
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   refuseUnknown(workspace, subject);
   const { where, notes } = await storeChange(session, await withGrant(session, workspace, grant));
   return {

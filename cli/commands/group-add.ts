@@ -2,7 +2,7 @@
 import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { storeChange } from "../policy-change.js";
 import { principalNamed } from "../principals.js";
 import type { Session } from "../session.js";
@@ -11,7 +11,7 @@ import { label } from "../settings.js";
 /** Runs `zopp group add NAME MEMBER...`. */
 export async function run(session: Session, [text, ...words]: readonly string[]): Promise<Result> {
   const name = label("group", text);
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const present = workspaceContent(workspace.object);
   const groups = present.groups ?? [];
   const known = groups.find((group) => group.name === name);

@@ -1,14 +1,13 @@
 // `zopp group list`: the groups with their members and where grants and approvals name them.
 import { type Result, table } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf } from "../policy-change.js";
 import { placesOf } from "../principals.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 
 /** Runs `zopp group list`. */
 export async function run(session: Session): Promise<Result> {
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const { environments, notes } = await environmentsOf(session, workspace);
   const groups = (workspace.object.spec.groups ?? []).map((group) => ({
     ...group,

@@ -4,15 +4,14 @@ import { workspaceContent } from "../../crds/policy/edit.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Group } from "../../crds/types.gen.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf, storeChange } from "../policy-change.js";
 import { placesOf } from "../principals.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 
 /** Runs `zopp group remove NAME [MEMBER...]`. */
 export async function run(session: Session, [name = "", ...words]: readonly string[]): Promise<Result> {
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const present = workspaceContent(workspace.object);
   const groups = present.groups ?? [];
   const group = groups.find((each) => each.name === name);

@@ -3,7 +3,7 @@
 import { parseVerifyKey } from "../../crds/crypto/keys.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf, storeChange } from "../policy-change.js";
 import { type DeviceFlags, deviceOf, newPrincipal } from "../principals.js";
 import type { Session } from "../session.js";
@@ -22,7 +22,7 @@ export async function run(session: Session, [name]: readonly string[], options: 
   const kind = oneOf("--kind", options.kind, ["person", "service"]) ?? "person";
   const device = await deviceOf(session.context, label("device", options.device ?? "first"), options);
   const expires = expiryOf(options.expires, session.context.now());
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const { environments } = await environmentsOf(session, workspace);
   const facts = { name: label("name", name), kind, ...(expires === undefined ? {} : { expires }), devices: [device] };
   const principal = newPrincipal(workspace, environments, facts);

@@ -3,11 +3,10 @@
 import { grantText } from "../granting.js";
 import type { Result } from "../output.js";
 import { table } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf } from "../policy-change.js";
 import { factsOf, type PrincipalFacts, type Right } from "../principals.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 
 /** Runs `zopp principal list`. */
 export async function run(session: Session): Promise<Result> {
@@ -16,7 +15,7 @@ export async function run(session: Session): Promise<Result> {
 
 /** The principals that are wanted, as `principal list` and `token list` show them. */
 export async function listed(session: Session, isWanted: (facts: PrincipalFacts) => boolean): Promise<Result> {
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const { environments, notes } = await environmentsOf(session, workspace);
   const now = session.context.now();
   const principals = workspace.object.spec.principals

@@ -1,10 +1,9 @@
 // `zopp principal remove`: takes a principal out of everything that names it. What runs goes on running.
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { principalNamed } from "../principals.js";
 import { type Removed, removePrincipal } from "../removal.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 
 /** Runs `zopp principal remove NAME`. */
 export async function run(
@@ -12,7 +11,7 @@ export async function run(
   [name = ""]: readonly string[],
   options: { readonly compromised?: boolean },
 ): Promise<Result> {
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const principal = principalNamed(workspace, name);
   return removedResult(name, await removePrincipal(session, workspace, principal, options.compromised === true));
 }

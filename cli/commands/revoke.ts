@@ -5,11 +5,10 @@ import { workspaceContent } from "../../crds/policy/edit.js";
 import type { Grant } from "../../crds/types.gen.js";
 import { grantText, isFor, roleOf, scopeOf, without } from "../granting.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf, storeChange } from "../policy-change.js";
 import { rightsOf } from "../principals.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 
 /** Runs `zopp revoke SUBJECT ROLE`. */
 export async function run(
@@ -19,7 +18,7 @@ export async function run(
 ): Promise<Result> {
   const grant: Grant = { subject, role: roleOf(roleText), scope: scopeOf(session, options.scope) };
   const { scope, ...own } = grant;
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const { environments } = await environmentsOf(session, workspace);
   const present = workspaceContent(workspace.object);
   const grants = without(present.grants ?? [], (other) => isFor(other, grant));

@@ -6,7 +6,7 @@ import { workspaceContent } from "../../crds/policy/edit.js";
 import { formatPin } from "../../crds/policy/pin.js";
 import { type GrantFlags, grantOf, grantText, roleOf, withGrant } from "../granting.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf, storeChange } from "../policy-change.js";
 import { newPrincipal } from "../principals.js";
 import type { Session } from "../session.js";
@@ -20,7 +20,7 @@ export interface TokenCreateOptions extends GrantFlags {
 /** Runs `zopp token create NAME`. */
 export async function run(session: Session, [name]: readonly string[], options: TokenCreateOptions): Promise<Result> {
   const { expires, ...grant } = grantOf(session, label("name", name), roleOf(options.role ?? "submit"), options);
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const { environments } = await environmentsOf(session, workspace);
   const seed = newSeed();
   try {

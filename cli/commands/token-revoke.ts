@@ -1,11 +1,10 @@
 // `zopp token revoke`: takes a service out with all that it was granted: its token opens and signs nothing any more.
 import { ZoppError } from "../../crds/errors.js";
 import type { Result } from "../output.js";
-import { acceptWorkspace } from "../policy.js";
+import { acceptNamedWorkspace } from "../policy.js";
 import { principalNamed } from "../principals.js";
 import { removePrincipal } from "../removal.js";
 import type { Session } from "../session.js";
-import { label } from "../settings.js";
 import { removedResult } from "./principal-remove.js";
 
 /** Runs `zopp token revoke NAME`. */
@@ -14,7 +13,7 @@ export async function run(
   [name = ""]: readonly string[],
   options: { readonly compromised?: boolean },
 ): Promise<Result> {
-  const workspace = await acceptWorkspace(session, label("workspace", session.settings.workspace));
+  const workspace = await acceptNamedWorkspace(session);
   const principal = principalNamed(workspace, name);
   if (principal.kind !== "service")
     throw new ZoppError("Usage", `${name} is a ${principal.kind} and has no token: see \`zopp principal remove\``);

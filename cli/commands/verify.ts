@@ -3,12 +3,10 @@
 
 import { ZoppError } from "../../crds/errors.js";
 import { formatPin } from "../../crds/policy/pin.js";
-import { readBase } from "../check.base.js";
+import { baseAt } from "../check.base.js";
 import { type Checked, checkStore, type Finding } from "../check.js";
 import { problemLine, type Result } from "../output.js";
 import type { Session } from "../session.js";
-import type { DirectoryStore } from "../store/directory.js";
-import type { Store } from "../store/store.js";
 
 /** The flags of `zopp verify`. */
 export interface VerifyOptions {
@@ -30,14 +28,9 @@ export async function run(session: Session, _args: readonly string[], options: V
   if (contents.objects.length === 0 && contents.problems.length === 0) {
     throw new ZoppError("NotFound", `there is nothing to verify in ${store.title}`);
   }
-  const base = options.base === undefined ? undefined : readBase(context, await directory(store).at(options.base));
+  const base = options.base === undefined ? undefined : await baseAt(session, options.base);
   const workspace = session.options.workspace;
   return report(checkStore({ context, contents, workspace, base, strict: options.asNewCluster === true }));
-}
-
-function directory(store: Store): DirectoryStore {
-  if (store.kind === "directory") return store as DirectoryStore;
-  throw new ZoppError("Usage", "--base compares a directory with a git revision; a cluster has none");
 }
 
 function report(checked: Checked): Result {
