@@ -3,7 +3,7 @@
 import { dssePae } from "./crypto/dsse.js";
 import { decodeBase64, encodeBase64 } from "./crypto/encoding.js";
 import type { SigningKey } from "./crypto/identity.js";
-import { canonicalJson, type Json } from "./crypto/jcs.js";
+import { canonicalFields } from "./crypto/jcs.js";
 import { type VerifyKey, verify } from "./crypto/keys.js";
 import { sha256Hex } from "./crypto/primitives.js";
 import type { EnvironmentSpec, OwnersSet, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
@@ -78,34 +78,8 @@ export interface ClusterFacts {
   readonly clusterUid: string;
 }
 
-/**
- * Drops what means nothing: undefined, false, empty objects and empty arrays, bottom-up, from object
- * members and never from arrays, so that tools which add or drop empty maps break no signature.
- */
-function prune(value: unknown): Json | undefined {
-  if (value === undefined || value === false) return undefined;
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((item) => prune(item) ?? emptyOf(item));
-  if (typeof value !== "object" || value === null) return value as Json;
-  const kept: Record<string, Json> = Object.create(null);
-  let isEmpty = true;
-  for (const name of Object.keys(value)) {
-    const pruned = prune((value as Readonly<Record<string, unknown>>)[name]);
-    if (pruned === undefined) continue;
-    kept[name] = pruned;
-    isEmpty = false;
-  }
-  return isEmpty ? undefined : kept;
-}
-
-/** What stays of an array's item when all of it was dropped: arrays keep their length. */
-function emptyOf(item: unknown): Json {
-  if (Array.isArray(item)) return [];
-  if (typeof item === "object" && item !== null) return {};
-  throw new TypeError("a statement's array holds a value that has no canonical form");
-}
-
-function build(name: StatementName, fields: unknown): Statement {
-  const body = canonicalJson(prune(fields) ?? {});
+function build(name: StatementName, fields: Readonly<Record<string, unknown>>): Statement {
+  const body = canonicalFields(fields);
   const pae = dssePae(`application/vnd.zopp.${name}.v1+json`, body);
   return { name, body, pae, hash: sha256Hex(pae) };
 }

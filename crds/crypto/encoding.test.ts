@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import { dssePae } from "./dsse.js";
 import { crc32, decodeBase62, decodeBase64, encodeBase32, encodeBase62, encodeBase64, encodeHex } from "./encoding.js";
-import { canonicalJson, type Json } from "./jcs.js";
+import { canonicalFields, canonicalJson, type Json } from "./jcs.js";
 import { pae } from "./pae.js";
 import { utf8 } from "./primitives.js";
 
@@ -165,6 +165,21 @@ for (const [title, value] of Object.entries(WITHOUT_CANONICAL_FORM)) {
     t.throws(() => canonicalJson(value as Json), TypeError);
   });
 }
+
+t.test(
+  "of a statement's fields what means nothing drops: from members, bottom-up, and never from arrays",
+  async (t) => {
+    t.equal(
+      canonicalFields({ b: "", a: undefined, c: false, d: {}, e: [], f: { g: { h: [] } }, i: 0 }),
+      '{"b":"","i":0}',
+    );
+    t.equal(canonicalFields({ a: [{}, [], { b: false }, { c: "d" }] }), '{"a":[{},[],{},{"c":"d"}]}');
+    t.equal(canonicalFields({ a: {}, b: false }), "{}");
+    for (const item of [undefined, false, null]) t.throws(() => canonicalFields({ a: [item] }), TypeError);
+    for (const value of [null, 1.5, new Date(0), Uint8Array.of()])
+      t.throws(() => canonicalFields({ value }), TypeError);
+  },
+);
 
 function same(one: Uint8Array | null, other: Uint8Array): boolean {
   return one !== null && encodeHex(one) === encodeHex(other);

@@ -3,7 +3,7 @@
 import type { DecryptionKey } from "./identity.js";
 import type { EncryptionKey, Kem } from "./keys.js";
 import { concat } from "./labeled.js";
-import { kemDecapsulate, kemEncapsulate, sha3256, utf8, x25519, x25519Ephemeral, x25519Public } from "./primitives.js";
+import { kemDecapsulate, kemEncapsulate, sha3256, utf8, x25519, x25519Ephemeral } from "./primitives.js";
 
 /** IANA's numbers of the encapsulations. */
 export const KEM_ID = { x25519: 0x0020, xwing: 0x647a } as const satisfies Record<Kem, number>;
@@ -28,7 +28,7 @@ export function encapsulate(key: EncryptionKey): Encapsulation {
     return { sharedSecret: sharedKey, enc: ciphertext };
   }
   const { privateKey, share } = x25519Ephemeral();
-  const secret = x25519(privateKey, key.curve);
+  const secret = x25519(privateKey, publicCurve(key));
   if (secret === null) throw new TypeError("an encryption key of low order was not refused when it was read");
   const { sharedKey, ciphertext } = kemEncapsulate(key.mlkem);
   return { sharedSecret: combine(sharedKey, secret, share, publicCurve(key)), enc: concat(ciphertext, share) };
@@ -39,8 +39,7 @@ export function decapsulate(key: DecryptionKey, enc: Uint8Array): Uint8Array | n
   if (enc.length !== ENC_BYTES[key.publicKey.kem]) return null;
   if (key.mlkem === undefined) return kemDecapsulate(key.curve, enc);
   const share = enc.subarray(MLKEM_CIPHERTEXT_BYTES);
-  const peer = x25519Public(share);
-  const secret = peer === null ? null : x25519(key.curve, peer);
+  const secret = x25519(key.curve, share);
   if (secret === null) return null;
   const sharedKey = kemDecapsulate(key.mlkem, enc.subarray(0, MLKEM_CIPHERTEXT_BYTES));
   return sharedKey === null ? null : combine(sharedKey, secret, share, publicCurve(key.publicKey));

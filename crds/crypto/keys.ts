@@ -129,7 +129,7 @@ export function encryptionKey(kem: Kem, raw: Uint8Array): EncryptionKey | null {
   const u = kem === "xwing" ? raw.subarray(MLKEM_PUBLIC_BYTES) : raw;
   if (u.length !== RAW_BYTES.x25519 || (u[31] ?? 0) > 0x7f || !isReduced(u)) return null;
   const curve = x25519Public(u);
-  if (curve === null || x25519(PROBE, curve) === null) return null;
+  if (curve === null || x25519(PROBE, u) === null) return null;
   const facts = { text: `${kem}:${encodeBase64(raw)}`, kid: kidOf(kem, raw), kem, raw, curve };
   if (kem === "x25519") return facts;
   const mlkem = mlkemPublic(raw.subarray(0, MLKEM_PUBLIC_BYTES));

@@ -69,8 +69,7 @@ t.test("Wycheproof: Ed25519 signatures are judged as they should be", async (t) 
 
 t.test("Wycheproof: X25519 agrees, and gives nothing where the shared secret is zero", async (t) => {
   agree<{ id: number; public: string; private: string; shared: string }>(t, "wycheproof-x25519.json", 518, (v) => {
-    const key = x25519Public(unhex(v.public));
-    const shared = key === null ? null : x25519(x25519Private(unhex(v.private)), key);
+    const shared = x25519(x25519Private(unhex(v.private)), unhex(v.public));
     return shared === null ? /^0+$/.test(v.shared) : encodeHex(shared) === v.shared;
   });
 });
@@ -190,11 +189,9 @@ t.test("tweetnacl agrees on X25519: public keys and shared secrets", async (t) =
     const raw = randomBytes(32);
     const { privateKey, share } = x25519Ephemeral();
     const key = x25519Private(raw);
-    const peer = x25519Public(share);
     t.ok(equalBytes(curvePublic(key), nacl.scalarMult.base(raw)), "one public key");
-    t.ok(peer !== null && equalBytes(x25519(key, peer) ?? new Uint8Array(0), nacl.scalarMult(raw, share)));
-    const back = x25519Public(curvePublic(key));
-    t.ok(back !== null && equalBytes(x25519(privateKey, back) ?? new Uint8Array(0), nacl.scalarMult(raw, share)));
+    t.ok(equalBytes(x25519(key, share) ?? new Uint8Array(0), nacl.scalarMult(raw, share)));
+    t.ok(equalBytes(x25519(privateKey, curvePublic(key)) ?? new Uint8Array(0), nacl.scalarMult(raw, share)));
   }
 });
 
@@ -215,6 +212,7 @@ t.test("private keys of a wrong length are programmers' mistakes", async (t) => 
     t.throws(() => mlkemPrivate(raw), TypeError);
     t.equal(ed25519Public(raw), null);
     t.equal(x25519Public(raw), null);
+    t.equal(x25519(x25519Private(new Uint8Array(32)), raw), null);
     t.equal(mlkemPublic(raw), null);
   }
 });

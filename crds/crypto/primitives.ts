@@ -81,6 +81,11 @@ export function utf8(text: string): Uint8Array {
   return Buffer.from(text, "utf8");
 }
 
+/** How many bytes a string has in UTF-8. */
+export function utf8Length(text: string): number {
+  return Buffer.byteLength(text, "utf8");
+}
+
 /** Constant-time comparison; false for different lengths. */
 export function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && crypto.timingSafeEqual(one, other);
@@ -123,6 +128,10 @@ function importPrivate(prefix: Buffer, raw: Uint8Array): KeyHandle {
   }
 }
 
+function curvePem(prefix: string, raw: Uint8Array): string {
+  return `-----BEGIN PUBLIC KEY-----\n${prefix}${toBase64(raw)}\n-----END PUBLIC KEY-----\n`;
+}
+
 /**
  * A curve's public key, or null when the platform finds it unusable. As PEM text it costs a third of what DER costs:
  * before it reads a buffer or object, Node asks whether it is one of four kinds of key, by an exception each.
@@ -130,7 +139,7 @@ function importPrivate(prefix: Buffer, raw: Uint8Array): KeyHandle {
 function importCurvePublic(prefix: string, raw: Uint8Array): KeyHandle | null {
   if (raw.length !== 32) return null;
   try {
-    return crypto.createPublicKey(`-----BEGIN PUBLIC KEY-----\n${prefix}${toBase64(raw)}\n-----END PUBLIC KEY-----\n`);
+    return crypto.createPublicKey(curvePem(prefix, raw));
   } catch {
     return null;
   }
@@ -187,10 +196,16 @@ export function x25519Ephemeral(): { readonly privateKey: KeyHandle; readonly sh
   return { privateKey, share: rawCurve(publicKey) };
 }
 
-/** X25519 (RFC 7748); null when the shared secret is all zero (a low-order share). */
-export function x25519(privateKey: KeyHandle, publicKey: KeyHandle): Uint8Array | null {
+/**
+ * X25519 (RFC 7748) with the other side's 32 bytes; null for another length, and when the shared secret is all zero (a
+ * low-order share). A share is used once: as text it never becomes a handle, which would cost a tenth more.
+ */
+export function x25519(privateKey: KeyHandle, share: Uint8Array): Uint8Array | null {
+  if (share.length !== 32) return null;
+  const publicKey = curvePem(PEM.x25519Public, share);
   try {
-    return crypto.diffieHellman({ privateKey, publicKey });
+    // the platform takes whatever createPublicKey takes; its types do not say so yet
+    return crypto.diffieHellman({ privateKey, publicKey } as unknown as Parameters<typeof crypto.diffieHellman>[0]);
   } catch {
     return null;
   }
