@@ -125,7 +125,7 @@ async function sizes(): Promise<readonly Size[]> {
 
 /** Medians of the rounds: a keyring that was just started does a tenth less, until its code is compiled. */
 async function aloneRounds(world: World): Promise<Record<"unseen" | "known", Opening>> {
-  const found = [];
+  const found: Awaited<ReturnType<typeof keyringAlone>>[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) found.push(await keyringAlone(world, BUNDLES));
   const medians = (of: "unseen" | "known"): Opening => ({
     entriesPerSecond: median(found.map((each) => each[of].entriesPerSecond)),
