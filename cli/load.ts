@@ -19,6 +19,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   "principal remove": () => import("./commands/principal-remove.js"),
   "device add": () => import("./commands/device-add.js"),
   "device remove": () => import("./commands/device-remove.js"),
+  exposure: () => import("./commands/exposure.js"),
   "group list": () => import("./commands/group-list.js"),
   "group add": () => import("./commands/group-add.js"),
   "group remove": () => import("./commands/group-remove.js"),

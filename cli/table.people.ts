@@ -66,6 +66,13 @@ export const PEOPLE_COMMANDS: readonly CommandSpec[] = [
     options: [],
   },
   {
+    name: "exposure",
+    args: "<principal>",
+    summary: "list every value that somebody could open, now or ever, so that it can be changed at its source",
+    examples: ["zopp exposure bob", "zopp exposure bob --current -o json"],
+    options: [{ flags: "--current", description: "only values that are in use now" }],
+  },
+  {
     name: "group list",
     args: "",
     summary: "list groups with their members and what names them",

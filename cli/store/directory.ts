@@ -4,7 +4,7 @@ import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { ZoppError } from "../../crds/errors.js";
 import { type Disk, type FileChange, replaceFiles, unwritable } from "./files.js";
-import { filesAt, textAtHead } from "./git.js";
+import { filesAt, historyOf, textAtHead, textsOf } from "./git.js";
 import {
   type Change,
   type Contents,
@@ -32,11 +32,20 @@ interface Located extends Found {
   readonly index: number;
 }
 
-/** A directory store, which can also show a git revision of itself. */
+/** What a directory held at one commit. An object that did not change is the same one in every commit. */
+export interface Past {
+  readonly commit: string;
+  readonly when: Date;
+  readonly objects: readonly Found[];
+}
+
+/** A directory store, which can also show git revisions of itself. */
 export interface DirectoryStore extends Store {
   readonly kind: "directory";
   /** What the directory held at a git revision. Throws NotFound for an unknown one. */
   at(revision: string): Promise<Contents>;
+  /** What it held at every commit of every branch, oldest first; `isWhole` is false in a shallow clone. Throws NotFound. */
+  history(): Promise<{ readonly past: readonly Past[]; readonly isWhole: boolean }>;
 }
 
 /** Where a directory store lies and how its files are called in messages. */
@@ -75,6 +84,7 @@ export function openDirectory(options: DirectoryOptions): DirectoryStore {
       for (const { path, text } of await filesAt(root, revision)) collect(found, path, `${revision}:${path}`, text);
       return found;
     },
+    history: () => history(root),
     close: async () => {},
   };
 }
@@ -222,4 +232,30 @@ async function committed<K extends Kind>(
     (object) => object.kind === kind && object.name === name.name && object.namespace === name.namespace,
   );
   return old === undefined ? undefined : parseFound(kind, old.value, old.where);
+}
+
+/** So many contents are read by one run of git: their bytes are all held at once. */
+const TEXTS_AT_ONCE = 500;
+
+async function history(root: string): Promise<{ past: readonly Past[]; isWhole: boolean }> {
+  const { commits, isWhole } = await historyOf(root);
+  const files = new Map<string, { readonly id: string; readonly path: string }>();
+  for (const { blobs } of commits) for (const [path, id] of blobs) files.set(`${id} ${path}`, { id, path });
+  const objects = new Map<string, readonly Found[]>();
+  const all = [...files];
+  for (let at = 0; at < all.length; at += TEXTS_AT_ONCE) {
+    const some = all.slice(at, at + TEXTS_AT_ONCE);
+    const texts = await textsOf(root, [...new Set(some.map(([, { id }]) => id))]);
+    for (const [file, { id, path }] of some) {
+      const found = emptyScan();
+      collect(found, path, `${id.slice(0, 12)}:${path}`, texts.get(id) ?? "");
+      objects.set(file, found.objects);
+    }
+  }
+  const past = commits.map(({ id, when, blobs }) => ({
+    commit: id,
+    when,
+    objects: [...blobs].flatMap(([path, blob]) => objects.get(`${blob} ${path}`) ?? []),
+  }));
+  return { past, isWhole };
 }

@@ -1,4 +1,4 @@
-// Reads committed manifests from git's object store: HEAD's for ancestors, any revision's for `verify --base`.
+// Reads committed manifests from git's object store: HEAD's for ancestors, a revision's for a base, all for exposure.
 // Never writes, and runs only git's plumbing, which executes nothing of the checkout's configuration.
 import { execFile } from "node:child_process";
 import { join, posix } from "node:path";
@@ -13,17 +13,34 @@ export interface CommittedFile {
   readonly text: string;
 }
 
-function git(folder: string, args: readonly string[]): Promise<{ ok: boolean; stdout: string }> {
+/** A commit, and the YAML files below a folder that it has. */
+export interface Commit {
+  readonly id: string;
+  /** When it was committed, as its committer says. */
+  readonly when: Date;
+  /** Ids of the files' contents by path relative to the folder. */
+  readonly blobs: ReadonlyMap<string, string>;
+}
+
+/** Runs git; `input` is its stdin. stdout comes byte for byte. */
+function plumb(folder: string, args: readonly string[], input = ""): Promise<{ ok: boolean; stdout: Buffer }> {
   const options = {
     cwd: folder,
     maxBuffer: MAX_OUTPUT_BYTES,
+    encoding: "buffer",
     env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" },
-  };
+  } as const;
   return new Promise((resolve) => {
-    execFile("git", ["--no-replace-objects", "--literal-pathspecs", ...args], options, (error, stdout) =>
-      resolve({ ok: error === null, stdout }),
-    );
+    const all = ["--no-replace-objects", "--literal-pathspecs", ...args];
+    const child = execFile("git", all, options, (error, stdout) => resolve({ ok: error === null, stdout }));
+    child.stdin?.on("error", () => undefined); // git that ends early says why by its exit code
+    child.stdin?.end(input);
   });
+}
+
+async function git(folder: string, args: readonly string[]): Promise<{ ok: boolean; stdout: string }> {
+  const { ok, stdout } = await plumb(folder, args);
+  return { ok, stdout: stdout.toString("utf8") };
 }
 
 /** The text of a file at HEAD; undefined outside git, before the first commit, or where HEAD lacks it. */
@@ -47,4 +64,47 @@ export async function filesAt(folder: string, revision: string): Promise<readonl
     if (blob.ok) files.push({ path: join(path), text: blob.stdout });
   }
   return files;
+}
+
+/**
+ * Every commit of every branch and tag that touched the folder, oldest first. `isWhole` is false where the clone is shallow.
+ * Throws NotFound outside git.
+ */
+export async function historyOf(folder: string): Promise<{ commits: readonly Commit[]; isWhole: boolean }> {
+  const shallow = await git(folder, ["rev-parse", "--is-shallow-repository"]);
+  if (!shallow.ok) throw new ZoppError("NotFound", `${folder} is no git checkout`);
+  const log = await git(folder, ["rev-list", "--all", "--reverse", "--timestamp", "--", "."]);
+  const commits: Commit[] = [];
+  for (const line of log.stdout.split("\n").slice(0, -1)) {
+    const [seconds, id = ""] = line.split(" ");
+    commits.push({ id, when: new Date(Number(seconds) * 1000), blobs: await blobsOf(folder, id) });
+  }
+  return { commits, isWhole: shallow.stdout.trim() === "false" };
+}
+
+async function blobsOf(folder: string, commit: string): Promise<ReadonlyMap<string, string>> {
+  const { stdout } = await git(folder, ["ls-tree", "-r", "-z", commit, "."]);
+  const lines = stdout.split("\0").filter((line) => /\.ya?ml$/.test(line));
+  // <mode> blob <id>\t<path>; links and submodules hold no manifest
+  return new Map(
+    lines.flatMap((line) => {
+      const [, id, path] = /^100[0-7]{3} blob ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
+      return id === undefined || path === undefined ? [] : [[path, id] as const];
+    }),
+  );
+}
+
+/** The texts of blobs by id, in one run of git. */
+export async function textsOf(folder: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const { stdout } = await plumb(folder, ["cat-file", "--batch"], ids.map((id) => `${id}\n`).join(""));
+  const texts = new Map<string, string>();
+  for (let at = 0; at < stdout.length; ) {
+    const end = stdout.indexOf(10, at);
+    const [id = "", , size] = stdout.toString("utf8", at, end).split(" ");
+    if (size === undefined) throw new ZoppError("NotFound", `git has no object ${id} any more`);
+    const next = end + 1 + Number(size);
+    texts.set(id, stdout.toString("utf8", end + 1, next));
+    at = next + 1;
+  }
+  return texts;
 }
