@@ -31,6 +31,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   set: () => import("./commands/set.js"),
   import: () => import("./commands/import.js"),
   approve: () => import("./commands/approve.js"),
+  diff: () => import("./commands/diff.js"),
   get: () => import("./commands/get.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),

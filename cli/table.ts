@@ -200,6 +200,22 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: "diff",
+    args: "[bundle]",
+    summary: "show which keys and which of the header's fields differ from a git revision (exit 1 where any does)",
+    examples: ["zopp diff --base origin/main", "zopp diff shop-prod/api --approval --values"],
+    options: [
+      { flags: "--base <revision>", description: "the git revision to compare with (default: HEAD)" },
+      {
+        flags: "--approval",
+        description: "what waits for approval, against the last version in git that waited for nothing",
+      },
+      { flags: "--values", description: "show the values too, where you may open them" },
+      ENVIRONMENT,
+      NAMESPACE,
+    ],
+  },
+  {
     name: "status",
     args: "[bundle]",
     summary: "show whether bundles are sound, and what the cluster says of them",

@@ -1,8 +1,7 @@
 // `zopp approve`: adds an approver's signature to what somebody else wrote: a bundle's header and entries, or an environment.
 // Needs no right to read: what is signed are names, versions and hashes. Only what lacks nothing but approvals is signed.
 import { approveParts } from "../../crds/bundle/approve.js";
-import { type BundleCase, bindingsOf, type Policy } from "../../crds/bundle/case.js";
-import { checkEntry, checkHeader } from "../../crds/bundle/signed.js";
+import { bindingsOf, type Policy } from "../../crds/bundle/case.js";
 import { type BundleStatements, bundleStatements } from "../../crds/bundle/statements.js";
 import type { Identity } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
@@ -18,19 +17,13 @@ import { acceptPolicy, acceptWorkspace, judgeSeen, readEnvironmentObject, signer
 import type { Session } from "../session.js";
 import { type EnvironmentPath, environmentPath, pathText } from "../settings.js";
 import { change } from "../store/store.js";
+import { type Part, waitingParts } from "../waiting.js";
 
 /** The flags of `zopp approve`. */
 export interface ApproveOptions {
   readonly namespace?: string;
   readonly environment?: string;
   readonly header?: boolean;
-}
-
-/** A header (no key) or an entry that was looked at. */
-interface Part {
-  readonly key?: string;
-  readonly version: number;
-  readonly author: string;
 }
 
 /** Runs `zopp approve [BUNDLE [KEY...]]`. */
@@ -102,34 +95,6 @@ function approverOf(workspace: AcceptedWorkspace, scope: string, identity: Ident
   if (approvers.includes(principal.name)) return principal.name;
   const text = `${principal.name} is no approver of environment ${path} (${approvers.join(", ")})`;
   throw new ZoppError("NotAuthorised", text);
-}
-
-/** The parts that lack approvals and nothing else. Throws what else is wrong with one. */
-function waitingParts(given: BundleCase): readonly Part[] {
-  const { secret, workspace, environment } = given;
-  const rule = ruleFor(workspace, environment.scope);
-  const statements = statementsOf(secret, given);
-  const waits = (check: () => unknown): boolean => {
-    try {
-      check();
-      return false;
-    } catch (error) {
-      if (error instanceof ZoppError && error.code === "PendingApproval") return true;
-      throw error;
-    }
-  };
-  const authorOf = (by: string) => workspace.roster.signers.get(by)?.principal.name ?? by;
-  const lenient = { ...given, lenient: true };
-  const { header } = secret.spec;
-  const parts: Part[] = [];
-  if (waits(() => checkHeader(lenient, statements.header, rule)))
-    parts.push({ version: header.version, author: authorOf(header.by) });
-  for (const [key, statement] of statements.entries) {
-    const entry = secret.spec.data?.[key];
-    if (entry !== undefined && waits(() => checkEntry(lenient, key, statement, rule)))
-      parts.push({ key, version: entry.version, author: authorOf(entry.by) });
-  }
-  return parts;
 }
 
 /** All that waits, or what the person named of it. Throws NotFound for a key that does not wait. */

@@ -1,0 +1,44 @@
+// What of a bundle waits for approvals and lacks nothing else.
+// Who approves it is the business of `approve`, what it changes that of `diff`.
+import { type BundleCase, bindingsOf } from "../crds/bundle/case.js";
+import { checkEntry, checkHeader } from "../crds/bundle/signed.js";
+import { bundleStatements } from "../crds/bundle/statements.js";
+import { ZoppError } from "../crds/errors.js";
+import { ruleFor } from "../crds/policy/environment.js";
+
+/** A header (no key) or an entry that waits. */
+export interface Part {
+  readonly key?: string;
+  readonly version: number;
+  /** The principal who wrote it. */
+  readonly author: string;
+}
+
+/** The parts that lack approvals and nothing else. Throws what else is wrong with one. */
+export function waitingParts(given: BundleCase): readonly Part[] {
+  const { secret, workspace, environment } = given;
+  const rule = ruleFor(workspace, environment.scope);
+  const statements = bundleStatements(secret, bindingsOf(environment));
+  const authorOf = (by: string) => workspace.roster.signers.get(by)?.principal.name ?? by;
+  const lenient = { ...given, lenient: true };
+  const { header } = secret.spec;
+  const parts: Part[] = [];
+  if (waits(() => checkHeader(lenient, statements.header, rule)))
+    parts.push({ version: header.version, author: authorOf(header.by) });
+  for (const [key, statement] of statements.entries) {
+    const entry = secret.spec.data?.[key];
+    if (entry !== undefined && waits(() => checkEntry(lenient, key, statement, rule)))
+      parts.push({ key, version: entry.version, author: authorOf(entry.by) });
+  }
+  return parts;
+}
+
+function waits(check: () => unknown): boolean {
+  try {
+    check();
+    return false;
+  } catch (error) {
+    if (error instanceof ZoppError && error.code === "PendingApproval") return true;
+    throw error;
+  }
+}
