@@ -1,5 +1,6 @@
 // The keyring as its callers see it: opens are batched, enrolment happens by itself, errors are ZoppErrors.
 // The keyring's key is pinned: nothing is sent to another one.
+import type { Duplex } from "node:stream";
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import type { ErrorCode, ZoppError } from "../../crds/errors.js";
@@ -60,8 +61,10 @@ export interface KeyringClient {
 
 /** How to reach a keyring, and as whom. */
 export interface KeyringConnection {
-  /** host:port */
+  /** host:port, as it is named in errors where `dial` makes the way there. */
   readonly address: string;
+  /** Makes a stream to the keyring's port; absent = TCP to the address. */
+  readonly dial?: (() => Promise<Duplex>) | undefined;
   /** The pinned key, `ed25519:…`. */
   readonly keyringKey: string;
   /** The key that this end shows. */

@@ -1,6 +1,7 @@
 // Connections to a port whose key is pinned: HTTP/2 begins only after the other end has proved to hold that key.
 // One connection at a time, made again when it is lost. What is called over it is session.ts' business.
 import type http2 from "node:http2";
+import type { Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
@@ -15,6 +16,8 @@ const HANDSHAKE_MS = 5_000;
 export interface Peering {
   /** host:port */
   readonly address: string;
+  /** Makes a stream to the port in another way than by TCP to the address. */
+  readonly dial?: (() => Promise<Duplex>) | undefined;
   readonly pinned: VerifyKey;
   readonly identity: Promise<TlsIdentity>;
 }
@@ -109,11 +112,12 @@ export class PinnedConnection {
   /** Resolves with a socket on which nothing was sent but TLS itself, and whose other end is the pinned one. */
   async #handshake(): Promise<TLSSocket> {
     const { hostname, port } = new URL(this.authority);
-    const host = hostname.replace(/^\[|\]$/g, "");
+    const { dial, identity } = this.#peering;
+    const way =
+      dial === undefined ? { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port) } : { socket: await dial() };
     const options = {
-      ...(await this.#peering.identity),
-      host,
-      port: Number(port),
+      ...(await identity),
+      ...way,
       ALPNProtocols: ["h2"],
       minVersion: "TLSv1.3",
     } as const;

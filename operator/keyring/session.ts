@@ -82,8 +82,8 @@ export class Session {
   }
 
   #connect(): Client<typeof Keyring> {
-    const { address, identity } = this.#connection;
-    const peering = { address, pinned: this.#pinned, identity: tlsIdentity(identity) };
+    const { address, dial, identity } = this.#connection;
+    const peering = { address, dial, pinned: this.#pinned, identity: tlsIdentity(identity) };
     this.#pinnedConnection = new PinnedConnection(peering);
     const baseUrl = this.#pinnedConnection.authority;
     const transport = createGrpcTransport({
