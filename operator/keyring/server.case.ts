@@ -102,6 +102,19 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   );
 }
 
+/** How a connection ended before it could be used: closed by the other end, or still open. */
+export async function fate(socket: TLSSocket): Promise<"closed" | "open"> {
+  const closed = new Promise<"closed">((resolve) => {
+    socket.once("close", () => resolve("closed"));
+    socket.once("error", () => resolve("closed"));
+  });
+  // a session that is let in gets the server's SETTINGS
+  const open = new Promise<"open">((resolve) => socket.once("data", () => resolve("open")));
+  const outcome = await Promise.race([closed, open]);
+  socket.destroy();
+  return outcome;
+}
+
 /** A plain HTTP/2 session over a connection. */
 export function sessionOver(t: Test, socket: TLSSocket): http2.ClientHttp2Session {
   const session = http2.connect("https://keyring", { createConnection: () => socket });

@@ -1,7 +1,7 @@
 // The keyring's port attacked over real mutual TLS: who gets in, what each may call, and where the limits are.
 import { generateKeyPairSync, webcrypto } from "node:crypto";
 import { once } from "node:events";
-import type { ConnectionOptions, TLSSocket } from "node:tls";
+import type { ConnectionOptions } from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import "reflect-metadata"; // the certificate library asks for it at load
 import * as x509 from "@peculiar/x509";
@@ -10,22 +10,8 @@ import { ZoppError } from "../../crds/errors.js";
 import { Health } from "../../crds/proto/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../crds/proto/gen/grpc/reflection/v1/reflection_pb.js";
 import { eventually } from "../../hack/eventually.js";
-import { identityOf } from "../../hack/fixtures.js";
-import { callerOf, KEYS, outcomeOf, sessionOver, testKeyring, tlsTo, transportOf } from "./server.case.js";
+import { callerOf, fate, KEYS, outcomeOf, sessionOver, testKeyring, tlsTo, transportOf } from "./server.case.js";
 import type { Role } from "./server.js";
-
-/** How a connection ended before it could be used: closed by the other end, or still open. */
-async function fate(socket: TLSSocket): Promise<"closed" | "open"> {
-  const closed = new Promise<"closed">((resolve) => {
-    socket.once("close", () => resolve("closed"));
-    socket.once("error", () => resolve("closed"));
-  });
-  // a session that is let in gets the server's SETTINGS
-  const open = new Promise<"open">((resolve) => socket.once("data", () => resolve("open")));
-  const outcome = await Promise.race([closed, open]);
-  socket.destroy();
-  return outcome;
-}
 
 async function p256(): Promise<ConnectionOptions> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -128,44 +114,6 @@ t.test("what a key may do counts at each call, on a connection that lives on", a
   t.equal(await outcomeOf(caller.open({ bundles: [] })), "ok");
 });
 
-t.test("sizes: 4 KiB for strangers, 3 MiB for those who are known", async (t) => {
-  const keyring = await testKeyring(t);
-  const stranger = await callerOf(t, keyring.port, KEYS.stranger);
-  t.equal(await outcomeOf(stranger.enrol({ token: "x".repeat(4000) })), "ok");
-  t.equal(await outcomeOf(stranger.enrol({ token: "x".repeat(4200) })), "Overloaded");
-  const operator = await callerOf(t, keyring.port, KEYS.operator);
-  const bundle = (mebibytes: number) => ({ namespace: "a", name: "b", spec: new Uint8Array(mebibytes * 1024 * 1024) });
-  t.equal(await outcomeOf(operator.open({ bundles: [bundle(2), bundle(0.9)] })), "ok");
-  t.equal(await outcomeOf(operator.open({ bundles: [bundle(2), bundle(1.1)] })), "Overloaded");
-});
-
-t.test("strangers together get so many calls a second; those who are known are not held up", async (t) => {
-  const keyring = await testKeyring(t);
-  const [one, two] = [
-    await callerOf(t, keyring.port, KEYS.stranger),
-    await callerOf(t, keyring.port, identityOf("trudy").signing),
-  ];
-  const calls = Array.from({ length: 40 }, (_, at) => outcomeOf((at % 2 === 0 ? one : two).enrol({ token: "t" })));
-  const outcomes = await Promise.all(calls);
-  t.ok(outcomes.filter((outcome) => outcome === "Overloaded").length >= 20);
-  const operator = await callerOf(t, keyring.port, KEYS.operator);
-  t.equal(await outcomeOf(operator.describe({})), "ok");
-});
-
-t.test("one caller has so many calls at once; another one is not held up", async (t) => {
-  const gate = Promise.withResolvers<string>();
-  const keyring = await testKeyring(t, { describe: () => gate.promise });
-  const operator = await callerOf(t, keyring.port, KEYS.operator);
-  const calls = Array.from({ length: 20 }, () => outcomeOf(operator.describe({})));
-  const refused = await Promise.race(calls);
-  t.equal(refused, "Overloaded");
-  const device = await callerOf(t, keyring.port, KEYS.device);
-  const other = outcomeOf(device.describe({}));
-  gate.resolve("");
-  t.equal(await other, "ok");
-  t.equal((await Promise.all(calls)).filter((outcome) => outcome === "ok").length, 16);
-});
-
 t.test("errors carry code and message of ours, and of foreign errors nothing", async (t) => {
   const keyring = await testKeyring(t, {
     describe: () => Promise.reject(new ZoppError("LogForked", "said on purpose", { cause: new Error("cause-secret") })),
@@ -207,21 +155,6 @@ t.test("calls, errors and connections are counted", async (t) => {
   t.match(text, /zopp_keyring_connections 1/);
   (await tlsTo(keyring.port, null)).on("error", () => {});
   await eventually(async () => /zopp_keyring_connections 1\n/.test(await keyring.registry.metrics()));
-});
-
-t.test("connections are limited, and one that ends makes room", { timeout: 60_000 }, async (t) => {
-  const keyring = await testKeyring(t);
-  const identity = { key: KEYS.operator, changes: {} };
-  const sockets: TLSSocket[] = [];
-  for (let at = 0; at < 256; at += 1) {
-    const socket = await tlsTo(keyring.port, identity.key);
-    sockets.push(socket);
-    socket.on("error", () => {});
-    await once(socket, "data");
-  }
-  t.equal(await fate(await tlsTo(keyring.port, KEYS.operator)), "closed");
-  for (const socket of sockets) socket.destroy();
-  await eventually(async () => (await fate(await tlsTo(keyring.port, KEYS.operator))) === "open");
 });
 
 t.test("closing finishes the calls that run, refuses new connections, and waits for no idle one", async (t) => {

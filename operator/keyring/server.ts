@@ -1,17 +1,18 @@
 // The keyring's port: mutual TLS, a table of who may call what, limits, and errors with a machine-readable reason.
 // What the calls do is keyring.ts'; which keys are admitted is enrol.ts' and policy's.
 import http2, { type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
 import { type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { KeyringMetrics } from "../metrics.js";
+import { Callers } from "./callers.js";
 import { isLoopback } from "./enrol.js";
 import { Quota, Rate } from "./limits.js";
 import { peerKey, type TlsIdentity } from "./tls.js";
-import { toConnectError } from "./wire.js";
+import { statusHeaders, toConnectError } from "./wire.js";
 
 /** What a caller is to the keyring. */
 export type Role = "stranger" | "operator" | "device";
@@ -44,6 +45,8 @@ const LIMITS = {
   callsPerPeer: 16,
   strangersPerSecond: 10,
   idleMs: 10 * 60_000,
+  /** How long a request may take to arrive. */
+  requestMs: 20_000,
   handshakeMs: 10_000,
   goodbyeMs: 250,
 } as const;
@@ -89,8 +92,9 @@ export function listen(options: ServerOptions): Promise<Listening> {
     handshakeTimeout: LIMITS.handshakeMs,
     settings: { maxConcurrentStreams: LIMITS.streams },
   });
-  const handle = handler(options);
-  const sessions = guardConnections(server, options.metrics);
+  const callers = new Callers();
+  const handle = handler(options, callers);
+  const sessions = guardConnections(server, options, callers);
   server.on("request", handle);
   return new Promise((resolve, reject) => {
     server.once("error", (cause) =>
@@ -110,10 +114,23 @@ export function listen(options: ServerOptions): Promise<Listening> {
 type Sessions = ReadonlyMap<http2.ServerHttp2Session, number>;
 
 /** Closes what proves no identity before a byte of HTTP is read, and what is too many. */
-function guardConnections(server: Http2SecureServer, metrics: KeyringMetrics): Sessions {
+function guardConnections(server: Http2SecureServer, { metrics, identify }: ServerOptions, callers: Callers): Sessions {
   const sessions = new Map<http2.ServerHttp2Session, number>();
+  server.prependListener("connection", (socket: Socket) => {
+    if (!callers.knocks(socket.remoteAddress ?? "")) socket.destroy();
+  });
   server.prependListener("secureConnection", (socket: TLSSocket) => {
-    if (peerKey(socket) === null || sessions.size >= LIMITS.connections) socket.destroy();
+    const key = peerKey(socket);
+    if (key === null || sessions.size >= LIMITS.connections || !callers.came(key.kid)) {
+      socket.destroy();
+      return;
+    }
+    const admitted =
+      identify(key).role === "stranger" ? callers.stranger(() => refuseStranger(socket, key, identify)) : () => {};
+    socket.once("close", () => {
+      callers.left(key.kid);
+      admitted();
+    });
   });
   server.on("session", (session) => {
     sessions.set(session, 0);
@@ -137,11 +154,16 @@ function guardConnections(server: Http2SecureServer, metrics: KeyringMetrics): S
   return sessions;
 }
 
+/** It may have been admitted since it came. */
+function refuseStranger(socket: TLSSocket, key: VerifyKey, identify: ServerOptions["identify"]): void {
+  if (identify(key).role === "stranger") socket.destroy();
+}
+
 type Rates = Readonly<Record<"near" | "far", Rate>>;
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
 /** Strangers get an adapter of their own, which reads 4 KiB at most. */
-function handler(options: ServerOptions): Handler {
+function handler(options: ServerOptions, callers: Callers): Handler {
   // whoever knocks from outside must not keep the pod's own operator from enrolling
   const rates = { near: new Rate(LIMITS.strangersPerSecond), far: new Rate(LIMITS.strangersPerSecond) };
   const quota = new Quota(LIMITS.callsPerPeer);
@@ -159,8 +181,22 @@ function handler(options: ServerOptions): Handler {
   return (request, response) => {
     const peer = callerOf(request, options);
     if (peer === null) return request.stream.session?.destroy();
+    const verdict = peer.role === "operator" ? "call" : callers.calls(peer.key.kid);
+    if (verdict === "cut") return request.stream.session?.destroy(undefined, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    if (verdict === "refuse") return refuse(response, options.metrics);
+    const slow = setTimeout(() => request.stream.close(http2.constants.NGHTTP2_CANCEL), LIMITS.requestMs);
+    for (const event of ["end", "close"] as const) request.once(event, () => clearTimeout(slow));
     (peer.role === "stranger" ? narrow : full)(request, response);
   };
+}
+
+const TOO_MANY = statusHeaders(new ZoppError("Overloaded", "too many calls of this key: wait, then send fewer"));
+
+/** Without the adapter, which would cost a flood's target more than its sender. */
+function refuse(response: Http2ServerResponse, metrics: KeyringMetrics): void {
+  metrics.rpc("refused", "Overloaded", 0);
+  response.writeHead(200, { "content-type": "application/grpc", ...TOO_MANY });
+  response.end();
 }
 
 function callerOf(request: Http2ServerRequest, options: ServerOptions): Peer | null {

@@ -1,6 +1,7 @@
 // Between our types and the messages: errors as gRPC status with google.rpc.ErrorInfo and back, results of an Open.
 // Only code and message of an error travel; causes stay in the process.
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, type GrpcStatus, isErrorCode, ZoppError } from "../../crds/errors.js";
 import { ErrorInfoSchema } from "../../crds/proto/gen/google/rpc/error_details_pb.js";
@@ -31,6 +32,33 @@ const CODES: Readonly<Record<GrpcStatus, Code>> = {
 export function toConnectError(error: ZoppError): ConnectError {
   const detail = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason: error.code, domain: DOMAIN }) };
   return new ConnectError(error.message, CODES[error.kind.grpc], undefined, [detail]);
+}
+
+/** An error as the header fields of a gRPC answer without a message, with the details that `toConnectError` gives. */
+export function statusHeaders(error: ZoppError): Readonly<Record<string, string>> {
+  const info = create(ErrorInfoSchema, { reason: error.code, domain: DOMAIN });
+  const value = toBinary(ErrorInfoSchema, info);
+  const any = new BinaryWriter()
+    .tag(1, WireType.LengthDelimited)
+    .string(`type.googleapis.com/${ErrorInfoSchema.typeName}`)
+    .tag(2, WireType.LengthDelimited)
+    .bytes(value)
+    .finish();
+  const code = CODES[error.kind.grpc];
+  // google.rpc.Status: code, message, details
+  const status = new BinaryWriter()
+    .tag(1, WireType.Varint)
+    .int32(code)
+    .tag(2, WireType.LengthDelimited)
+    .string(error.message)
+    .tag(3, WireType.LengthDelimited)
+    .bytes(any)
+    .finish();
+  return {
+    "grpc-status": String(code),
+    "grpc-message": encodeURIComponent(error.message),
+    "grpc-status-details-bin": Buffer.from(status).toString("base64").replace(/=+$/, ""),
+  };
 }
 
 /** The error that a keyring sent; one without a reason of ours is the connection's: KeyringUnavailable. */
