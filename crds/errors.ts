@@ -214,6 +214,11 @@ export const ERRORS = {
     EXIT.generic,
     "make the file writable, or free space on its disk; it is unchanged",
   ),
+  InviteInvalid: invalid("copy the whole invite code again: it starts with zoppjoin_"),
+  JoinRefused: denied("ask an owner for a new invite: `zopp invite create`"),
+  InviteContested: refused(
+    "compare the fingerprints with the person who shall join, then pick one by --fingerprint, or revoke the invite",
+  ),
   AuthorLeft: denied("have somebody whom the policy names write the value again"),
   Interrupted: terminal("aborted", EXIT.generic, "nothing was changed; run it again"),
   Internal: transient("internal", EXIT.generic, "please report this with the message and the version"),

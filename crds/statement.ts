@@ -6,7 +6,7 @@ import type { SigningKey } from "./crypto/identity.js";
 import { canonicalFields } from "./crypto/jcs.js";
 import { type VerifyKey, verify } from "./crypto/keys.js";
 import { sha256Hex } from "./crypto/primitives.js";
-import type { EnvironmentSpec, OwnersSet, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
+import type { EnvironmentSpec, JoinRequest, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
 
 /** The names that stand in a media type: `application/vnd.zopp.<name>.v1+json`. */
 export type StatementName =
@@ -20,7 +20,8 @@ export type StatementName =
   | "entry-approval"
   | "segment"
   | "ledger"
-  | "cluster";
+  | "cluster"
+  | "join";
 
 /** A statement ready to be signed or checked. */
 export interface Statement {
@@ -84,10 +85,14 @@ function build(name: StatementName, fields: Readonly<Record<string, unknown>>): 
   return { name, body, pae, hash: sha256Hex(pae) };
 }
 
-/** The policy of a workspace: its name and all of spec but the signatures. */
+/**
+ * The policy of a workspace: its name and all of spec but the signatures, those of rotations neither: owners sign one
+ * after the other, and whoever signs a step later must not undo what the others signed.
+ */
 export function workspaceStatement(workspace: string, spec: WorkspaceSpec): Statement {
-  const { signatures: _, ...rest } = spec;
-  return build("workspace", { workspace, ...rest });
+  const { signatures: _, rotations = [], ...rest } = spec;
+  const steps = rotations.map(({ version, from, to }) => ({ version, from, to }));
+  return build("workspace", { workspace, ...rest, rotations: steps });
 }
 
 /** An environment: all of spec but the signatures; wrapped keys are included. `approval` = an approver's statement. */
@@ -96,9 +101,9 @@ export function environmentStatement(spec: EnvironmentSpec, approval = false): S
   return build(approval ? "environment-approval" : "environment", rest);
 }
 
-/** A change of owners: from the set that signs it off to the digest of the set that takes over. */
-export function rotationStatement(workspace: string, step: { from: OwnersSet; to: string } | Rotation): Statement {
-  return build("rotation", { workspace, from: step.from, to: step.to });
+/** A change of owners, in one version: from the set that signs it off to the digest of the set that takes over. */
+export function rotationStatement(workspace: string, step: Omit<Rotation, "signatures">): Statement {
+  return build("rotation", { workspace, version: step.version, from: step.from, to: step.to });
 }
 
 /** A bundle's header: everything in spec but `data`, at its signed place. */
@@ -132,6 +137,12 @@ export function ledgerStatement(facts: LedgerFacts): Statement {
 /** A keyring's own keys, log and cluster, as published in the ConfigMap `zopp-cluster`. */
 export function clusterStatement(facts: ClusterFacts): Statement {
   return build("cluster", { ...facts });
+}
+
+/** Somebody asks to join by an invitation: signed by the invitation's key, and by the new device's own. */
+export function joinStatement(workspace: string, request: Omit<JoinRequest, "signature" | "proof">): Statement {
+  const { invite, device, signingKey, encryptionKey } = request;
+  return build("join", { workspace, invite, device, signingKey, encryptionKey });
 }
 
 /** Signs a statement (Ed25519, RFC 8032); gives base64 (RFC 4648, padded) of the 64 bytes. */

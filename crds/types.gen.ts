@@ -120,6 +120,18 @@ export interface Recovery {
   readonly recipient: string;
 }
 
+/** What whoever joins is granted. */
+export interface InviteGrant {
+  /** read; submit (write without reading); write; admin; audit. */
+  readonly role: "read" | "submit" | "write" | "admin" | "audit";
+  /** *, a project, or project/environment. */
+  readonly scope: string;
+  /** Patterns of the keys that the right covers, where * is any run of characters; all keys when absent. */
+  readonly keys?: readonly string[] | undefined;
+  /** When the grant ends. */
+  readonly expires?: string | undefined;
+}
+
 /** An invitation that waits to be used. */
 export interface Invite {
   /** The name of the principal that is invited. */
@@ -128,6 +140,8 @@ export interface Invite {
   readonly signingKey: string;
   /** When the invitation ends. */
   readonly expires: string;
+  /** What whoever joins is granted. */
+  readonly grant?: InviteGrant | undefined;
 }
 
 /** An owner, with the public keys of all devices. */
@@ -156,6 +170,8 @@ export interface Signature {
 
 /** One change of owners. */
 export interface Rotation {
+  /** The version of the policy that made the change. */
+  readonly version: number;
   /** The owners before the change, with their keys. */
   readonly from: OwnersSet;
   /** The digest of the owners after the change. */
@@ -222,12 +238,16 @@ export interface Condition {
 export interface JoinRequest {
   /** The invitation's name. */
   readonly invite: string;
+  /** The new device's name. */
+  readonly device: string;
   /** The public key of the new device's signatures. */
   readonly signingKey: string;
   /** The public key that the new device is wrapped to. */
   readonly encryptionKey: string;
   /** The signature by the invitation's key. */
   readonly signature: string;
+  /** The signature by the new device's own key. */
+  readonly proof: string;
 }
 
 /** What the keyring said last, written by the operator. */

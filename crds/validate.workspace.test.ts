@@ -17,9 +17,21 @@ const valid = {
       { name: "api", kind: "workload", cluster: "eu-1", serviceAccount: "shop-prod/api" },
     ],
     recovery: [{ name: "safe", recipient: "age1pqabc" }],
-    invites: [{ name: "guest", signingKey: signing.verifyKey.text, expires: "2026-12-01T00:00:00Z" }],
+    invites: [
+      {
+        name: "guest",
+        signingKey: signing.verifyKey.text,
+        expires: "2026-12-01T00:00:00Z",
+        grant: { role: "read", scope: "shop", keys: ["A_*"], expires: "2027-12-01T00:00:00Z" },
+      },
+    ],
     rotations: [
-      { from: ownersSet(signed.spec), to: "0".repeat(64), signatures: structuredClone(signed.spec.signatures) },
+      {
+        version: 1,
+        from: ownersSet(signed.spec),
+        to: "0".repeat(64),
+        signatures: structuredClone(signed.spec.signatures),
+      },
     ],
   },
 };
@@ -234,6 +246,18 @@ t.test("a workspace is refused for its clusters, invitations, rotations or ends"
       keys,
       [LOW_ORDER],
       [`spec.rotations.0.from.principals.0.signingKeys.0 ${PROBLEM.unusable}`],
+    ],
+    [
+      "an invitation whose grant ends on no day",
+      ["spec", "invites", 0, "grant", "expires"],
+      "2027-02-30T00:00:00Z",
+      [`spec.invites.0.grant.expires ${PROBLEM.time}`],
+    ],
+    [
+      "a rotation of a later version than the policy",
+      ["spec", "rotations", 0, "version"],
+      signed.spec.version + 1,
+      ["spec.rotations.0.version is not between the step before and the policy"],
     ],
     ["a rotation to nobody", ["spec", "rotations", 0, "to"], ABSENT, ["spec.rotations.0.to is missing"]],
     ["an ancestor in capitals", ["spec", "ancestors"], ["A".repeat(64)], [`spec.ancestors.0 ${PROBLEM.form}`]],

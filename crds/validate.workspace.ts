@@ -36,6 +36,7 @@ export function workspaceProblems({ metadata, spec }: ZoppWorkspace): Problems {
   for (const [at, invite] of (spec.invites ?? []).entries()) {
     checkKey(problems, `spec.invites.${at}.signingKey`, parseVerifyKey(invite.signingKey));
     checkTime(problems, `spec.invites.${at}.expires`, invite.expires);
+    checkTime(problems, `spec.invites.${at}.grant.expires`, invite.grant?.expires);
   }
   checkOnce(
     problems,
@@ -43,7 +44,12 @@ export function workspaceProblems({ metadata, spec }: ZoppWorkspace): Problems {
     (spec.recovery ?? []).map(({ recipient }) => recipient),
     "recipient",
   );
-  for (const [at, step] of (spec.rotations ?? []).entries()) rotationProblems(problems, `spec.rotations.${at}`, step);
+  for (const [at, step] of (spec.rotations ?? []).entries()) {
+    rotationProblems(problems, `spec.rotations.${at}`, step);
+    const before = spec.rotations?.[at - 1]?.version ?? 0;
+    if (step.version <= before || step.version > spec.version)
+      problems.push({ path: `spec.rotations.${at}.version`, problem: "is not between the step before and the policy" });
+  }
   checkSignatures(problems, "spec.signatures", spec.signatures);
   return problems;
 }

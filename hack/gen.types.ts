@@ -12,6 +12,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "ZoppWorkspace.spec.clusters[]": "Cluster",
   "ZoppWorkspace.spec.environments[]": "WorkspaceEnvironment",
   "ZoppWorkspace.spec.invites[]": "Invite",
+  "ZoppWorkspace.spec.invites[].grant": "InviteGrant",
   "ZoppWorkspace.spec.recovery[]": "Recovery",
   "ZoppWorkspace.spec.environments[].approvals": "ApprovalRule",
   "ZoppWorkspace.spec.owners": "Owners",

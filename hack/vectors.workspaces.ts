@@ -3,6 +3,7 @@
 import { amendWorkspace, type WorkspaceContent, workspaceContent } from "../crds/policy/edit.js";
 import { formatPin, type Pin } from "../crds/policy/pin.js";
 import { MAX_ANCESTORS, readWorkspace } from "../crds/policy/workspace.js";
+import { signStatement, workspaceStatement } from "../crds/statement.js";
 import type { Principal, ZoppWorkspace } from "../crds/types.gen.js";
 import { changed, withUnusedBit } from "./field-table.js";
 import { acme, digestOfOwners, identityOf } from "./fixtures.js";
@@ -28,6 +29,9 @@ const second = amend(first, { groups: [] });
 const third = amend(second, { grants: [] });
 const fork = amend(first, { grants: [] });
 const toBob = amend(first, { owners: { threshold: 1, principals: ["bob"] } }, ["alice", "bob"]);
+const both = { owners: { threshold: 1, principals: ["alice", "bob"] } };
+const toBoth = amend(first, both, ["alice", "bob"]);
+const backToAlice = amend(toBoth, { owners: { threshold: 1, principals: ["alice"] } });
 const toCarol = amend(toBob, { owners: { threshold: 1, principals: ["carol"] } }, ["bob", "carol"]);
 const afterCarol = amend(toCarol, { groups: [] }, ["carol"]);
 const twoOwners = { owners: { threshold: 2, principals: ["alice", "carol"] } };
@@ -46,7 +50,7 @@ const hoursAhead = (hours: number): ZoppWorkspace =>
 const pinOf = (object: ZoppWorkspace, changes: Partial<Pin> = {}): string =>
   formatPin({ workspace: "acme", owners: digestOfOwners(object), minVersion: 1, ...changes });
 const pinned = (object: unknown, pin = pinOf(first)) => ({ pin, object });
-const after = (name: "first" | "second", object: unknown) => ({ accepted: name, object });
+const after = (name: "first" | "second" | "backToAlice", object: unknown) => ({ accepted: name, object });
 const withSpec = (object: ZoppWorkspace, spec: object): ZoppWorkspace => ({
   ...object,
   spec: { ...object.spec, ...spec },
@@ -74,6 +78,11 @@ function accepts(): readonly WorkspaceVector[] {
     }),
     good("rotations-from-accepted", "two steps lead to its owners", { accepted: "first", object: afterCarol }),
     good("rotations-from-pin", "two steps lead from the pin to its owners", { pin: pinOf(first), object: afterCarol }),
+    good("rotation-and-back", "a step was taken back by the next", { accepted: "first", object: backToAlice }),
+    good("rotation-signed-more", "no digest covers the signatures of a step", {
+      accepted: "first",
+      object: withSpec(toBoth, { rotations: amend(first, both, ["alice", "bob", "carol"]).spec.rotations }),
+    }),
   ];
 }
 
@@ -171,7 +180,25 @@ function underSigned(): readonly WorkspaceVector[] {
     refused("one-of-two", "one of two owners", "PartlySigned", pinned(policy(twoOwners), pinOf(devices))),
     refused("two-devices", "two devices of one owner count once", "PartlySigned", pinned(devices, pinOf(devices))),
     refused("usurper", "the new owner alone signed the step", "PolicyGap", after("first", amend(first, bob, ["bob"]))),
-    refused("unwilling", "the new owner did not sign the step", "PolicyGap", after("first", amend(first, bob))),
+    refused("unwilling", "the new owner did not sign the step", "PartlySigned", after("first", amend(first, bob))),
+    refused(
+      "unwilling-from-pin",
+      "the new owner did not sign the step that leads from the pin",
+      "PartlySigned",
+      pinned(amend(first, bob)),
+    ),
+    refused(
+      "one-of-two-on-a-step",
+      "the step takes the signature of one more new owner",
+      "PartlySigned",
+      after("first", withSpec(amend(first, twoOwners, ["alice", "carol"]), { rotations: lonely() })),
+    ),
+    refused(
+      "rotation-replayed",
+      "the step is from before the accepted version, and was taken back",
+      "PolicyGap",
+      after("backToAlice", replayed()),
+    ),
     refused(
       "no-rotation",
       "other owners without a step",
@@ -185,6 +212,20 @@ function underSigned(): readonly WorkspaceVector[] {
       after("first", withSpec(toBob, { signatures: toBob.spec.signatures.slice(1) })),
     ),
   ];
+}
+
+function lonely(): unknown {
+  return amend(first, twoOwners, ["alice"]).spec.rotations;
+}
+
+/** Who was an owner once brings the step that made him one, and says that the accepted policy is not the one before. */
+function replayed(): ZoppWorkspace {
+  const taken = amend(backToAlice, both, ["bob"]);
+  const ancestors = ["0".repeat(64), ...(taken.spec.ancestors ?? [])];
+  const spec = { ...taken.spec, ancestors, rotations: toBoth.spec.rotations };
+  const { signing } = identityOf("bob");
+  const signature = { by: signing.verifyKey.kid, value: signStatement(signing, workspaceStatement("acme", spec)) };
+  return withSpec(taken, { ...spec, signatures: [signature] });
 }
 
 function unusable(): readonly WorkspaceVector[] {
@@ -249,5 +290,5 @@ function unusedBit(): string {
 /** The vectors of workspaces.json. */
 export function workspaceVectors(): ObjectVectors<WorkspaceGiven> {
   const vectors = [accepts, unpinned, outOfOrder, underSigned, unusable, malformed].flatMap((make) => make());
-  return { objects: { first, second }, vectors };
+  return { objects: { first, second, backToAlice }, vectors };
 }

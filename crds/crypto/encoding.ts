@@ -71,3 +71,9 @@ export function crc32(bytes: Uint8Array): number {
   }
   return (crc ^ 0xffffffff) >>> 0;
 }
+
+/** CRC-32 of the ASCII characters, big-endian in six digits of base62: the end of what people copy. */
+export function crcDigits(text: string): string {
+  const crc = crc32(Uint8Array.from(text, (character) => character.charCodeAt(0)));
+  return encodeBase62(Uint8Array.of(crc >>> 24, (crc >>> 16) & 255, (crc >>> 8) & 255, crc & 255), 6);
+}

@@ -1,9 +1,8 @@
 // API tokens: a service's identity and its pin of the workspace's owners, in 76 characters.
 // Nobody stores a token; policy holds its public keys.
 import { ZoppError } from "../errors.js";
-import { crc32, decodeBase62, encodeBase62, encodeHex } from "./encoding.js";
+import { crcDigits, decodeBase62, encodeBase62, encodeHex } from "./encoding.js";
 import { concat } from "./labeled.js";
-import { utf8 } from "./primitives.js";
 
 /** What a token says. */
 export interface Token {
@@ -26,7 +25,7 @@ export function formatToken(seed: Uint8Array, ownersDigest: string): string {
     Number.parseInt(ownersDigest.slice(2 * at, 2 * at + 2), 16),
   );
   const body = PREFIX + encodeBase62(concat(seed, owners), BODY_DIGITS);
-  return body + checksum(body);
+  return body + crcDigits(body);
 }
 
 /** Reads a token. Throws TokenInvalid, without saying which part is wrong. */
@@ -34,14 +33,8 @@ export function parseToken(text: string): Token {
   const body = text.slice(0, -CRC_DIGITS);
   const whole = text.length === PREFIX.length + BODY_DIGITS + CRC_DIGITS && text.startsWith(PREFIX);
   const bytes = whole ? decodeBase62(body.slice(PREFIX.length), SEED_BYTES + OWNERS_BYTES) : null;
-  if (bytes === null || checksum(body) !== text.slice(-CRC_DIGITS)) {
+  if (bytes === null || crcDigits(body) !== text.slice(-CRC_DIGITS)) {
     throw new ZoppError("TokenInvalid", "the token is not whole: length, characters or checksum do not fit");
   }
   return { seed: bytes.slice(0, SEED_BYTES), ownersPrefix: encodeHex(bytes.subarray(SEED_BYTES)) };
-}
-
-/** CRC-32/ISO-HDLC of the ASCII characters before it, big-endian in base62. */
-function checksum(body: string): string {
-  const crc = crc32(utf8(body));
-  return encodeBase62(Uint8Array.of(crc >>> 24, (crc >>> 16) & 255, (crc >>> 8) & 255, crc & 255), CRC_DIGITS);
 }

@@ -54,9 +54,10 @@ export function amendWorkspace(
 ): ZoppWorkspace {
   const { name } = present.metadata;
   const digest = workspaceStatement(name, base.spec).hash;
-  const rotations = rotationsTo(name, base, content, signing);
+  const version = nextVersion(Math.max(present.spec.version, base.spec.version), signing.now);
+  const rotations = rotationsTo(name, base, { ...content, version }, signing);
   const spec: WorkspaceSpec = {
-    version: nextVersion(Math.max(present.spec.version, base.spec.version), signing.now),
+    version,
     ancestors: [digest, ...(base.spec.ancestors ?? [])].slice(0, MAX_ANCESTORS),
     ...content,
     ...(rotations.length === 0 ? {} : { rotations }),
@@ -141,13 +142,13 @@ function signAll(statement: Statement, { signingKeys }: Signing): Signature[] {
 function rotationsTo(
   name: string,
   base: ZoppWorkspace,
-  content: WorkspaceContent,
+  content: WorkspaceContent & Pick<WorkspaceSpec, "version">,
   signing: Signing,
 ): readonly Rotation[] {
   const kept = base.spec.rotations ?? [];
   const from = ownersSet(base.spec);
   const to = ownersDigest(name, ownersSet({ ...base.spec, ...content }));
   if (to === ownersDigest(name, from)) return kept;
-  const step = { from, to };
+  const step = { version: content.version, from, to };
   return [...kept, { ...step, signatures: signAll(rotationStatement(name, step), signing) }].slice(-MAX_ROTATIONS);
 }

@@ -1,6 +1,7 @@
 import t, { type Test } from "tap";
 import { acme, acmeContent, cluster, digestOfOwners, identityOf, NOW, person } from "../../hack/fixtures.js";
 import type { ErrorCode } from "../errors.js";
+import { signStatement, workspaceStatement } from "../statement.js";
 import type { ZoppWorkspace } from "../types.gen.js";
 import { amendWorkspace, type WorkspaceContent, workspaceContent } from "./edit.js";
 import type { Pin } from "./pin.js";
@@ -115,7 +116,7 @@ t.test("a change of owners needs the accepted owners and the new ones", async (t
   const handover = amend(first, { owners }, ["alice", "bob"]);
   t.equal(judgeWorkspace(after(first, handover)).owners.principals[0]?.name, "bob");
   refuses(t, "PolicyGap", after(first, amend(first, { owners }, ["bob"])), "a usurper who signs alone");
-  refuses(t, "PolicyGap", after(first, amend(first, { owners }, ["alice"])), "new owners who did not sign the step");
+  refuses(t, "PartlySigned", after(first, amend(first, { owners }, ["alice"])), "new owners who did not sign the step");
   refuses(t, "PolicyGap", after(first, resigned(handover, { rotations: [] })), "no rotation at all");
   const silent = resigned(handover, { signatures: handover.spec.signatures.slice(1) });
   refuses(t, "PartlySigned", after(first, silent), "the policy itself not signed by the accepted owners");
@@ -134,6 +135,68 @@ t.test("a keyring that was away follows rotations over several versions, a pin t
   refuses(t, "PinMismatch", fresh(resigned(latest, { rotations: [one] })), "the last step missing");
   const forged = [{ ...one, signatures: two.signatures }, two];
   refuses(t, "PinMismatch", fresh(resigned(latest, { rotations: forged })), "a step with other signatures");
+});
+
+const BOTH = { owners: { threshold: 1, principals: ["alice", "bob"] } };
+const ALICE = { owners: { threshold: 1, principals: ["alice"] } };
+
+t.test(
+  "owners sign a change of owners one after the other: no digest changes by it, and it holds when all have",
+  async (t) => {
+    const owners = { threshold: 2, principals: ["alice", "carol"] };
+    const half = amend(first, { owners }, ["alice"]);
+    const whole = amend(first, { owners }, ["alice", "carol"]);
+    t.equal(readWorkspace(half).digest, readWorkspace(whole).digest);
+    refuses(t, "PartlySigned", after(first, half), "after the accepted one");
+    refuses(t, "PartlySigned", fresh(half), "from the pin");
+    const [step] = half.spec.rotations ?? [];
+    const [signed] = whole.spec.rotations ?? [];
+    refuses(
+      t,
+      "PartlySigned",
+      after(first, resigned(whole, { rotations: half.spec.rotations })),
+      "only the step lacks one",
+    );
+    refuses(
+      t,
+      "PartlySigned",
+      after(first, resigned(half, { rotations: whole.spec.rotations })),
+      "only the policy does",
+    );
+    const phone = amend(first, { owners }, ["carol", "carol/phone", "alice"]);
+    const carols = (phone.spec.rotations?.[0]?.signatures ?? []).slice(0, 2);
+    if (step === undefined || signed === undefined) throw new Error("no step");
+    refuses(
+      t,
+      "PolicyGap",
+      after(first, resigned(whole, { rotations: [{ ...step, signatures: carols }] })),
+      "two devices of the newcomer and no owner",
+    );
+    t.ok(judgeWorkspace(after(first, whole)));
+  },
+);
+
+t.test("who is an owner no longer does not come back by a step that was taken back", async (t) => {
+  const toBoth = amend(first, BOTH, ["alice", "bob"]);
+  const back = amend(toBoth, ALICE, ["alice"]);
+  t.equal(readWorkspace(back).ownersDigest, readWorkspace(first).ownersDigest, "the owners are those of before");
+  t.ok(judgeWorkspace(after(first, back)), "whoever was away follows both steps");
+  const bobs = (from: ZoppWorkspace, rotations: ZoppWorkspace["spec"]["rotations"]) => {
+    const { name } = from.metadata;
+    const taken = amend(from, BOTH, ["bob"]).spec;
+    const spec = { ...taken, ancestors: ["0".repeat(64), ...(taken.ancestors ?? [])], rotations };
+    const key = identityOf("bob").signing;
+    const value = signStatement(key, workspaceStatement(name, spec));
+    return resigned(from, { ...spec, signatures: [{ by: key.verifyKey.kid, value }] });
+  };
+  const step = toBoth.spec.rotations ?? [];
+  refuses(t, "PolicyGap", after(back, bobs(back, step)), "his step alone");
+  refuses(t, "PolicyGap", after(back, bobs(back, back.spec.rotations)), "all steps there are");
+  const redated = step.map((each) => ({ ...each, version: bobs(back, step).spec.version }));
+  refuses(t, "PolicyGap", after(back, bobs(back, redated)), "his step with a later version");
+  const pinned = { ...pin, minVersion: back.spec.version };
+  refuses(t, "PinMismatch", fresh(bobs(back, step), pinned), "nor against a pin of since then");
+  refuses(t, "Forked", after(back, amend(toBoth, { groups: [] }, ["bob"])), "nor by going on from where he was one");
 });
 
 t.test("adding a device of an owner is a change of owners", async (t) => {

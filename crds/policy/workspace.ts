@@ -82,10 +82,9 @@ function refuseUnpinned(judged: AcceptedWorkspace, pin: Pin | undefined): void {
     throw new ZoppError("PolicyRollback", text);
   }
   if (pinNames(pin, judged.ownersDigest)) return;
-  if (!rotationsLead(judged, (digest) => pinNames(pin, digest))) {
-    const text = `workspace ${judged.name}: its owners are not those of the pin ${formatPin(pin)}, nor rotated from them`;
-    throw new ZoppError("PinMismatch", text);
-  }
+  if (rotationsLead(judged, pin.minVersion, (digest) => pinNames(pin, digest))) return;
+  const text = `workspace ${judged.name}: its owners are not those of the pin ${formatPin(pin)}, nor rotated from them`;
+  throw new ZoppError("PinMismatch", text);
 }
 
 function refuseStranger(judged: AcceptedWorkspace, accepted: AcceptedWorkspace): void {
@@ -110,7 +109,7 @@ function refuseStranger(judged: AcceptedWorkspace, accepted: AcceptedWorkspace):
 /** New owners: the accepted ones signed the step, and this very policy when it follows theirs directly. */
 function refuseUsurpers(judged: AcceptedWorkspace, accepted: AcceptedWorkspace, direct: boolean): void {
   const what = `workspace ${judged.name}: version ${judged.version}`;
-  if (!rotationsLead(judged, (digest) => digest === accepted.ownersDigest)) {
+  if (!rotationsLead(judged, accepted.version, (digest) => digest === accepted.ownersDigest)) {
     throw new ZoppError("PolicyGap", `${what} has other owners, and no rotation leads to them from the accepted ones`);
   }
   const statement = workspaceStatement(judged.name, judged.object.spec);
@@ -148,19 +147,31 @@ export function ownersWhoSigned(
   return signed;
 }
 
-/** True when valid rotations lead, without a gap, from an owners' set that `starts` names to the judged owners. */
-function rotationsLead(judged: AcceptedWorkspace, starts: (digest: string) => boolean): boolean {
-  const steps = judged.object.spec.rotations ?? [];
+/**
+ * Whether valid rotations lead, without a gap, from an owners' set that `starts` names to the judged owners. Only steps
+ * made after the version that the set is known from count: one of before may have been taken back since, and whoever it
+ * once made an owner would come back by it. Throws PartlySigned where nothing is lacking but signatures.
+ */
+function rotationsLead(judged: AcceptedWorkspace, since: number, starts: (digest: string) => boolean): boolean {
+  const steps = (judged.object.spec.rotations ?? []).filter(({ version }) => version > since);
   const first = steps.findIndex(({ from }) => starts(ownersDigest(judged.name, from)));
   if (first < 0) return false;
-  return steps.slice(first).every((step, at, chain) => stepHolds(judged, step, chain[at + 1]?.from ?? judged.owners));
+  const chain = steps.slice(first).map((step, at, rest) => ({ step, next: rest[at + 1]?.from ?? judged.owners }));
+  if (!chain.every(({ step, next }) => step.to === ownersDigest(judged.name, next))) return false;
+  // a step that nobody of its `from` signed is nobody's wish but a stranger's
+  if (!chain.every(({ step }) => signersOfStep(judged, step, step.from).size > 0)) return false;
+  for (const { step, next } of chain) refuseUnfinished(judged, step, next);
+  return true;
 }
 
-/** One step: it names the set that takes over, and a threshold of both sets signed it. */
-function stepHolds(judged: AcceptedWorkspace, step: Rotation, next: OwnersSet): boolean {
-  if (step.to !== ownersDigest(judged.name, next)) return false;
+function signersOfStep(judged: AcceptedWorkspace, step: Rotation, owners: OwnersSet): ReadonlySet<string> {
+  return ownersWhoSigned(owners, rotationStatement(judged.name, step), step.signatures);
+}
+
+/** A threshold of both sets signs a step. */
+function refuseUnfinished(judged: AcceptedWorkspace, step: Rotation, next: OwnersSet): void {
   const statement = rotationStatement(judged.name, step);
-  return [step.from, next].every(
-    (owners) => ownersWhoSigned(owners, statement, step.signatures).size >= owners.threshold,
-  );
+  const what = `workspace ${judged.name}: the change of owners in version ${step.version}`;
+  refuseMissing(step.from, statement, step.signatures, `${what} (owners before it)`);
+  refuseMissing(next, statement, step.signatures, `${what} (owners after it)`);
 }

@@ -17,17 +17,20 @@ import { parseEncryptionKey, parseVerifyKey } from "../crypto/keys.js";
 import { formatToken, parseToken } from "../crypto/token.js";
 import { unwrapPrivateKey } from "../crypto/wrap.js";
 import { ZoppError } from "../errors.js";
+import { formatInvite, parseInvite } from "../policy/invite.js";
+import { formatPin } from "../policy/pin.js";
 import {
   type EntryFacts,
   entryStatement,
   headerStatement,
+  joinStatement,
   type SegmentFacts,
   type SignedPlace,
   type Statement,
   segmentStatement,
   verifyStatement,
 } from "../statement.js";
-import type { SecretSpec } from "../types.gen.js";
+import type { JoinRequest, SecretSpec } from "../types.gen.js";
 
 /** What is made of a vector, or null when it is refused with this code. */
 function made<T>(code: string, make: () => T): T | null {
@@ -65,6 +68,7 @@ function statementOf(name: string, fields: SignatureVector["fields"]): Statement
   const { environment, namespace, name: bundle, ...rest } = fields;
   const place = { environment, namespace, name: bundle } as SignedPlace;
   if (name === "segment") return segmentStatement(fields as unknown as SegmentFacts);
+  if (name === "join") return joinStatement(String(fields["workspace"]), fields as unknown as JoinRequest);
   if (name === "header") {
     const { version, by, ...spec } = rest;
     return headerStatement(place, { ...spec, header: { version, by } } as unknown as SecretSpec);
@@ -101,6 +105,18 @@ for (const vector of readVectors<Vector & { token: string; seed?: string; owners
   });
 }
 
+const invites = readVectors<Vector & { code: string; seed?: string; invite?: string; pin?: string }>("invites.json");
+for (const vector of invites) {
+  t.test(`invite, ${vector.title}`, async (t) => {
+    const code = made("InviteInvalid", () => parseInvite(vector.code));
+    t.equal(code !== null, vector.accept);
+    if (code === null) return;
+    const { seed, invite, pin } = code;
+    t.strictSame([encodeBase64(seed), invite, formatPin(pin)], [vector.seed, vector.invite, vector.pin]);
+    t.equal(formatInvite(code), vector.code);
+  });
+}
+
 for (const { seed, ...expected } of readVectors<IdentityVector>("identities.json")) {
   t.test(`identity of ${seed}`, async (t) => {
     const { signing, encryption } = identityFromSeed(unbase64(seed));
@@ -114,7 +130,7 @@ for (const { seed, ...expected } of readVectors<IdentityVector>("identities.json
 }
 
 t.test("none of the vectors is lost", async (t) => {
-  const counts = Object.entries({ entries, wraps, signatures }).map(([name, list]) => [
+  const counts = Object.entries({ entries, wraps, signatures, invites }).map(([name, list]) => [
     name,
     list.filter(({ accept }) => accept).length,
     list.filter(({ accept }) => !accept).length,
@@ -122,6 +138,7 @@ t.test("none of the vectors is lost", async (t) => {
   t.strictSame(counts, [
     ["entries", 20, 40],
     ["wraps", 3, 14],
-    ["signatures", 6, 12],
+    ["signatures", 7, 14],
+    ["invites", 1, 5],
   ]);
 });

@@ -112,6 +112,9 @@ func judge(r request) (answer, error) {
 	}
 	switch given.Kind {
 	case "ZoppWorkspace":
+		if err := dropStepSignatures(given.Spec); err != nil {
+			return nil, err
+		}
 		return judgeSigned("workspace", "workspace", given, fields{"workspace": given.Metadata.Name}, known)
 	case "ZoppEnvironment":
 		return judgeSigned("environment", "environment-approval", given, fields{}, known)
@@ -119,6 +122,23 @@ func judge(r request) (answer, error) {
 		return judgeBundle(given, environment, known)
 	}
 	return nil, fmt.Errorf("unknown kind %q", given.Kind)
+}
+
+// dropStepSignatures leaves out of a workspace what its statement does not cover beside its own signatures.
+func dropStepSignatures(spec map[string]json.RawMessage) error {
+	if spec["rotations"] == nil {
+		return nil
+	}
+	var steps []map[string]json.RawMessage
+	if err := json.Unmarshal(spec["rotations"], &steps); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		delete(step, "signatures")
+	}
+	text, err := json.Marshal(steps)
+	spec["rotations"] = text
+	return err
 }
 
 // judgeSigned is for what carries its signatures in a list: the first is over one statement, the others over another.
