@@ -184,6 +184,7 @@ function changedNames(before: readonly PolicyState[] = [], now: readonly PolicyS
   return new Set([...names, ...gone]);
 }
 
-function fingerprint({ uid, generation, accepted, refused }: PolicyState): string {
-  return JSON.stringify([uid, generation, accepted?.version, accepted?.digest, refused?.code, refused?.message]);
+function fingerprint({ uid, generation, accepted, refused, joinRequests }: PolicyState): string {
+  const said = [accepted?.version, accepted?.digest, refused?.code, refused?.message];
+  return JSON.stringify([uid, generation, ...said, joinRequests?.map(({ signature }) => signature)]);
 }

@@ -1,7 +1,8 @@
 // The story of one workspace or environment: its status says what the keyring made of it.
 // Decides no trust: the keyring does, and the operator only writes down its word.
+import { isDeepStrictEqual } from "node:util";
 import { ERRORS, ZoppError } from "../../crds/errors.js";
-import type { ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
+import type { JoinRequest, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import type { PolicyState } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type Condition, condition, conditionsOf, readyOf, sameConditions, type Wanted } from "../kube/conditions.js";
@@ -21,6 +22,8 @@ export interface PolicyStatus {
   readonly observedGeneration?: number;
   readonly accepted?: { readonly version: number; readonly digest: string };
   readonly conditions?: readonly Condition[];
+  /** Workspaces: who waits to be signed in. */
+  readonly joinRequests?: readonly JoinRequest[];
 }
 
 /** What the story of one kind of policy object needs. */
@@ -66,6 +69,7 @@ export function nextPolicyStatus(
   return {
     observedGeneration: generation,
     ...(state.accepted === undefined ? {} : { accepted: { ...state.accepted } }),
+    ...(state.joinRequests === undefined ? {} : { joinRequests: state.joinRequests }),
     conditions: conditionsOf(previous?.conditions, wanted(object, state), { generation, now }),
   };
 }
@@ -104,6 +108,7 @@ function samePolicyStatus(previous: PolicyStatus | undefined, next: PolicyStatus
     previous?.observedGeneration === next.observedGeneration &&
     previous?.accepted?.version === next.accepted?.version &&
     previous?.accepted?.digest === next.accepted?.digest &&
+    isDeepStrictEqual(previous?.joinRequests ?? [], next.joinRequests ?? []) &&
     sameConditions(previous?.conditions, next.conditions ?? [])
   );
 }

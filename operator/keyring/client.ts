@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import type { ErrorCode, ZoppError } from "../../crds/errors.js";
-import type { SecretSpec } from "../../crds/types.gen.js";
+import type { JoinRequest, SecretSpec } from "../../crds/types.gen.js";
 import type { Log } from "../kube/observe.js";
 import { Batcher } from "./batch.js";
 import type { SentBundle } from "./open.js";
@@ -39,6 +39,8 @@ export interface PolicyState {
   readonly refused?: { readonly code: ErrorCode; readonly message: string } | undefined;
   /** Environments: whether the owners ask for approvals. */
   readonly approvals?: boolean | undefined;
+  /** Workspaces: who waits to be signed in. */
+  readonly joinRequests?: readonly JoinRequest[] | undefined;
 }
 
 /** The keyring about itself. */
@@ -56,6 +58,8 @@ export interface KeyringClient {
   open(request: OpenRequest, signal?: AbortSignal): Promise<OpenResult>;
   /** Throws as `open` does. */
   describe(signal?: AbortSignal): Promise<Description>;
+  /** Asks to be signed into a workspace. Throws as `open` does, and JoinRefused, InviteContested. */
+  join(workspace: string, asked: JoinRequest): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -90,6 +94,9 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     },
     async describe(signal) {
       return fromDescribeResponse(await session.call((keyring, options) => keyring.describe({}, options), signal));
+    },
+    async join(workspace, asked) {
+      await session.call((keyring, options) => keyring.join({ workspace, asked }, options));
     },
     close: () => session.close(),
   };

@@ -2,6 +2,8 @@
 // Pure: from the book to the message.
 import type { Identity } from "../../crds/crypto/identity.js";
 import { ruleFor } from "../../crds/policy/environment.js";
+import type { KubeObject } from "../kube/resources.js";
+import type { Joins } from "./joins.js";
 import type { LogEnd } from "./log.js";
 import type { PolicyBook, Verdict } from "./policy.js";
 
@@ -11,20 +13,27 @@ export interface Described {
   readonly end: LogEnd;
   readonly notReady: string | null;
   readonly book: PolicyBook;
-  /** Names of the objects that are in the API now: verdicts on others are of the past. */
-  readonly present: { readonly workspaces: ReadonlySet<string>; readonly environments: ReadonlySet<string> };
+  readonly joins: Joins;
+  /** The objects that are in the API now: verdicts on others are of the past. */
+  readonly seen: { readonly workspaces: readonly KubeObject[]; readonly environments: readonly KubeObject[] };
 }
 
 /** The fields of a DescribeResponse. */
-export function describe({ identity, end, notReady, book, present }: Described) {
-  const verdicts = (of: "workspaces" | "environments") => book.verdicts(of).filter(({ name }) => present[of].has(name));
+export function describe({ identity, end, notReady, book, joins, seen }: Described) {
+  const verdicts = (of: "workspaces" | "environments") => {
+    const present = new Set(seen[of].map(({ metadata }) => metadata.name));
+    return book.verdicts(of).filter(({ name }) => present.has(name));
+  };
   return {
     signingKey: identity.signing.verifyKey.text,
     encryptionKey: identity.encryption.publicKey.text,
     log: end.log,
     logSize: BigInt(end.size),
     notReady: notReady ?? "",
-    workspaces: verdicts("workspaces").map((verdict) => stateOf(verdict, book.workspace(verdict.name), false)),
+    workspaces: verdicts("workspaces").map((verdict) => ({
+      ...stateOf(verdict, book.workspace(verdict.name), false),
+      joinRequests: [...joins.of(verdict.name)],
+    })),
     environments: verdicts("environments").map((verdict) => {
       const served = book.environment(verdict.name);
       return stateOf(verdict, served?.environment, served !== undefined && demandsApprovals(served));

@@ -14,10 +14,11 @@ import { type BackoffLimits, backoffMs } from "../kube/backoff.js";
 import type { ApiClient } from "../kube/client.js";
 import { Informer } from "../kube/informer.js";
 import type { Log } from "../kube/observe.js";
-import { type KubeObject, ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../kube/resources.js";
+import { ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../kube/resources.js";
 import type { KeyringMetrics } from "../metrics.js";
 import { describe } from "./describe.js";
 import { Enrolments, type EnrolRules } from "./enrol.js";
+import { Joins } from "./joins.js";
 import { AuditLog } from "./log.js";
 import { openBundles } from "./open.js";
 import { PolicyBook, type Trust } from "./policy.js";
@@ -25,7 +26,7 @@ import { publish } from "./publish.js";
 import type { AuditRecord, Fact } from "./records.js";
 import { type Peer, peerOf } from "./server.js";
 import { type Remembered, Store } from "./store.js";
-import { toOpenResponse } from "./wire.js";
+import { plainOf, toOpenResponse } from "./wire.js";
 
 const MAX_BUNDLES = 64;
 /** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
@@ -60,6 +61,7 @@ export class Keyring {
   readonly #workspaces: Informer;
   readonly #environments: Informer;
   readonly #refusals = new Set<string>();
+  readonly #joins: Joins;
   #parts: { readonly log: AuditLog; readonly book: PolicyBook; readonly memory: Remembered } | null = null;
   #folded = 0;
   #reviewing: Promise<void> | null = null;
@@ -72,6 +74,12 @@ export class Keyring {
     this.#store = new Store(client, namespace, identity.signing);
     this.#enrolments = new Enrolments(client, options.enrol, () => new Date());
     const follow = { client, log, hooks: metrics.informer };
+    this.#joins = new Joins({
+      workspace: (name) => this.#running().book.workspace(name),
+      now: () => new Date(),
+      record: (fact) => this.#running().log.append([fact]),
+      refuse: (fact) => this.#refuse(fact),
+    });
     this.#workspaces = new Informer({ ...follow, resource: ZOPP_WORKSPACES });
     this.#environments = new Informer({ ...follow, resource: ZOPP_ENVIRONMENTS });
   }
@@ -135,6 +143,7 @@ export class Keyring {
       enrol: ({ token }, context) => this.#enrol(token, peerOf(context.values)),
       describe: () => this.#describe(),
       open: ({ bundles }, context) => this.#open(bundles, context),
+      join: ({ workspace, asked }, { values }) => this.#joins.take(workspace, plainOf(asked), peerOf(values)),
     });
   }
 
@@ -253,7 +262,10 @@ export class Keyring {
     const { log, book } = this.#running();
     const { identity } = this.#options;
     const seen = { workspaces: [...this.#workspaces.list()], environments: [...this.#environments.list()] };
-    return describe({ identity, end: log.end, notReady: this.notReady(), book, present: namesOf(seen) });
+    // before anything is told: the operator writes what is told over what was
+    for (const object of seen.workspaces) this.#joins.adopt(object);
+    const notReady = this.notReady();
+    return describe({ identity, end: log.end, notReady, book, joins: this.#joins, seen });
   }
 
   async #open(bundles: readonly { namespace: string; name: string; spec: Uint8Array }[], context: HandlerContext) {
@@ -277,9 +289,4 @@ export class Keyring {
     if (this.#parts === null) throw new ZoppError("KeyringUnavailable", "the keyring is starting");
     return this.#parts;
   }
-}
-
-function namesOf(seen: { readonly workspaces: readonly KubeObject[]; readonly environments: readonly KubeObject[] }) {
-  const names = (objects: readonly KubeObject[]) => new Set(objects.map(({ metadata }) => metadata.name));
-  return { workspaces: names(seen.workspaces), environments: names(seen.environments) };
 }

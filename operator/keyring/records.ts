@@ -4,7 +4,7 @@ import type { Accepted } from "../../crds/bundle/case.js";
 import type { ErrorCode } from "../../crds/errors.js";
 
 /** What happened. */
-export type Action = "start" | "pin" | "enrol" | "accept-workspace" | "accept-environment" | "open";
+export type Action = "start" | "pin" | "enrol" | "accept-workspace" | "accept-environment" | "open" | "join";
 
 /** Whether somebody proved who he is and asked for himself, or the operator asked in order to reconcile. */
 export type Evidence = "proved" | "delegated";

@@ -31,6 +31,7 @@ const METHODS: Readonly<Record<string, ReadonlySet<Role>>> = {
   Enrol: new Set<Role>(["stranger", "operator"]),
   Describe: new Set<Role>(["operator", "device"]),
   Open: new Set<Role>(["operator"]),
+  Join: new Set<Role>(["stranger", "device"]),
   // grpc.health.v1.Health and grpc.reflection.v1.ServerReflection
   Check: new Set<Role>(["operator", "device"]),
   ServerReflectionInfo: new Set<Role>(["operator", "device"]),

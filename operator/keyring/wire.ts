@@ -7,9 +7,11 @@ import { type ErrorCode, type GrpcStatus, isErrorCode, ZoppError } from "../../c
 import { ErrorInfoSchema } from "../../crds/proto/gen/google/rpc/error_details_pb.js";
 import type {
   DescribeResponse,
+  JoinAsked,
   OpenResult as OpenResultMessage,
   PolicyState as PolicyStateMessage,
 } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
+import type { JoinRequest } from "../../crds/types.gen.js";
 import type { Description, OpenResult, PolicyState } from "./client.js";
 import type { Opened } from "./open.js";
 
@@ -108,14 +110,25 @@ export function fromDescribeResponse(message: DescribeResponse): Description {
 function stateOf(state: PolicyStateMessage): PolicyState {
   const { name, uid, generation, acceptedVersion, acceptedDigest, refusedCode, refusedMessage, approvals } = state;
   const { code, message } = errorOf(refusedCode, refusedMessage);
+  const joinRequests = state.joinRequests.map((asked) => plainOf(asked));
   return {
     name,
     uid,
     generation: Number(generation),
     approvals,
+    ...(joinRequests.length === 0 ? {} : { joinRequests }),
     ...(acceptedDigest === "" ? {} : { accepted: { version: Number(acceptedVersion), digest: acceptedDigest } }),
     ...(refusedCode === "" ? {} : { refused: { code, message } }),
   };
+}
+
+/** The fields of a join request; undefined where a message has none. */
+export function plainOf(asked: JoinAsked): JoinRequest;
+export function plainOf(asked: JoinAsked | undefined): JoinRequest | undefined;
+export function plainOf(asked: JoinAsked | undefined): JoinRequest | undefined {
+  if (asked === undefined) return undefined;
+  const { $typeName: _, $unknown: __, ...request } = asked;
+  return request;
 }
 
 /** A code that this version does not know is no reason to fail twice. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file zopp/v1alpha1/keyring.proto.
  */
 export const file_zopp_v1alpha1_keyring: GenFile = /*@__PURE__*/
-  fileDesc("Cht6b3BwL3YxYWxwaGExL2tleXJpbmcucHJvdG8SDXpvcHAudjFhbHBoYTEiHQoMRW5yb2xSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIiAKDUVucm9sUmVzcG9uc2USDwoHc2Vjb25kcxgBIAEoAyIRCg9EZXNjcmliZVJlcXVlc3Qi0wEKEERlc2NyaWJlUmVzcG9uc2USEwoLc2lnbmluZ19rZXkYASABKAkSFgoOZW5jcnlwdGlvbl9rZXkYAiABKAkSCwoDbG9nGAMgASgJEhAKCGxvZ19zaXplGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoCRIuCgp3b3Jrc3BhY2VzGAYgAygLMhouem9wcC52MWFscGhhMS5Qb2xpY3lTdGF0ZRIwCgxlbnZpcm9ubWVudHMYByADKAsyGi56b3BwLnYxYWxwaGExLlBvbGljeVN0YXRlIrEBCgtQb2xpY3lTdGF0ZRIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgDEhgKEGFjY2VwdGVkX3ZlcnNpb24YBCABKAMSFwoPYWNjZXB0ZWRfZGlnZXN0GAUgASgJEhQKDHJlZnVzZWRfY29kZRgGIAEoCRIXCg9yZWZ1c2VkX21lc3NhZ2UYByABKAkSEQoJYXBwcm92YWxzGAggASgIIjUKC09wZW5SZXF1ZXN0EiYKB2J1bmRsZXMYASADKAsyFS56b3BwLnYxYWxwaGExLkJ1bmRsZSI3CgZCdW5kbGUSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEc3BlYxgDIAEoDCI6CgxPcGVuUmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLnpvcHAudjFhbHBoYTEuT3BlblJlc3VsdCLlAQoKT3BlblJlc3VsdBIOCgZkaWdlc3QYASABKAkSMQoEa2V5cxgCIAMoCzIjLnpvcHAudjFhbHBoYTEuT3BlblJlc3VsdC5LZXlzRW50cnkSDgoGcG9saWN5GAMgAygJEhQKDHJlZnVzZWRfY29kZRgEIAEoCRIXCg9yZWZ1c2VkX21lc3NhZ2UYBSABKAkSKAoId2FybmluZ3MYBiADKAsyFi56b3BwLnYxYWxwaGExLldhcm5pbmcaKwoJS2V5c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiKAoHV2FybmluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAky2wEKB0tleXJpbmcSQgoFRW5yb2wSGy56b3BwLnYxYWxwaGExLkVucm9sUmVxdWVzdBocLnpvcHAudjFhbHBoYTEuRW5yb2xSZXNwb25zZRJLCghEZXNjcmliZRIeLnpvcHAudjFhbHBoYTEuRGVzY3JpYmVSZXF1ZXN0Gh8uem9wcC52MWFscGhhMS5EZXNjcmliZVJlc3BvbnNlEj8KBE9wZW4SGi56b3BwLnYxYWxwaGExLk9wZW5SZXF1ZXN0Ghsuem9wcC52MWFscGhhMS5PcGVuUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Cht6b3BwL3YxYWxwaGExL2tleXJpbmcucHJvdG8SDXpvcHAudjFhbHBoYTEiHQoMRW5yb2xSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIiAKDUVucm9sUmVzcG9uc2USDwoHc2Vjb25kcxgBIAEoAyIRCg9EZXNjcmliZVJlcXVlc3Qi0wEKEERlc2NyaWJlUmVzcG9uc2USEwoLc2lnbmluZ19rZXkYASABKAkSFgoOZW5jcnlwdGlvbl9rZXkYAiABKAkSCwoDbG9nGAMgASgJEhAKCGxvZ19zaXplGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoCRIuCgp3b3Jrc3BhY2VzGAYgAygLMhouem9wcC52MWFscGhhMS5Qb2xpY3lTdGF0ZRIwCgxlbnZpcm9ubWVudHMYByADKAsyGi56b3BwLnYxYWxwaGExLlBvbGljeVN0YXRlIuIBCgtQb2xpY3lTdGF0ZRIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgDEhgKEGFjY2VwdGVkX3ZlcnNpb24YBCABKAMSFwoPYWNjZXB0ZWRfZGlnZXN0GAUgASgJEhQKDHJlZnVzZWRfY29kZRgGIAEoCRIXCg9yZWZ1c2VkX21lc3NhZ2UYByABKAkSEQoJYXBwcm92YWxzGAggASgIEi8KDWpvaW5fcmVxdWVzdHMYCSADKAsyGC56b3BwLnYxYWxwaGExLkpvaW5Bc2tlZCI1CgtPcGVuUmVxdWVzdBImCgdidW5kbGVzGAEgAygLMhUuem9wcC52MWFscGhhMS5CdW5kbGUiNwoGQnVuZGxlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHNwZWMYAyABKAwiOgoMT3BlblJlc3BvbnNlEioKB3Jlc3VsdHMYASADKAsyGS56b3BwLnYxYWxwaGExLk9wZW5SZXN1bHQi5QEKCk9wZW5SZXN1bHQSDgoGZGlnZXN0GAEgASgJEjEKBGtleXMYAiADKAsyIy56b3BwLnYxYWxwaGExLk9wZW5SZXN1bHQuS2V5c0VudHJ5Eg4KBnBvbGljeRgDIAMoCRIUCgxyZWZ1c2VkX2NvZGUYBCABKAkSFwoPcmVmdXNlZF9tZXNzYWdlGAUgASgJEigKCHdhcm5pbmdzGAYgAygLMhYuem9wcC52MWFscGhhMS5XYXJuaW5nGisKCUtleXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBIigKB1dhcm5pbmcSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkkKC0pvaW5SZXF1ZXN0EhEKCXdvcmtzcGFjZRgBIAEoCRInCgVhc2tlZBgCIAEoCzIYLnpvcHAudjFhbHBoYTEuSm9pbkFza2VkInoKCUpvaW5Bc2tlZBIOCgZpbnZpdGUYASABKAkSDgoGZGV2aWNlGAIgASgJEhMKC3NpZ25pbmdfa2V5GAMgASgJEhYKDmVuY3J5cHRpb25fa2V5GAQgASgJEhEKCXNpZ25hdHVyZRgFIAEoCRINCgVwcm9vZhgGIAEoCSIOCgxKb2luUmVzcG9uc2UynAIKB0tleXJpbmcSQgoFRW5yb2wSGy56b3BwLnYxYWxwaGExLkVucm9sUmVxdWVzdBocLnpvcHAudjFhbHBoYTEuRW5yb2xSZXNwb25zZRJLCghEZXNjcmliZRIeLnpvcHAudjFhbHBoYTEuRGVzY3JpYmVSZXF1ZXN0Gh8uem9wcC52MWFscGhhMS5EZXNjcmliZVJlc3BvbnNlEj8KBE9wZW4SGi56b3BwLnYxYWxwaGExLk9wZW5SZXF1ZXN0Ghsuem9wcC52MWFscGhhMS5PcGVuUmVzcG9uc2USPwoESm9pbhIaLnpvcHAudjFhbHBoYTEuSm9pblJlcXVlc3QaGy56b3BwLnYxYWxwaGExLkpvaW5SZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message zopp.v1alpha1.EnrolRequest
@@ -173,6 +173,13 @@ export type PolicyState = Message<"zopp.v1alpha1.PolicyState"> & {
    * @generated from field: bool approvals = 8;
    */
   approvals: boolean;
+
+  /**
+   * Workspaces: who waits to be signed in.
+   *
+   * @generated from field: repeated zopp.v1alpha1.JoinAsked join_requests = 9;
+   */
+  joinRequests: JoinAsked[];
 };
 
 /**
@@ -324,6 +331,87 @@ export const WarningSchema: GenMessage<Warning> = /*@__PURE__*/
   messageDesc(file_zopp_v1alpha1_keyring, 9);
 
 /**
+ * @generated from message zopp.v1alpha1.JoinRequest
+ */
+export type JoinRequest = Message<"zopp.v1alpha1.JoinRequest"> & {
+  /**
+   * @generated from field: string workspace = 1;
+   */
+  workspace: string;
+
+  /**
+   * @generated from field: zopp.v1alpha1.JoinAsked asked = 2;
+   */
+  asked?: JoinAsked | undefined;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.JoinRequest.
+ * Use `create(JoinRequestSchema)` to create a new message.
+ */
+export const JoinRequestSchema: GenMessage<JoinRequest> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 10);
+
+/**
+ * A device that asks to join by an invite of the policy.
+ *
+ * @generated from message zopp.v1alpha1.JoinAsked
+ */
+export type JoinAsked = Message<"zopp.v1alpha1.JoinAsked"> & {
+  /**
+   * @generated from field: string invite = 1;
+   */
+  invite: string;
+
+  /**
+   * @generated from field: string device = 2;
+   */
+  device: string;
+
+  /**
+   * @generated from field: string signing_key = 3;
+   */
+  signingKey: string;
+
+  /**
+   * @generated from field: string encryption_key = 4;
+   */
+  encryptionKey: string;
+
+  /**
+   * Over the join statement: by the invite's key, and by the device's own.
+   *
+   * @generated from field: string signature = 5;
+   */
+  signature: string;
+
+  /**
+   * @generated from field: string proof = 6;
+   */
+  proof: string;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.JoinAsked.
+ * Use `create(JoinAskedSchema)` to create a new message.
+ */
+export const JoinAskedSchema: GenMessage<JoinAsked> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 11);
+
+/**
+ * @generated from message zopp.v1alpha1.JoinResponse
+ */
+export type JoinResponse = Message<"zopp.v1alpha1.JoinResponse"> & {
+};
+
+/**
+ * Describes the message zopp.v1alpha1.JoinResponse.
+ * Use `create(JoinResponseSchema)` to create a new message.
+ */
+export const JoinResponseSchema: GenMessage<JoinResponse> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 12);
+
+/**
  * @generated from service zopp.v1alpha1.Keyring
  */
 export const Keyring: GenService<{
@@ -356,6 +444,16 @@ export const Keyring: GenService<{
     methodKind: "unary";
     input: typeof OpenRequestSchema;
     output: typeof OpenResponseSchema;
+  },
+  /**
+   * Takes the request of a new device that holds an invite's key; it waits in Describe until an owner signs it in.
+   *
+   * @generated from rpc zopp.v1alpha1.Keyring.Join
+   */
+  join: {
+    methodKind: "unary";
+    input: typeof JoinRequestSchema;
+    output: typeof JoinResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_zopp_v1alpha1_keyring, 0);
