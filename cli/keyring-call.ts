@@ -34,6 +34,8 @@ export interface Wanted extends KeyringOptions {
   readonly workspace: AcceptedWorkspace;
   /** Only keyrings that serve this environment, `project/environment`. */
   readonly scope?: string;
+  /** The key of this device, where it was made just now. */
+  readonly identity?: SigningKey;
   /** A workload, which enrols by a pod-bound token; absent = this device. */
   readonly workload?: { readonly identity: SigningKey; token(): Promise<string> };
 }
@@ -54,7 +56,7 @@ export async function withKeyring<T>(
   use: (reached: Reached) => Promise<T>,
 ): Promise<T> {
   const cluster = await clusterOf(session, wanted);
-  const identity = wanted.workload?.identity ?? (await session.identity()).signing;
+  const identity = wanted.workload?.identity ?? wanted.identity ?? (await session.identity()).signing;
   const { workload } = wanted;
   const way = await wayTo(session, wanted, cluster);
   const keyring = connectKeyring({

@@ -62,7 +62,8 @@ function newProgram(context: Context, hear: (text: string) => void, action: Acti
     const parent =
       sub === undefined
         ? program
-        : (groups.get(verb) ?? prepared(program.command(verb).description(`commands for ${verb}s`)));
+        : (groups.get(verb) ??
+          prepared(program.command(verb).description(`commands for ${verb.replace(/y$/, "ie")}s`)));
     if (sub !== undefined) groups.set(verb, parent);
     const command = prepared(parent.command(`${sub ?? verb} ${spec.args}`.trim()).description(spec.summary));
     for (const each of spec.options) command.addOption(option(each));

@@ -164,6 +164,17 @@ export function label(part: string, text: string | undefined): string {
   return text;
 }
 
+/** The nearest label to a name that the machine gave; `otherwise` when nothing is left of it. */
+export function labelFrom(text: string, otherwise: string): string {
+  const found = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 63)
+    .replace(/-+$/, "");
+  return found === "" ? otherwise : found;
+}
+
 /** `acme/shop/dev`. */
 export function pathText({ workspace, project, environment }: EnvironmentPath): string {
   return `${workspace}/${project}/${environment}`;

@@ -1,6 +1,7 @@
 // The command table: every verb with its arguments, options, one-line purpose and examples.
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 
+import { JOINING_COMMANDS } from "./table.joining.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
 import type { CommandSpec, OptionSpec } from "./table.types.js";
 
@@ -119,6 +120,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   ...PEOPLE_COMMANDS,
+  ...JOINING_COMMANDS,
   {
     name: "set",
     args: "<bundle> [key...]",

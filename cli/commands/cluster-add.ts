@@ -10,8 +10,8 @@ import type { ClusterFacts } from "../../crds/statement.js";
 import type { Cluster, WorkspaceEnvironment } from "../../crds/types.gen.js";
 import { type EnvironmentAmendment, storeAmendment } from "../amend.js";
 import { factsFromCluster, factsFromFile } from "../cluster-facts.js";
+import { confirmFingerprint, type FingerprintFlags } from "../confirm.js";
 import { askRecovery, type Opener, readRecovery } from "../epoch-keys.js";
-import { terminalOf } from "../input.js";
 import { type Result, withProgress } from "../output.js";
 import { acceptEnvironment, acceptNamedWorkspace, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
@@ -20,13 +20,11 @@ import { clusterClient } from "../store/cluster.js";
 import { wrapFurther } from "../wrapping.js";
 
 /** The flags of `zopp cluster add`. */
-export interface ClusterAddOptions {
+export interface ClusterAddOptions extends FingerprintFlags {
   readonly from?: string;
   readonly context?: string;
   readonly kubeconfig?: string;
   readonly keyringNamespace?: string;
-  readonly fingerprint?: string;
-  readonly yes?: boolean;
   readonly environment?: readonly string[];
   readonly endpoint?: string;
   readonly recoveryFile?: string;
@@ -42,7 +40,14 @@ export async function run(session: Session, [text]: readonly string[], options: 
   const content = workspaceContent(workspace.object);
   const clusters = withCluster(content, name, facts, options);
   const chosen = chosenEnvironments(workspace, name, options.environment);
-  await confirm(session, name, fingerprint, options);
+  const compared = {
+    what: `cluster ${name}`,
+    fingerprint,
+    question: "Does the keyring's own log show the same?",
+    otherwise: "compare the fingerprint with the keyring's log and give it by --fingerprint",
+    differs: "KeyringMismatch",
+  } as const;
+  await confirmFingerprint(session, compared, options);
   const identity = await session.identity();
   signerOf(workspace, identity);
   const opener = {
@@ -143,23 +148,6 @@ function chosenEnvironments(
 function named(rule: WorkspaceEnvironment, cluster: string): WorkspaceEnvironment {
   const clusters = rule.clusters ?? [];
   return clusters.includes(cluster) ? rule : { ...rule, clusters: [...clusters, cluster] };
-}
-
-/** A person compares, or a script brings what it was told elsewhere. Throws KeyringMismatch, Usage, Interrupted. */
-async function confirm(session: Session, name: string, fingerprint: string, options: ClusterAddOptions): Promise<void> {
-  const { context } = session;
-  if (options.fingerprint !== undefined) {
-    if (options.fingerprint.replaceAll(/[\s-]/g, "").toLowerCase() === fingerprint.replaceAll(/[\s-]/g, "")) return;
-    throw new ZoppError(
-      "KeyringMismatch",
-      `cluster ${name} has the fingerprint ${fingerprint}, not the one that was given`,
-    );
-  }
-  context.stderr.write(`cluster ${name}: fingerprint ${fingerprint}\n`);
-  if (options.yes === true) return;
-  const terminal = terminalOf(context, "compare the fingerprint with the keyring's log and give it by --fingerprint");
-  const answer = await terminal.ask("Does the keyring's own log show the same? [y/N] ");
-  if (!/^y(?:es)?$/i.test(answer.trim())) throw new ZoppError("Interrupted", "the fingerprint was not confirmed");
 }
 
 /** Environments with their keys wrapped to the cluster; the recovery key is asked for when the identity is no recipient. */

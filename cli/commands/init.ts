@@ -19,7 +19,15 @@ import type { Result } from "../output.js";
 import { pinsFor, writeKnown } from "../pins.js";
 import { environmentName } from "../policy.js";
 import type { Session } from "../session.js";
-import { type EnvironmentPath, label, liesBelow, pathText, SETTINGS_FILE, type StorePlace } from "../settings.js";
+import {
+  type EnvironmentPath,
+  label,
+  labelFrom,
+  liesBelow,
+  pathText,
+  SETTINGS_FILE,
+  type StorePlace,
+} from "../settings.js";
 import { type FileChange, replaceFiles } from "../store/files.js";
 import { change, type Store } from "../store/store.js";
 import { kemOf } from "./options.js";
@@ -81,17 +89,6 @@ function planOf(context: Context, target: string, options: InitOptions): Plan {
   const namespaces = options.namespace ?? [label("namespace", `${path.project}-${path.environment}`)];
   const recoveryFile = options.recoveryFile === undefined ? undefined : resolve(context.cwd, options.recoveryFile);
   return { path, person, device, namespaces, kem: kemOf(options.kem), recoveryFile };
-}
-
-/** The nearest label to a name that the machine gave; `otherwise` when nothing is left of it. */
-function labelFrom(text: string, otherwise: string): string {
-  const found = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^-+|-+$/g, "")
-    .slice(0, 63)
-    .replace(/-+$/, "");
-  return found === "" ? otherwise : found;
 }
 
 async function refuseTaken(context: Context, store: Store, { path }: Plan): Promise<void> {
