@@ -6,7 +6,7 @@ import type { SigningKey } from "./crypto/identity.js";
 import { canonicalFields } from "./crypto/jcs.js";
 import { type VerifyKey, verify } from "./crypto/keys.js";
 import { sha256Hex } from "./crypto/primitives.js";
-import type { EnvironmentSpec, JoinRequest, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
+import type { BaselineSpec, EnvironmentSpec, JoinRequest, Rotation, SecretSpec, WorkspaceSpec } from "./types.gen.js";
 
 /** The names that stand in a media type: `application/vnd.zopp.<name>.v1+json`. */
 export type StatementName =
@@ -21,7 +21,9 @@ export type StatementName =
   | "segment"
   | "ledger"
   | "cluster"
-  | "join";
+  | "join"
+  | "baseline"
+  | "baseline-approval";
 
 /** A statement ready to be signed or checked. */
 export interface Statement {
@@ -99,6 +101,12 @@ export function workspaceStatement(workspace: string, spec: WorkspaceSpec): Stat
 export function environmentStatement(spec: EnvironmentSpec, approval = false): Statement {
   const { signatures: _, ...rest } = spec;
   return build(approval ? "environment-approval" : "environment", rest);
+}
+
+/** A baseline: all of spec but the signatures. `approval` = an approver's statement. */
+export function baselineStatement(spec: BaselineSpec, approval = false): Statement {
+  const { signatures: _, ...rest } = spec;
+  return build(approval ? "baseline-approval" : "baseline", rest);
 }
 
 /** A change of owners, in one version: from the set that signs it off to the digest of the set that takes over. */

@@ -438,7 +438,7 @@ export interface SecretStatus {
   readonly observedGeneration?: number | undefined;
   /** The bundle digest that was applied. */
   readonly digest?: string | undefined;
-  /** The digests of workspace and environment that decided. */
+  /** The digests of workspace, environment and baseline (where there is one) that decided. */
   readonly policy?: readonly string[] | undefined;
   /** How many keys the Secret has. */
   readonly entries?: number | undefined;
@@ -459,6 +459,68 @@ export interface ZoppSecret {
   readonly metadata: NamespacedMetadata;
   readonly spec: SecretSpec;
   readonly status?: SecretStatus | undefined;
+}
+
+/** A bundle, exactly as it was when the baseline was signed. */
+export interface BaselineBundle {
+  /** Its namespace. */
+  readonly namespace: string;
+  /** Its name. */
+  readonly name: string;
+  /** Its digest. */
+  readonly digest: string;
+}
+
+/** A key, and whose it was. */
+export interface BaselineAuthor {
+  /** The principal. */
+  readonly name: string;
+  /** The device's signing key, as ed25519: and base64. */
+  readonly signingKey: string;
+}
+
+/** What was signed. Written by `zopp`; a change by hand breaks a signature. */
+export interface BaselineSpec {
+  /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
+  readonly version: number;
+  /** The workspace whose owners name this environment. */
+  readonly workspace: string;
+  /** The project that the environment is part of. */
+  readonly project: string;
+  /** The environment's name in its project. */
+  readonly environment: string;
+  /** The versions that it was made for; it counts under no older ones. */
+  readonly since: {
+    /** The workspace's version. */
+    readonly workspace: number;
+    /** The environment's version. */
+    readonly environment: number;
+  };
+  /** The bundles, in the order of namespace/name. */
+  readonly bundles: readonly BaselineBundle[];
+  /** Keys of authors whom the policy does not name any more, by which their signatures are checked. */
+  readonly authors?: readonly BaselineAuthor[] | undefined;
+  /** The admin's signature first, then the approvers'. */
+  readonly signatures: readonly Signature[];
+}
+
+/** What the keyring said last, written by the operator. */
+export interface BaselineStatus {
+  /** The generation that the conditions speak of. */
+  readonly observedGeneration?: number | undefined;
+  /** The version that the keyring serves, which may be an older one. */
+  readonly accepted?: AcceptedVersion | undefined;
+  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal. */
+  readonly conditions?: readonly Condition[] | undefined;
+}
+
+/** Bundles of an environment that a new keyring may accept although who signed them may write no more. Signed by an admin and the approvers that the owners demand. */
+export interface ZoppBaseline {
+  readonly apiVersion: "zopp.dev/v1alpha1";
+  readonly kind: "ZoppBaseline";
+  readonly metadata: Metadata;
+  readonly spec: BaselineSpec;
+  readonly status?: BaselineStatus | undefined;
 }
 
 /** The part, and up to where in the log it is complete. */

@@ -1,12 +1,21 @@
 // Owns strict parsing: unknown in, a frozen typed object out, or one error that lists every bad field with its path.
 // Does not own shape (the CRDs do, by validators.gen.ts) nor what a schema cannot say (validate.rules.ts); signatures are not looked at.
 import { type FieldProblem, malformed, ZoppError } from "./errors.js";
-import type { ZoppAuditSegment, ZoppEnvironment, ZoppLedger, ZoppSecret, ZoppWorkspace } from "./types.gen.js";
+import type {
+  ZoppAuditSegment,
+  ZoppBaseline,
+  ZoppEnvironment,
+  ZoppLedger,
+  ZoppSecret,
+  ZoppWorkspace,
+} from "./types.gen.js";
+import { baselineProblems } from "./validate.baseline.js";
 import { frozenCopy, MAX_OBJECT_BYTES, pathText } from "./validate.copy.js";
 import { environmentProblems, ledgerProblems, secretProblems, segmentProblems } from "./validate.rules.js";
 import { workspaceProblems } from "./validate.workspace.js";
 import {
   validateZoppAuditSegment,
+  validateZoppBaseline,
   validateZoppEnvironment,
   validateZoppLedger,
   validateZoppSecret,
@@ -14,7 +23,7 @@ import {
 } from "./validators.gen.js";
 
 /** One of the objects of zopp.dev/v1alpha1. */
-export type ZoppObject = ZoppWorkspace | ZoppEnvironment | ZoppSecret | ZoppLedger | ZoppAuditSegment;
+export type ZoppObject = ZoppWorkspace | ZoppEnvironment | ZoppSecret | ZoppBaseline | ZoppLedger | ZoppAuditSegment;
 
 /** The part of an ajv error that is read here. */
 interface SchemaError {
@@ -46,6 +55,7 @@ const PARSERS = {
   ZoppWorkspace: parser<ZoppWorkspace>("ZoppWorkspace", validateZoppWorkspace, workspaceProblems, true),
   ZoppEnvironment: parser<ZoppEnvironment>("ZoppEnvironment", validateZoppEnvironment, environmentProblems, true),
   ZoppSecret: parser<ZoppSecret>("ZoppSecret", validateZoppSecret, secretProblems, true),
+  ZoppBaseline: parser<ZoppBaseline>("ZoppBaseline", validateZoppBaseline, baselineProblems, true),
   ZoppLedger: parser<ZoppLedger>("ZoppLedger", validateZoppLedger, ledgerProblems, false),
   ZoppAuditSegment: parser<ZoppAuditSegment>("ZoppAuditSegment", validateZoppAuditSegment, segmentProblems, false),
 } as const;
@@ -69,6 +79,11 @@ export function parseEnvironment(value: unknown): ZoppEnvironment {
  */
 export function parseSecret(value: unknown): ZoppSecret {
   return parseWith(PARSERS.ZoppSecret, value);
+}
+
+/** Parses a ZoppBaseline into a frozen copy. Throws Malformed or TooLarge. */
+export function parseBaseline(value: unknown): ZoppBaseline {
+  return parseWith(PARSERS.ZoppBaseline, value);
 }
 
 /** Parses a ZoppLedger into a frozen copy. Throws Malformed or TooLarge. */

@@ -158,6 +158,7 @@ t.test("names, scopes, columns and status are those that the documents promise",
   });
   t.strictSame(facts.sort(), [
     ["ZoppAuditSegment", "", "Namespaced", "zopp", "", "Log First Count Age"],
+    ["ZoppBaseline", "", "Cluster", "zopp", "status", "Ready Reason Version Age Digest (wide)"],
     ["ZoppEnvironment", "zenv", "Cluster", "zopp", "status", "Ready Reason Access Version Age Digest (wide)"],
     ["ZoppLedger", "", "Namespaced", "zopp", "", "Log Kind Through Age"],
     [

@@ -41,6 +41,13 @@ const NAMES: Readonly<Record<string, string>> = {
   "ZoppSecret.status.target": "WrittenTarget",
   "ZoppSecret.status.history[]": "Application",
   "ZoppSecret.status.conditions[]": "Condition",
+  "ZoppBaseline.spec": "BaselineSpec",
+  "ZoppBaseline.spec.bundles[]": "BaselineBundle",
+  "ZoppBaseline.spec.authors[]": "BaselineAuthor",
+  "ZoppBaseline.spec.signatures[]": "Signature",
+  "ZoppBaseline.status": "BaselineStatus",
+  "ZoppBaseline.status.accepted": "AcceptedVersion",
+  "ZoppBaseline.status.conditions[]": "Condition",
   "ZoppLedger.spec": "LedgerSpec",
   "ZoppAuditSegment.spec": "AuditSegmentSpec",
 };

@@ -2,9 +2,10 @@
 // For tests only; the cryptography is real, the log is a list.
 import { ZoppError } from "../crds/errors.js";
 import type { Pin } from "../crds/policy/pin.js";
-import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
+import type { ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import { Ledger } from "../operator/keyring/ledger.js";
-import { PolicyBook, type Trust } from "../operator/keyring/policy.js";
+import type { Trust } from "../operator/keyring/pins.js";
+import { PolicyBook } from "../operator/keyring/policy.js";
 import type { Fact } from "../operator/keyring/records.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import { acme, digestOfOwners, identityOf } from "./fixtures.js";
@@ -56,7 +57,7 @@ export class KeyringWorld {
   }
 }
 
-function seen(object: ZoppWorkspace | ZoppEnvironment, generation = 1): KubeObject {
+function seen(object: ZoppWorkspace | ZoppEnvironment | ZoppBaseline, generation = 1): KubeObject {
   const { metadata } = object;
   return {
     ...object,
@@ -65,13 +66,22 @@ function seen(object: ZoppWorkspace | ZoppEnvironment, generation = 1): KubeObje
 }
 
 /** Judges these objects as all that is in the API. */
-export async function review(book: PolicyBook, ...objects: (ZoppWorkspace | ZoppEnvironment)[]): Promise<void> {
+export async function review(
+  book: PolicyBook,
+  ...objects: (ZoppWorkspace | ZoppEnvironment | ZoppBaseline)[]
+): Promise<void> {
   const of = (kind: string) => objects.filter((object) => object.kind === kind).map((object) => seen(object));
-  await book.review(of("ZoppWorkspace"), of("ZoppEnvironment"));
+  const [workspaces, environments, baselines] = [of("ZoppWorkspace"), of("ZoppEnvironment"), of("ZoppBaseline")];
+  await book.review({ workspaces, environments, baselines });
 }
 
 /** Why the object of this name, as it was seen last, is not in force. */
 export function refusedOf(book: PolicyBook, name: string): string | undefined {
   return [...book.verdicts("workspaces"), ...book.verdicts("environments")].find((verdict) => verdict.name === name)
     ?.refused?.code;
+}
+
+/** Why the baseline of an environment is not in force. */
+export function baselineRefused(book: PolicyBook, name: string): string | undefined {
+  return book.verdicts("baselines").find((verdict) => verdict.name === name)?.refused?.code;
 }

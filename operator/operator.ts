@@ -1,9 +1,9 @@
 // The operator: its informers, queues and controllers, made in `init`, ended in order by `stop`.
 // What is done about an object is in controllers/; connections and settings come from main.
 import dotI from "@dot-i/k8s-operator";
-import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
+import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { Freshest } from "./controllers/freshest.js";
-import { PolicyBook, type PolicyChange } from "./controllers/policy.book.js";
+import { PolicyBook, type PolicyChange, type PolicyKind } from "./controllers/policy.book.js";
 import {
   isSeen,
   type PolicyDeps,
@@ -29,6 +29,7 @@ import {
   placeOf,
   type Resource,
   SECRETS,
+  ZOPP_BASELINES,
   ZOPP_ENVIRONMENTS,
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
@@ -102,6 +103,7 @@ export class ZoppOperator extends dotI.default {
     const events = new Recorder({ client, component: "zopp-operator", instance: this.#parts.instance, log });
     const workspaces = this.#informer<ZoppWorkspace>({ resource: ZOPP_WORKSPACES });
     const environments = this.#informer<ZoppEnvironment>({ resource: ZOPP_ENVIRONMENTS });
+    const baselines = this.#informer<ZoppBaseline>({ resource: ZOPP_BASELINES });
     const listeners: ((change: PolicyChange) => void)[] = [];
     const waiting: (() => boolean)[] = [];
     const book = new PolicyBook({
@@ -116,6 +118,7 @@ export class ZoppOperator extends dotI.default {
     const kinds = [
       { resource: ZOPP_WORKSPACES, informer: workspaces as Informer<PolicyObject>, kind: "workspaces" },
       { resource: ZOPP_ENVIRONMENTS, informer: environments as Informer<PolicyObject>, kind: "environments" },
+      { resource: ZOPP_BASELINES, informer: baselines as Informer<PolicyObject>, kind: "baselines" },
     ] as const;
     for (const { resource, informer, kind } of kinds) {
       const policy = this.#policy({ resource, informer, kind, book, events });
@@ -177,7 +180,7 @@ export class ZoppOperator extends dotI.default {
     return watch;
   }
 
-  /** Everything about workspaces, or about environments. */
+  /** Everything about workspaces, environments or baselines. */
   #policy({ resource, informer, kind, book, events }: PolicyParts) {
     const name = resource.kind.toLowerCase();
     const queue = this.#queue(name);
@@ -235,7 +238,7 @@ interface SecretsParts {
 interface PolicyParts {
   readonly resource: Resource;
   readonly informer: Informer<PolicyObject>;
-  readonly kind: "workspaces" | "environments";
+  readonly kind: PolicyKind;
   readonly book: PolicyBook;
   readonly events: Recorder;
 }

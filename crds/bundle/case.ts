@@ -1,6 +1,7 @@
 // What a bundle is verified against, and the words that its checks share.
 // The checks themselves are in verify.ts (the whole) and signed.ts (its parts).
 import type { ZoppError } from "../errors.js";
+import type { AcceptedBaseline } from "../policy/baseline.js";
 import type { AcceptedEnvironment } from "../policy/environment.js";
 import type { AcceptedWorkspace } from "../policy/workspace.js";
 import type { ZoppSecret } from "../types.gen.js";
@@ -38,6 +39,8 @@ export interface BundleCase extends Policy {
   readonly lenient?: boolean | undefined;
   /** False for a keyring whose log policy does not name: nothing new is accepted. */
   readonly acceptsNew?: boolean | undefined;
+  /** The baseline in force: what it lists needs no right, approval or newest epoch. */
+  readonly baseline?: Pick<AcceptedBaseline, "bundles" | "authors"> | undefined;
   /** Other places that a signature may have been made for; only used to explain one that does not hold. */
   readonly otherPlaces?: Iterable<{ readonly namespace: string; readonly name: string }> | undefined;
 }

@@ -1,6 +1,6 @@
 // Finds out for which place a signature was made that does not hold where it stands.
 // Only ever makes a refusal clearer: nothing is accepted here.
-import type { Signer } from "../policy/roster.js";
+import type { VerifyKey } from "../crypto/keys.js";
 import { entryStatement, headerStatement, type SignedPlace, type Statement, verifyStatement } from "../statement.js";
 import type { BundleCase } from "./case.js";
 import { entryFacts } from "./statements.js";
@@ -12,14 +12,14 @@ const MAX_TRIES = 64;
 export function signedFor(
   given: BundleCase,
   key: string | undefined,
-  signer: Signer,
+  signer: VerifyKey,
   signature: string,
 ): string | undefined {
   let tries = 0;
   for (const { words, statement } of candidates(given, key)) {
     tries += 1;
     if (tries > MAX_TRIES) return undefined;
-    if (verifyStatement(signer.key, statement, signature)) return words;
+    if (verifyStatement(signer, statement, signature)) return words;
   }
   return undefined;
 }

@@ -8,7 +8,7 @@ import { refuseForbiddenTarget } from "../policy/target.js";
 import { refuseExpired } from "../policy/workspace.js";
 import type { WorkspaceEnvironment } from "../types.gen.js";
 import { type Accepted, type BundleCase, bindingsOf, type PartVerdict, placeOf } from "./case.js";
-import { checkEntry, checkHeader } from "./signed.js";
+import { checkEntry, checkHeader, type JudgedCase } from "./signed.js";
 import { type BundleStatements, bundleDigest, bundleStatements } from "./statements.js";
 
 /** A verified bundle: its digest, what of it is new to the ledger, and what a person should hear of. */
@@ -41,10 +41,12 @@ export function verifyBundle(given: BundleCase): Verified {
 export function examineBundle(given: BundleCase): Examined {
   const statements = bundleStatements(given.secret, bindingsOf(given.environment));
   const rule = ruleFor(given.workspace, given.environment.scope);
-  const collected = collect(given, statements, rule);
+  const digest = bundleDigest(statements);
+  const vouched = given.baseline?.bundles.get(placeOf(given.secret)) === digest;
+  const collected = collect({ ...given, vouched }, statements, rule);
   const pending = collected.problems.filter(({ code }) => code === "PendingApproval");
   const problems = [...collected.problems.filter(({ code }) => code !== "PendingApproval"), ...pending];
-  return { ...collected, problems, digest: bundleDigest(statements), sealed: statements.sealed };
+  return { ...collected, problems, digest, sealed: statements.sealed };
 }
 
 interface Collected {
@@ -54,7 +56,7 @@ interface Collected {
   readonly problems: ZoppError[];
 }
 
-function collect(given: BundleCase, statements: BundleStatements, rule: WorkspaceEnvironment): Collected {
+function collect(given: JudgedCase, statements: BundleStatements, rule: WorkspaceEnvironment): Collected {
   const found: Collected = { acceptedEntries: new Map(), warnings: [], problems: [] };
   const attempt = (check: () => PartVerdict | undefined): Accepted | undefined => {
     try {
@@ -125,9 +127,9 @@ function refuseVanished(given: BundleCase): PartVerdict | undefined {
 }
 
 /** What holds only for content that the ledger does not know yet. */
-function refuseNews(given: BundleCase, rule: WorkspaceEnvironment): undefined {
+function refuseNews(given: JudgedCase, rule: WorkspaceEnvironment): undefined {
   const { workspace, environment, now, secret } = given;
-  if (given.acceptsNew === false) {
+  if (given.acceptsNew === false && given.vouched !== true) {
     throw new ZoppError("LedgerLost", `bundle ${placeOf(secret)}: this keyring's log is not the one that policy names`);
   }
   refuseExpired(workspace, now);

@@ -3,6 +3,7 @@ import { apiTrials } from "../../hack/api-trials.js";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { must } from "../../hack/control-plane/kubectl.js";
 import { ABSENT, changed, type Path } from "../../hack/field-table.js";
+import { baseline } from "../../hack/fixtures.baseline.js";
 import { acme, bundle, identityOf, production, withTombstone, world, writingBy } from "../../hack/fixtures.js";
 
 const NAMESPACE = "shop-prod";
@@ -35,6 +36,7 @@ const workspace = acme({
     { name: "api", kind: "workload", cluster: "eu-1", serviceAccount: "shop-prod/api" },
   ],
 });
+const listed = baseline(world(), [secret], { authors: ["bob"] });
 const segment = {
   apiVersion: "zopp.dev/v1alpha1",
   kind: "ZoppAuditSegment",
@@ -62,7 +64,7 @@ t.before(async () => {
 
 t.test("every definition is established and its names are accepted", async (t) => {
   const { items } = JSON.parse(await must(cp.kubectl(["get", "crd", "--output", "json"])));
-  t.equal(items.length, 5);
+  t.equal(items.length, 6);
   for (const { metadata, status } of items) {
     const conditions = Object.fromEntries(
       status.conditions.map(({ type, status }: Record<string, string>) => [type, status]),
@@ -73,7 +75,7 @@ t.test("every definition is established and its names are accepted", async (t) =
 });
 
 t.test("what people and keyrings write is accepted", async (t) => {
-  for (const object of [workspace, production(), secret, ledger, segment]) {
+  for (const object of [workspace, production(), secret, listed, ledger, segment]) {
     const { code, message } = await trials.tryCreate(object);
     t.equal(code, 201, `${object.kind} ${message}`);
   }
@@ -90,6 +92,12 @@ t.test("the largest objects stay within the cost that the API server allows to r
     ["eleven values of 64 KiB", secret, ["spec", "data"], named(11, { ...entry, sealed: "A".repeat(91660) })],
     ["64 labels", secret, ["spec", "target", "labels"], named(64, "x".repeat(63))],
     ["64 epochs", production(), ["spec", "keys"], many(64, (at) => ({ ...key, epoch: at + 1 }))],
+    [
+      "5000 listed bundles",
+      listed,
+      ["spec", "bundles"],
+      many(5000, (at) => ({ ...listed.spec.bundles[0], name: `b${at}` })),
+    ],
     ["500 principals", workspace, ["spec", "principals"], many(500, (at) => ({ ...alice, name: `p${at}` }))],
   ];
   for (const [what, valid, path, value] of large) {
@@ -173,7 +181,7 @@ t.test("a bundle is refused", async (t) => {
   ]);
 });
 
-t.test("an environment, a workspace, a segment are refused", async (t) => {
+t.test("an environment, a workspace, a baseline, a segment are refused", async (t) => {
   const [key] = production().spec.keys;
   const stanza: Path = ["spec", "keys", 0, "sealed", 0];
   await refuses(t, production(), [
@@ -194,6 +202,11 @@ t.test("an environment, a workspace, a segment are refused", async (t) => {
       /a workload has cluster and serviceAccount/,
     ],
     ["all namespaces", ["spec", "environments", 0, "namespaces", 0], "*", /namespaces.*should match/],
+  ]);
+  await refuses(t, listed, [
+    ["another name", ["metadata", "name"], "acme.shop.dev", /metadata\.name is workspace\.project\.environment/],
+    ["a short digest", ["spec", "bundles", 0, "digest"], "00", /digest.*should match/],
+    ["no versions that it was made for", ["spec", "since"], ABSENT, /since: Required/],
   ]);
   await refuses(t, segment, [
     ["another index", ["metadata", "name"], "log-1-000000000008", /metadata\.name is the log's id/],

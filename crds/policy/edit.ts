@@ -2,6 +2,7 @@
 // Whether the signers suffice is judged by workspace.ts and environment.ts before anything is stored.
 import type { SigningKey } from "../crypto/identity.js";
 import {
+  baselineStatement,
   environmentStatement,
   rotationStatement,
   type Statement,
@@ -9,10 +10,12 @@ import {
   workspaceStatement,
 } from "../statement.js";
 import type {
+  BaselineSpec,
   EnvironmentSpec,
   Rotation,
   Signature,
   WorkspaceSpec,
+  ZoppBaseline,
   ZoppEnvironment,
   ZoppWorkspace,
 } from "../types.gen.js";
@@ -96,14 +99,42 @@ export function amendEnvironment(
   return signEnvironment({ ...present, spec: { ...content, version, signatures: [] } }, signing);
 }
 
+/** What a person decides about a baseline. */
+export type BaselineContent = Omit<BaselineSpec, "version" | "signatures">;
+
+/** A baseline; its version comes after `previous`: the one before, and the moments at which its keyrings' logs began. */
+export function newBaseline(content: BaselineContent, signing: Signing, previous?: number): ZoppBaseline {
+  const { workspace, project, environment } = content;
+  const spec: BaselineSpec = { version: nextVersion(previous, signing.now), ...content, signatures: [] };
+  return {
+    apiVersion: "zopp.dev/v1alpha1",
+    kind: "ZoppBaseline",
+    metadata: { name: `${workspace}.${project}.${environment}` },
+    spec: {
+      ...spec,
+      signatures: signAsAdmin(baselineStatement(spec), baselineStatement(spec, true), signing),
+    },
+  };
+}
+
+/** A baseline with an approver's signature after those that it has. */
+export function approveBaseline(object: ZoppBaseline, key: SigningKey): ZoppBaseline {
+  const signatures = withApproval(object.spec.signatures, key, baselineStatement(object.spec, true));
+  return { ...object, spec: { ...object.spec, signatures } };
+}
+
 /** An environment with an approver's signature after those that it has; a second one of the same key takes the first one's place. */
 export function approveEnvironment(object: ZoppEnvironment, key: SigningKey): ZoppEnvironment {
+  const signatures = withApproval(object.spec.signatures, key, environmentStatement(object.spec, true));
+  return { ...object, spec: { ...object.spec, signatures } };
+}
+
+function withApproval(signatures: readonly Signature[], key: SigningKey, statement: Statement): Signature[] {
   const { kid } = key.verifyKey;
-  const [author, ...approvals] = object.spec.signatures;
-  if (author === undefined) throw new TypeError("an environment is approved after its admin has signed it");
+  const [author, ...approvals] = signatures;
+  if (author === undefined) throw new TypeError("what is approved was signed by an admin first");
   const others = approvals.filter(({ by }) => by !== kid);
-  const value = signStatement(key, environmentStatement(object.spec, true));
-  return { ...object, spec: { ...object.spec, signatures: [author, ...others, { by: kid, value }] } };
+  return [author, ...others, { by: kid, value: signStatement(key, statement) }];
 }
 
 /** The content of an environment, to be changed and handed to amendEnvironment. */
@@ -121,17 +152,20 @@ function signWorkspace(object: ZoppWorkspace, signing: Signing): ZoppWorkspace {
   return { ...object, spec: { ...object.spec, signatures: signAll(statement, signing) } };
 }
 
+function signEnvironment(object: ZoppEnvironment, signing: Signing): ZoppEnvironment {
+  const { spec } = object;
+  const signatures = signAsAdmin(environmentStatement(spec), environmentStatement(spec, true), signing);
+  return { ...object, spec: { ...spec, signatures } };
+}
+
 /** The first signer signs as the admin; the others as approvers, who sign a statement of their own type. */
-function signEnvironment(
-  object: ZoppEnvironment,
+function signAsAdmin(
+  statement: Statement,
+  approval: Statement,
   { signingKeys: [author, ...approvers], now }: Signing,
-): ZoppEnvironment {
-  if (author === undefined) throw new TypeError("an environment needs a signer");
-  const signatures = [
-    ...signAll(environmentStatement(object.spec), { signingKeys: [author], now }),
-    ...signAll(environmentStatement(object.spec, true), { signingKeys: approvers, now }),
-  ];
-  return { ...object, spec: { ...object.spec, signatures } };
+): readonly Signature[] {
+  if (author === undefined) throw new TypeError("it needs a signer");
+  return [...signAll(statement, { signingKeys: [author], now }), ...signAll(approval, { signingKeys: approvers, now })];
 }
 
 function signAll(statement: Statement, { signingKeys }: Signing): Signature[] {

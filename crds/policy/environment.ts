@@ -6,6 +6,7 @@ import { environmentStatement, verifyStatement } from "../statement.js";
 import type { EnvironmentGrant, EnvironmentKey, WorkspaceEnvironment, ZoppEnvironment } from "../types.gen.js";
 import { refuseUnapproved } from "./approvals.js";
 import { includesRead, may, type RightsContext, scopeCovers } from "./rights.js";
+import type { Recipient } from "./roster.js";
 import { hasEnded, refuseFarVersion } from "./versions.js";
 import type { AcceptedWorkspace } from "./workspace.js";
 
@@ -97,7 +98,7 @@ export function judgeEnvironment(given: EnvironmentCase): AcceptedEnvironment {
   refuseShape(judged, accepted, rule);
   const author = refuseUnsigned(given, judged);
   refuseGrants(given, judged, author);
-  refuseRecipients(given, judged, rule);
+  refuseRecipients(given, judged);
   // last, so that what is refused for it lacks nothing else: approvers sign it on that ground
   const signatures = candidate.spec.signatures.slice(1);
   const statement = () => environmentStatement(candidate.spec, true);
@@ -200,14 +201,14 @@ function hasPatterns({ keys }: EnvironmentGrant): boolean {
  * Recipients of the newest epoch, and of older ones those that the accepted environment did not have: a named cluster,
  * a recovery key, or (direct) a device whose principal may read.
  */
-function refuseRecipients(given: EnvironmentCase, judged: AcceptedEnvironment, rule: WorkspaceEnvironment): void {
+function refuseRecipients(given: EnvironmentCase, judged: AcceptedEnvironment): void {
   for (const { facts, newest } of judged.epochs.values()) {
     const before = given.accepted?.object.spec.keys.find(({ epoch }) => epoch === facts.epoch);
     if (!newest && before === undefined) continue;
     const known = new Set(newest ? [] : before?.sealed.map(({ to }) => to));
-    const stranger = facts.sealed.find(({ to }) => !known.has(to) && !isRecipient(given, judged, rule, to));
+    const stranger = facts.sealed.find(({ to }) => !known.has(to) && !isRecipient(given, judged, to));
     if (stranger !== undefined) {
-      const ended = isRecipient({ ...given, mending: true }, judged, rule, stranger.to);
+      const ended = isRecipient({ ...given, mending: true }, judged, stranger.to);
       const why = ended
         ? "whose right to read has ended: `zopp revoke` takes the key too"
         : "which the policy does not allow";
@@ -217,20 +218,27 @@ function refuseRecipients(given: EnvironmentCase, judged: AcceptedEnvironment, r
   }
 }
 
-function isRecipient(
-  given: EnvironmentCase,
-  judged: AcceptedEnvironment,
-  rule: WorkspaceEnvironment,
-  to: string,
-): boolean {
+function isRecipient(given: EnvironmentCase, judged: AcceptedEnvironment, to: string): boolean {
   const { workspace } = given;
   // nothing has ended at the beginning of time
   const now = given.mending === true ? new Date(0) : given.now;
   if (!to.startsWith("zk1")) return workspace.object.spec.recovery?.some(({ recipient }) => recipient === to) ?? false;
   const found = workspace.roster.recipients.get(to);
-  if (found === undefined) return false;
-  if (found.kind === "cluster") return rule.clusters?.includes(found.cluster.name) ?? false;
-  const direct = judged.object.spec.access === "direct";
-  const ended = hasEnded(found.principal.expires, now);
-  return direct && !ended && may(rightsIn(workspace, judged, now), found.principal.name, "read");
+  return found !== undefined && mayHaveKey(workspace, judged, found, now);
+}
+
+/** Whether the policy lets a recipient that it names have an environment's key: a cluster, or (direct) a reader's device. */
+export function mayHaveKey(
+  workspace: AcceptedWorkspace,
+  environment: AcceptedEnvironment,
+  recipient: Recipient,
+  now: Date,
+): boolean {
+  if (recipient.kind === "cluster")
+    return ruleFor(workspace, environment.scope).clusters?.includes(recipient.cluster.name) ?? false;
+  const { principal } = recipient;
+  const direct = environment.object.spec.access === "direct";
+  return (
+    direct && !hasEnded(principal.expires, now) && may(rightsIn(workspace, environment, now), principal.name, "read")
+  );
 }

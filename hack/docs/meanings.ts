@@ -41,6 +41,8 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   VersionTooFar: "The version lies more than a day in the future.",
   EntryMissing: "A key that was accepted is gone without a signed tombstone.",
   EnvironmentChanged: "The bundle names another environment than before, without a right in both.",
+  BaselineOutdated:
+    "the baseline was signed before this keyring's log began, so it was meant for another keyring: it could bring back old content",
   LedgerLost: "The keyring's log is not the one that the policy names: it was lost, or is a new one.",
 
   CannotOpen: "The keyring has the key, and the value does not open with it.",

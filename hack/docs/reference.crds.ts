@@ -39,7 +39,7 @@ interface Crd {
 }
 
 /** What people write comes first, then what keyrings write. */
-const ORDER = ["ZoppWorkspace", "ZoppEnvironment", "ZoppSecret", "ZoppLedger", "ZoppAuditSegment"];
+const ORDER = ["ZoppWorkspace", "ZoppEnvironment", "ZoppSecret", "ZoppBaseline", "ZoppLedger", "ZoppAuditSegment"];
 /** Longer patterns tell a reader less than the description does. */
 const MAX_PATTERN = 60;
 const LIMITS: readonly (readonly [keyword: string, text: (limit: string) => string])[] = [

@@ -10,14 +10,20 @@ function state(name: string, digest?: string, changes: Partial<PolicyState> = {}
   return { name, uid: `uid-${name}`, generation: 1, ...accepted, ...changes };
 }
 
-function description(workspaces: readonly PolicyState[], environments: readonly PolicyState[] = []): Description {
+function description(
+  workspaces: readonly PolicyState[],
+  environments: readonly PolicyState[] = [],
+  baselines: readonly PolicyState[] = [],
+): Description {
   const cluster = { signingKey: "ed25519:", encryptionKey: "xwing:", log: "l" };
-  return { cluster, ready: true, workspaces: [...workspaces], environments: [...environments] } as Description;
+  return { cluster, ready: true, workspaces, environments, baselines };
 }
 
 const ACME = description([state("acme", "w1")], [state("acme.shop.prod", "e1"), state("acme.shop.dev")]);
 
-t.test("accepted policy is told as workspace, environment", async (t) => {
+t.test("accepted policy is told as workspace, environment, baseline", async (t) => {
+  const listed = description(ACME.workspaces, ACME.environments, [state("acme.shop.prod", "b1")]);
+  t.strictSame(acceptedFor(listed, "acme/shop/prod"), ["w1", "e1", "b1"]);
   t.strictSame(acceptedFor(ACME, "acme/shop/prod"), ["w1", "e1"]);
   t.strictSame(acceptedFor(ACME, "acme/shop/dev"), ["w1"]);
   t.strictSame(acceptedFor(ACME, "acme/shop/none"), ["w1"]);
@@ -25,25 +31,29 @@ t.test("accepted policy is told as workspace, environment", async (t) => {
 });
 
 const CHANGES: Record<string, { now: Description; want: Record<keyof Omit<PolicyChange, "recovered">, string[]> }> = {
-  "nothing changed": { now: ACME, want: { workspaces: [], environments: [], accepted: [] } },
+  "nothing changed": { now: ACME, want: { workspaces: [], environments: [], baselines: [], accepted: [] } },
   "a new workspace digest concerns all its environments": {
     now: description([state("acme", "w2")], ACME.environments),
-    want: { workspaces: ["acme"], environments: [], accepted: ["acme/shop/dev", "acme/shop/prod"] },
+    want: { workspaces: ["acme"], environments: [], baselines: [], accepted: ["acme/shop/dev", "acme/shop/prod"] },
   },
   "a new environment digest concerns that environment": {
     now: description(ACME.workspaces, [state("acme.shop.prod", "e2"), state("acme.shop.dev")]),
-    want: { workspaces: [], environments: ["acme.shop.prod"], accepted: ["acme/shop/prod"] },
+    want: { workspaces: [], environments: ["acme.shop.prod"], baselines: [], accepted: ["acme/shop/prod"] },
   },
   "a refusal is a change of state, not of what is accepted": {
     now: description(ACME.workspaces, [
       state("acme.shop.prod", "e1", { generation: 2, refused: { code: "SignatureInvalid", message: "no" } }),
       state("acme.shop.dev"),
     ]),
-    want: { workspaces: [], environments: ["acme.shop.prod"], accepted: [] },
+    want: { workspaces: [], environments: ["acme.shop.prod"], baselines: [], accepted: [] },
+  },
+  "a baseline that comes into force concerns its environment": {
+    now: description(ACME.workspaces, ACME.environments, [state("acme.shop.prod", "b1")]),
+    want: { workspaces: [], environments: [], baselines: ["acme.shop.prod"], accepted: ["acme/shop/prod"] },
   },
   "an environment that is gone is a change": {
     now: description(ACME.workspaces, [state("acme.shop.dev")]),
-    want: { workspaces: [], environments: ["acme.shop.prod"], accepted: ["acme/shop/prod"] },
+    want: { workspaces: [], environments: ["acme.shop.prod"], baselines: [], accepted: ["acme/shop/prod"] },
   },
 };
 for (const [title, { now, want }] of Object.entries(CHANGES)) {

@@ -6,11 +6,15 @@ import type { Description, KeyringClient, PolicyState } from "../keyring/client.
 import type { Log } from "../kube/observe.js";
 import { type Clock, systemClock } from "../kube/queue.js";
 
+/** The kinds of policy that the keyring speaks of. */
+export type PolicyKind = "workspaces" | "environments" | "baselines";
+
 /** What changed between two descriptions. */
 export interface PolicyChange {
   /** Names of objects whose state is another one, or newly known. */
   readonly workspaces: ReadonlySet<string>;
   readonly environments: ReadonlySet<string>;
+  readonly baselines: ReadonlySet<string>;
   /** Paths (`workspace/project/environment`) for which other policy is accepted now. */
   readonly accepted: ReadonlySet<string>;
   /** The keyring answers again, after it did not (or for the first time). */
@@ -93,8 +97,8 @@ export class PolicyBook {
     return this.#description;
   }
 
-  /** What the keyring made of a workspace (its name) or an environment (`workspace.project.environment`). */
-  state(kind: "workspaces" | "environments", name: string): PolicyState | undefined {
+  /** What the keyring made of a workspace (its name), an environment or a baseline (`workspace.project.environment`). */
+  state(kind: PolicyKind, name: string): PolicyState | undefined {
     return this.#description?.[kind].find((state) => state.name === name);
   }
 
@@ -104,7 +108,7 @@ export class PolicyBook {
     return state?.accepted === undefined ? undefined : (state.approvals ?? false);
   }
 
-  /** Digests of the workspace and environment accepted for a path; undefined until the keyring has spoken. */
+  /** Digests of the workspace, environment and baseline accepted for a path; undefined until the keyring has spoken. */
   policyOf(path: string): readonly string[] | undefined {
     return this.#description === undefined ? undefined : acceptedFor(this.#description, path);
   }
@@ -144,18 +148,20 @@ export class PolicyBook {
     }
     const change = differences(before, this.#description, recovered);
     if (recovered) this.#options.log.info({ ready: this.#description.ready }, "the keyring answers");
-    if (recovered || change.workspaces.size > 0 || change.environments.size > 0 || change.accepted.size > 0) {
+    const { workspaces, environments, baselines, accepted } = change;
+    if (recovered || [workspaces, environments, baselines, accepted].some(({ size }) => size > 0)) {
       this.#options.changed(change);
     }
   }
 }
 
-/** `[workspace digest, environment digest]`, each only when accepted: the order in which the keyring reports them. */
+/** `[workspace digest, environment digest, baseline digest]`, each only when accepted: the order in which the keyring reports them. */
 export function acceptedFor(description: Description, path: string): readonly string[] {
   const [workspace] = path.split("/");
   const states = [
     description.workspaces.find(({ name }) => name === workspace),
     description.environments.find(({ name }) => name === path.replaceAll("/", ".")),
+    description.baselines.find(({ name }) => name === path.replaceAll("/", ".")),
   ];
   return states.flatMap((state) => (state?.accepted === undefined ? [] : [state.accepted.digest]));
 }
@@ -172,6 +178,7 @@ export function differences(before: Description | undefined, now: Description, r
   return {
     workspaces: changedNames(before?.workspaces, now.workspaces),
     environments: changedNames(before?.environments, now.environments),
+    baselines: changedNames(before?.baselines, now.baselines),
     accepted: new Set(moved),
     recovered,
   };

@@ -1,8 +1,8 @@
-// The story of one workspace or environment: its status says what the keyring made of it.
+// The story of one workspace, environment or baseline: its status says what the keyring made of it.
 // Decides no trust: the keyring does, and the operator only writes down its word.
 import { isDeepStrictEqual } from "node:util";
 import { ERRORS, ZoppError } from "../../crds/errors.js";
-import type { JoinRequest, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
+import type { JoinRequest, ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import type { PolicyState } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type Condition, condition, conditionsOf, readyOf, sameConditions, type Wanted } from "../kube/conditions.js";
@@ -14,8 +14,8 @@ import type { Freshest } from "./freshest.js";
 import { STATUS_MANAGER } from "./secret.js";
 import { HEALED_BY_CHANGE, messageOf } from "./secret.status.js";
 
-/** A workspace or an environment. */
-export type PolicyObject = ZoppWorkspace | ZoppEnvironment;
+/** A workspace, an environment or a baseline. */
+export type PolicyObject = ZoppWorkspace | ZoppEnvironment | ZoppBaseline;
 
 /** What of a policy object's status the operator writes. */
 export interface PolicyStatus {

@@ -170,9 +170,15 @@ t.test("new policy concerns bundles of its environment that are not ready", asyn
   bundles.show(bundle({ name: "elsewhere", ready: "False", environment: "a/b/d" }), true);
   take();
   const none = new Set<string>();
-  watch.policyChanged({ workspaces: none, environments: none, accepted: new Set(["a/b/c"]), recovered: false });
+  watch.policyChanged({
+    workspaces: none,
+    environments: none,
+    baselines: none,
+    accepted: new Set(["a/b/c"]),
+    recovered: false,
+  });
   t.strictSame(take(), ["shop/refused background", "shop/fresh background"]);
-  watch.policyChanged({ workspaces: none, environments: none, accepted: none, recovered: true });
+  watch.policyChanged({ workspaces: none, environments: none, baselines: none, accepted: none, recovered: true });
   t.strictSame(take(), ["shop/refused background", "shop/fresh background", "shop/elsewhere background"]);
 });
 
@@ -185,7 +191,7 @@ t.test(
     failures.set("shop/edited", 9);
     take();
     const none = new Set<string>();
-    watch.policyChanged({ workspaces: none, environments: none, accepted: none, recovered: true });
+    watch.policyChanged({ workspaces: none, environments: none, baselines: none, accepted: none, recovered: true });
     t.strictSame(take(), ["shop/edited background"]);
   },
 );

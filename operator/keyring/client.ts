@@ -3,6 +3,7 @@
 import type { Duplex } from "node:stream";
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
+import type { WrappedKey } from "../../crds/crypto/wrap.js";
 import type { ErrorCode, ZoppError } from "../../crds/errors.js";
 import type { JoinRequest, SecretSpec } from "../../crds/types.gen.js";
 import type { Log } from "../kube/observe.js";
@@ -29,7 +30,7 @@ export type OpenResult =
     }
   | { readonly ok: false; readonly error: ZoppError; readonly policy: readonly string[] };
 
-/** What the keyring made of a workspace or environment. */
+/** What the keyring made of a workspace, environment or baseline. */
 export interface PolicyState {
   readonly name: string;
   readonly uid: string;
@@ -50,6 +51,12 @@ export interface Description {
   readonly reason?: string;
   readonly workspaces: readonly PolicyState[];
   readonly environments: readonly PolicyState[];
+  readonly baselines: readonly PolicyState[];
+}
+
+/** An epoch's private key for one recipient. */
+export interface WrappedEpoch extends WrappedKey {
+  readonly epoch: number;
 }
 
 /** A connection to one keyring. Live until `close`. */
@@ -60,6 +67,10 @@ export interface KeyringClient {
   describe(signal?: AbortSignal): Promise<Description>;
   /** Asks to be signed into a workspace. Throws as `open` does, and JoinRefused, InviteContested. */
   join(workspace: string, asked: JoinRequest): Promise<void>;
+  /** Offers a signed object; gives what is in force then. Throws as `open` does, and why it is refused. */
+  offer(object: object, signal?: AbortSignal): Promise<{ readonly version: number; readonly digest: string }>;
+  /** An environment's keys (its path), wrapped to the recipient with this kid. Throws as `open` does, and why it is refused. */
+  wrap(environment: string, to: string, signal?: AbortSignal): Promise<readonly WrappedEpoch[]>;
   close(): Promise<void>;
 }
 
@@ -97,6 +108,18 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     },
     async join(workspace, asked) {
       await session.call((keyring, options) => keyring.join({ workspace, asked }, options));
+    },
+    async offer(object, signal) {
+      const bytes = utf8(JSON.stringify(object));
+      const { version, digest } = await session.call(
+        (keyring, options) => keyring.offer({ object: bytes }, options),
+        signal,
+      );
+      return { version: Number(version), digest };
+    },
+    async wrap(environment, to, signal) {
+      const { keys } = await session.call((keyring, options) => keyring.wrap({ environment, to }, options), signal);
+      return keys.map(({ epoch, enc, wrapped }) => ({ epoch: Number(epoch), to, enc, wrapped }));
     },
     close: () => session.close(),
   };

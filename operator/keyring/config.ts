@@ -7,7 +7,7 @@ import type { ListenOptions } from "../health.js";
 import type { Level } from "../log.js";
 import type { EnrolRules } from "./enrol.js";
 import type { InstallConfig } from "./install.js";
-import type { Trust } from "./policy.js";
+import type { Trust } from "./pins.js";
 
 /** What `serve` is told. */
 export interface ServeConfig {

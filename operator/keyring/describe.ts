@@ -2,10 +2,10 @@
 // Pure: from the book to the message.
 import type { Identity } from "../../crds/crypto/identity.js";
 import { ruleFor } from "../../crds/policy/environment.js";
-import type { KubeObject } from "../kube/resources.js";
 import type { Joins } from "./joins.js";
 import type { LogEnd } from "./log.js";
-import type { PolicyBook, Verdict } from "./policy.js";
+import type { PolicyBook } from "./policy.js";
+import type { Kind, Reviewed, Verdict } from "./policy.types.js";
 
 /** What is described. */
 export interface Described {
@@ -14,15 +14,15 @@ export interface Described {
   readonly notReady: string | null;
   readonly book: PolicyBook;
   readonly joins: Joins;
-  /** The objects that are in the API now: verdicts on others are of the past. */
-  readonly seen: { readonly workspaces: readonly KubeObject[]; readonly environments: readonly KubeObject[] };
+  /** What is in the API now: verdicts on other objects are of the past. */
+  readonly present: Reviewed;
 }
 
 /** The fields of a DescribeResponse. */
-export function describe({ identity, end, notReady, book, joins, seen }: Described) {
-  const verdicts = (of: "workspaces" | "environments") => {
-    const present = new Set(seen[of].map(({ metadata }) => metadata.name));
-    return book.verdicts(of).filter(({ name }) => present.has(name));
+export function describe({ identity, end, notReady, book, joins, present }: Described) {
+  const verdicts = (of: Kind) => {
+    const names = new Set(present[of].map(({ metadata }) => metadata.name));
+    return book.verdicts(of).filter(({ name }) => names.has(name));
   };
   return {
     signingKey: identity.signing.verifyKey.text,
@@ -38,12 +38,22 @@ export function describe({ identity, end, notReady, book, joins, seen }: Describ
       const served = book.environment(verdict.name);
       return stateOf(verdict, served?.environment, served !== undefined && demandsApprovals(served));
     }),
+    baselines: [...verdicts("baselines"), ...withoutObject(book, present)].map((verdict) =>
+      stateOf(verdict, book.environment(verdict.name)?.baseline, false),
+    ),
   };
 }
 
 function demandsApprovals({ workspace, environment }: NonNullable<ReturnType<PolicyBook["environment"]>>): boolean {
   const known = workspace.object.spec.environments?.some(({ name }) => name === environment.scope) ?? false;
   return known && (ruleFor(workspace, environment.scope).approvals?.required ?? 0) > 0;
+}
+
+/** Baselines in force whose object is gone: they decide all the same. */
+function withoutObject(book: PolicyBook, { baselines }: Reviewed): readonly Verdict[] {
+  const present = new Set(baselines.map(({ metadata }) => metadata.name));
+  const names = [...book.baselineNames()].filter((name) => !present.has(name));
+  return names.map((name) => ({ name, uid: "", generation: 0 }));
 }
 
 function stateOf(

@@ -12,21 +12,23 @@ import { Keyring as KeyringService } from "../../crds/proto/gen/zopp/v1alpha1/ke
 import { VERSION } from "../../crds/version.js";
 import { type BackoffLimits, backoffMs } from "../kube/backoff.js";
 import type { ApiClient } from "../kube/client.js";
-import { Informer } from "../kube/informer.js";
 import type { Log } from "../kube/observe.js";
-import { ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../kube/resources.js";
 import type { KeyringMetrics } from "../metrics.js";
 import { describe } from "./describe.js";
 import { Enrolments, type EnrolRules } from "./enrol.js";
 import { Joins } from "./joins.js";
 import { AuditLog } from "./log.js";
+import { takeOffer } from "./offer.js";
 import { openBundles } from "./open.js";
-import { PolicyBook, type Trust } from "./policy.js";
+import type { Trust } from "./pins.js";
+import { PolicyBook } from "./policy.js";
 import { publish } from "./publish.js";
 import type { AuditRecord, Fact } from "./records.js";
 import { type Peer, peerOf } from "./server.js";
 import { type Remembered, Store } from "./store.js";
+import { WatchedPolicy } from "./watched.js";
 import { plainOf, toOpenResponse } from "./wire.js";
+import { wrapKeys } from "./wrap.js";
 
 const MAX_BUNDLES = 64;
 /** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
@@ -58,14 +60,14 @@ export class Keyring {
   readonly #options: KeyringOptions;
   readonly #store: Store;
   readonly #enrolments: Enrolments;
-  readonly #workspaces: Informer;
-  readonly #environments: Informer;
+  readonly #watched: WatchedPolicy;
   readonly #refusals = new Set<string>();
   readonly #joins: Joins;
   #parts: { readonly log: AuditLog; readonly book: PolicyBook; readonly memory: Remembered } | null = null;
   #folded = 0;
   #reviewing: Promise<void> | null = null;
   #reviewAgain = false;
+  #turn: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: KeyringOptions) {
@@ -73,15 +75,13 @@ export class Keyring {
     const { client, namespace, identity, log, metrics } = options;
     this.#store = new Store(client, namespace, identity.signing);
     this.#enrolments = new Enrolments(client, options.enrol, () => new Date());
-    const follow = { client, log, hooks: metrics.informer };
     this.#joins = new Joins({
       workspace: (name) => this.#running().book.workspace(name),
       now: () => new Date(),
       record: (fact) => this.#running().log.append([fact]),
       refuse: (fact) => this.#refuse(fact),
     });
-    this.#workspaces = new Informer({ ...follow, resource: ZOPP_WORKSPACES });
-    this.#environments = new Informer({ ...follow, resource: ZOPP_ENVIRONMENTS });
+    this.#watched = new WatchedPolicy({ client, log, hooks: metrics.informer });
   }
 
   /** Reads the memory back, records the start, publishes the keys and begins to follow policy. Throws LogBroken, Api*. */
@@ -110,10 +110,7 @@ export class Keyring {
       { log: id, records, fresh: memory.fresh, kid: identity.signing.verifyKey.kid, fingerprint },
       "log opened",
     );
-    for (const informer of [this.#workspaces, this.#environments]) {
-      informer.onChange(() => this.#review());
-      informer.start();
-    }
+    this.#watched.start(() => this.#review());
     this.#timer = setInterval(() => this.#review(), REVIEW_MS);
     this.#timer.unref();
   }
@@ -121,7 +118,7 @@ export class Keyring {
   /** Why nothing can be served; null when it can. */
   notReady(): string | null {
     if (this.#parts === null) return "Starting";
-    if (!this.#workspaces.hasSynced || !this.#environments.hasSynced) return "Syncing";
+    if (!this.#watched.hasSynced) return "Syncing";
     return this.#parts.book.notReady();
   }
 
@@ -144,14 +141,25 @@ export class Keyring {
       describe: () => this.#describe(),
       open: ({ bundles }, context) => this.#open(bundles, context),
       join: ({ workspace, asked }, { values }) => this.#joins.take(workspace, plainOf(asked), peerOf(values)),
+      offer: ({ object }, context) => {
+        const { book } = this.#running();
+        return this.#inTurn(() => takeOffer(object, peerOf(context.values), book));
+      },
+      wrap: ({ environment, to }, context) => {
+        const { book, log } = this.#running();
+        const own = this.#options.identity.encryption;
+        const refuse = (fact: Fact) => this.#refuse(fact);
+        return wrapKeys({ environment, to }, peerOf(context.values), { book, log, own, now: () => new Date(), refuse });
+      },
     });
   }
 
   /** Stops following policy, writes what waits and a snapshot if much is not in one. */
   async end(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
-    await Promise.all([this.#workspaces.stop(), this.#environments.stop()]);
+    await this.#watched.stop();
     await this.#reviewing;
+    await this.#turn;
     await this.#parts?.log.close();
     await this.#foldIfDue();
   }
@@ -232,14 +240,22 @@ export class Keyring {
   async #reviewAll(): Promise<void> {
     while (this.#reviewAgain && this.#parts !== null) {
       this.#reviewAgain = false;
-      // an environment is only judged when all workspaces are known, and a first use needs all of them too
-      if (!this.#workspaces.hasSynced) await this.#workspaces.synced().catch(() => {});
-      await this.#parts.book.review([...this.#workspaces.list()], [...this.#environments.list()]);
+      await this.#watched.workspacesKnown();
+      const { book } = this.#parts;
+      await this.#inTurn(() => book.review(this.#watched.present()));
     }
   }
 
+  /** Judgements of policy build on each other: one at a time. */
+  #inTurn<T>(judge: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(judge);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   #refuse(fact: Fact): void {
-    const name = JSON.stringify([fact.action, fact.object, fact.digest, fact.policy, fact.reason]);
+    const { action, actor, object, to, digest, policy, reason } = fact;
+    const name = JSON.stringify([action, actor, object, to, digest, policy, reason]);
     if (this.#refusals.has(name)) return;
     if (this.#refusals.size >= MAX_REFUSALS) this.#refusals.clear();
     this.#refusals.add(name);
@@ -261,11 +277,10 @@ export class Keyring {
   #describe() {
     const { log, book } = this.#running();
     const { identity } = this.#options;
-    const seen = { workspaces: [...this.#workspaces.list()], environments: [...this.#environments.list()] };
+    const present = this.#watched.present();
     // before anything is told: the operator writes what is told over what was
-    for (const object of seen.workspaces) this.#joins.adopt(object);
-    const notReady = this.notReady();
-    return describe({ identity, end: log.end, notReady, book, joins: this.#joins, seen });
+    for (const object of present.workspaces) this.#joins.adopt(object);
+    return describe({ identity, end: log.end, notReady: this.notReady(), book, joins: this.#joins, present });
   }
 
   async #open(bundles: readonly { namespace: string; name: string; spec: Uint8Array }[], context: HandlerContext) {

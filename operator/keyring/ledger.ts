@@ -3,7 +3,7 @@
 import type { Accepted, PlaceLedger } from "../../crds/bundle/case.js";
 import type { AuditRecord } from "./records.js";
 
-/** What was accepted last of a workspace or environment. */
+/** What was accepted last of a workspace, environment or baseline. */
 export interface AcceptedPolicy {
   readonly digest: string;
   readonly version: number;
@@ -26,6 +26,7 @@ export class Ledger {
   readonly #places = new Map<string, KnownPlace>();
   readonly #workspaces = new Map<string, AcceptedPolicy>();
   readonly #environments = new Map<string, AcceptedPolicy>();
+  readonly #baselines = new Map<string, AcceptedPolicy>();
   /** Pins that were taken on first use, by workspace. */
   readonly #pins = new Map<string, string>();
 
@@ -56,6 +57,10 @@ export class Ledger {
     return this.#environments;
   }
 
+  get baselines(): ReadonlyMap<string, AcceptedPolicy> {
+    return this.#baselines;
+  }
+
   get pins(): ReadonlyMap<string, string> {
     return this.#pins;
   }
@@ -68,6 +73,7 @@ export class Ledger {
     if (action === "pin" && record.pin !== undefined) this.#pins.set(object, record.pin);
     if (digest === undefined || version === undefined) return;
     if (action === "accept-workspace") this.#workspaces.set(object, { digest, version });
+    if (action === "accept-baseline") this.#baselines.set(object, { digest, version });
     if (action === "accept-environment") this.#environments.set(object, { digest, version });
   }
 

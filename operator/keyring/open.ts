@@ -8,7 +8,8 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
 import type { Ledger } from "./ledger.js";
-import type { PolicyBook, ServedEnvironment } from "./policy.js";
+import type { PolicyBook } from "./policy.js";
+import type { ServedEnvironment } from "./policy.types.js";
 import type { Evidence, Fact } from "./records.js";
 
 /** A bundle as it was sent. */
@@ -83,7 +84,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
   try {
     const secret = parseSent(bundle);
     const served = options.book.policyFor(secret.spec.environment);
-    policy = [served.workspace.digest, served.environment.digest];
+    policy = policyOf(served);
     const verified = examineBundle(caseOf(secret, served, options));
     digest = verified.digest;
     const [problem] = verified.problems;
@@ -113,6 +114,11 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     };
     return { result: { ok: false, error, policy }, fact };
   }
+}
+
+/** Digests of what decides. */
+function policyOf({ workspace, environment, baseline }: ServedEnvironment): readonly string[] {
+  return [workspace, environment, baseline].flatMap((each) => (each === undefined ? [] : [each.digest]));
 }
 
 /** Parsed once: the object that is verified is the one whose entries are opened. */
@@ -149,6 +155,7 @@ function caseOf(secret: ZoppSecret, served: ServedEnvironment, { book, ledger, n
     // a cluster that policy does not name has no name of its own
     cluster: served.cluster?.name ?? "",
     acceptsNew: book.acceptsNew(served),
+    baseline: served.baseline,
     otherPlaces: ledger.places(secret.spec.environment),
   };
 }

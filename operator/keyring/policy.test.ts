@@ -4,7 +4,7 @@ import { amendWorkspace, newWorkspace, workspaceContent } from "../../crds/polic
 import type { ZoppWorkspace } from "../../crds/types.gen.js";
 import { acme, identityOf, NOW, person, production } from "../../hack/fixtures.js";
 import { KeyringWorld, pinOf, refusedOf, review } from "../../hack/keyring-world.js";
-import type { Trust } from "./policy.js";
+import type { Trust } from "./pins.js";
 
 const ACME = acme();
 const PRODUCTION = production();

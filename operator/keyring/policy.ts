@@ -1,71 +1,53 @@
 // What this keyring serves: workspaces and environments it has accepted, judged as they appear in the API.
 // The rules are in crds/policy; storing objects and records is store.ts' and log.ts'.
-import type { DecryptionKey, Identity } from "../../crds/crypto/identity.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
+import { type AcceptedBaseline, readBaseline } from "../../crds/policy/baseline.js";
 import { type AcceptedEnvironment, judgeEnvironment, readEnvironment, ruleFor } from "../../crds/policy/environment.js";
-import { formatPin, type Pin, parsePin } from "../../crds/policy/pin.js";
+import { formatPin, type Pin } from "../../crds/policy/pin.js";
 import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../../crds/policy/workspace.js";
-import type { Cluster, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
-import { parseEnvironment, parseWorkspace } from "../../crds/validate.js";
+import type { Cluster, ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
+import { parseBaseline, parseEnvironment, parseObject, parseWorkspace } from "../../crds/validate.js";
 import type { KubeObject } from "../kube/resources.js";
+import { isVouchedFor, type Judging, judgedHere } from "./baseline.js";
 import { environmentKeys } from "./epochs.js";
-import type { Ledger } from "./ledger.js";
+import type { AcceptedPolicy } from "./ledger.js";
+import { Pins } from "./pins.js";
+import { plain } from "./plain.js";
+import {
+  ACTIONS,
+  KINDS,
+  type Kind,
+  type PolicyOptions,
+  type Reviewed,
+  type ServedEnvironment,
+  type Verdict,
+} from "./policy.types.js";
 import type { Fact } from "./records.js";
-
-/** Which workspaces are served: those that are pinned, or the first one. */
-export interface Trust {
-  readonly pins: readonly Pin[];
-  readonly firstUse: boolean;
-}
-
-/** What the keyring made of the object that it saw last. */
-export interface Verdict {
-  readonly name: string;
-  readonly uid: string;
-  readonly generation: number;
-  readonly refused?: ZoppError | undefined;
-}
-
-/** A policy that decides about bundles, with the keys that open them. */
-export interface ServedEnvironment {
-  readonly workspace: AcceptedWorkspace;
-  readonly environment: AcceptedEnvironment;
-  /** This cluster's name in the workspace's policy; undefined when it is not named. */
-  readonly cluster: Cluster | undefined;
-  /** Environment keys by kid, as far as they are wrapped to this keyring. */
-  readonly keys: ReadonlyMap<string, DecryptionKey>;
-}
-
-/** What the book needs of the rest of the keyring. */
-export interface PolicyOptions {
-  readonly identity: Identity;
-  readonly trust: Trust;
-  readonly ledger: Ledger;
-  /** Accepted objects by digest, as they were stored. */
-  readonly remembered: ReadonlyMap<string, unknown>;
-  readonly reservedNamespaces: readonly string[];
-  /** The id of this keyring's log. */
-  readonly log: string;
-  now(): Date;
-  /** Stores the whole object, then makes the record durable. */
-  accept(object: object, fact: Fact): Promise<void>;
-  /** Notes a refusal in the log, once. */
-  refuse(fact: Fact): void;
-}
 
 /** Workspaces and environments in force, and verdicts on what was seen. */
 export class PolicyBook {
   readonly #options: PolicyOptions;
+  readonly #pins: Pins;
   readonly #workspaces = new Map<string, AcceptedWorkspace>();
   readonly #environments = new Map<string, ServedEnvironment>();
-  readonly #verdicts = { workspaces: new Map<string, Verdict>(), environments: new Map<string, Verdict>() };
+  readonly #baselines = new Map<string, AcceptedBaseline>();
+  readonly #verdicts: Readonly<Record<Kind, Map<string, Verdict>>> = {
+    workspaces: new Map(),
+    environments: new Map(),
+    baselines: new Map(),
+  };
+  /** The baselines that lay in the API last. */
+  #seen: readonly KubeObject[] = [];
 
   /** Puts back what the log says was accepted. Throws LogBroken when an accepted object is not there any more. */
   constructor(options: PolicyOptions) {
     this.#options = options;
+    this.#pins = new Pins(options.trust, options.ledger);
     for (const [name, { digest }] of options.ledger.workspaces) {
       this.#workspaces.set(name, readWorkspace(parseWorkspace(this.#recall(name, digest))));
     }
+    for (const [name, { digest }] of options.ledger.baselines)
+      this.#baselines.set(name, readBaseline(parseBaseline(this.#recall(name, digest))));
     for (const [name, { digest }] of options.ledger.environments) {
       const environment = readEnvironment(parseEnvironment(this.#recall(name, digest)));
       this.#serve(environment);
@@ -79,17 +61,17 @@ export class PolicyBook {
 
   /** Workspaces in force that are (still) trusted. */
   servedWorkspaces(): readonly AcceptedWorkspace[] {
-    return [...this.#workspaces.values()].filter(({ name }) => this.#pinOf(name) !== undefined);
+    return [...this.#workspaces.values()].filter(({ name }) => this.#pins.of(name) !== undefined);
   }
 
-  /** Everything known of workspaces or environments: verdicts, and what is in force by name. */
-  verdicts(of: "workspaces" | "environments"): readonly Verdict[] {
+  /** Verdicts on what was seen of a kind. */
+  verdicts(of: Kind): readonly Verdict[] {
     return [...this.#verdicts[of].values()];
   }
 
   /** The version in force of a workspace. */
   workspace(name: string): AcceptedWorkspace | undefined {
-    return this.#pinOf(name) === undefined ? undefined : this.#workspaces.get(name);
+    return this.#pins.of(name) === undefined ? undefined : this.#workspaces.get(name);
   }
 
   /** The environment in force under an object's name (`workspace.project.environment`). */
@@ -98,13 +80,18 @@ export class PolicyBook {
     return found === undefined || this.workspace(found.workspace.name) === undefined ? undefined : found;
   }
 
+  /** Environments (by object name) with a baseline in force. */
+  baselineNames(): Iterable<string> {
+    return this.#baselines.keys();
+  }
+
   /** The policy that decides about a path (`workspace/project/environment`). Throws NotPinned, NoPolicy or what keeps it out. */
   policyFor(path: string): ServedEnvironment {
     const name = path.replaceAll("/", ".");
     const served = this.environment(name);
     if (served !== undefined) return served;
     const [workspace = ""] = path.split("/");
-    if (this.#pinOf(workspace) === undefined && !this.#awaitsFirst) {
+    if (this.#pins.of(workspace) === undefined && !this.#pins.awaitsFirst) {
       throw new ZoppError("NotPinned", `workspace ${workspace} is not pinned in this keyring`);
     }
     const refused = this.#verdicts.workspaces.get(workspace)?.refused;
@@ -121,30 +108,71 @@ export class PolicyBook {
     return cluster?.log === this.#options.log;
   }
 
-  /** Judges everything that is in the API now; whatever is good comes into force. One call at a time. */
-  async review(workspaces: readonly KubeObject[], environments: readonly KubeObject[]): Promise<void> {
+  /** Judges everything that is in the API now; whatever is good comes into force. One call, or offer, at a time. */
+  async review({ workspaces, environments, baselines }: Reviewed): Promise<void> {
+    this.#seen = baselines;
     for (const object of workspaces)
-      await this.#judge("workspaces", object, () => this.#reviewWorkspace(object, workspaces));
-    for (const object of environments) await this.#judge("environments", object, () => this.#reviewEnvironment(object));
+      await this.#judge("workspaces", object, () => {
+        const candidate = parseWorkspace(plain(object));
+        const pin = this.#pins.of(candidate.metadata.name) ?? this.#pins.firstUse(candidate, workspaces);
+        return this.#takeWorkspace(candidate, pin, "keyring");
+      });
+    for (const object of environments)
+      await this.#judge("environments", object, () =>
+        this.#takeEnvironment(parseEnvironment(plain(object)), "keyring"),
+      );
+    for (const object of baselines)
+      await this.#judge("baselines", object, () => this.#takeBaseline(parseBaseline(plain(object)), "keyring"));
   }
 
-  async #judge(of: "workspaces" | "environments", object: KubeObject, judge: () => Promise<void>): Promise<void> {
+  /**
+   * Takes a newer object straight from whoever has it; an older one in the API displaces it no more. Gives what is in
+   * force then. Throws why it is refused, which is recorded: as of an object in the API, and Malformed, UnknownVersion.
+   */
+  async offer(given: unknown, actor: string): Promise<AcceptedPolicy> {
+    const object = parseObject(plain(given as KubeObject));
+    const { name } = object.metadata;
+    const kind = KINDS[object.kind];
+    if (kind === undefined) throw new ZoppError("UnknownVersion", `${object.kind} ${name} is no policy`);
+    try {
+      if (object.kind === "ZoppWorkspace") return await this.#takeWorkspace(object, this.#pins.of(name), actor);
+      if (object.kind === "ZoppEnvironment") return await this.#takeEnvironment(object, actor);
+      return await this.#takeBaseline(object as ZoppBaseline, actor);
+    } catch (error) {
+      throw this.#refused(kind, name, error, actor);
+    }
+  }
+
+  async #judge(of: Kind, object: KubeObject, judge: () => Promise<unknown>): Promise<void> {
     const { name, uid = "", generation = 0 } = object.metadata;
     let refused: ZoppError | undefined;
     try {
       await judge();
     } catch (error) {
-      refused = asZoppError(error, `judging ${name}`);
-      const action = of === "workspaces" ? "accept-workspace" : "accept-environment";
-      this.#options.refuse({ action, decision: "refused", actor: "keyring", object: name, reason: refused.code });
+      refused = this.#refused(of, name, error, "keyring");
     }
     this.#verdicts[of].set(name, { name, uid, generation, refused });
   }
 
-  async #reviewWorkspace(object: KubeObject, all: readonly KubeObject[]): Promise<void> {
-    const candidate = parseWorkspace(plain(object));
+  #refused(of: Kind, object: string, error: unknown, actor: string): ZoppError {
+    const refused = asZoppError(error, `judging ${object}`);
+    this.#options.refuse({ action: ACTIONS[of], decision: "refused", actor, object, reason: refused.code });
+    return refused;
+  }
+
+  async #accept(
+    of: Kind,
+    object: ZoppWorkspace | ZoppEnvironment | ZoppBaseline,
+    judged: AcceptedPolicy,
+    actor: string,
+  ) {
+    const { version, digest } = judged;
+    const fact = { action: ACTIONS[of], decision: "accepted", actor, object: object.metadata.name, version, digest };
+    await this.#options.accept(object, fact as Fact);
+  }
+
+  async #takeWorkspace(candidate: ZoppWorkspace, pin: Pin | undefined, actor: string): Promise<AcceptedPolicy> {
     const { name } = candidate.metadata;
-    const pin = this.#pinOf(name) ?? this.#firstUse(candidate, all);
     const accepted = this.#workspaces.get(name);
     const { now, reservedNamespaces } = this.#options;
     if (pin === undefined) throw new ZoppError("NotPinned", `workspace ${name} is not pinned in this keyring`);
@@ -155,53 +183,57 @@ export class PolicyBook {
       now: now(),
       reservedNamespaces: this.#reserved(name, reservedNamespaces),
     });
-    if (judged === accepted) return;
+    if (judged === accepted) return judged;
     if (this.#options.trust.firstUse && !this.#options.ledger.pins.has(name)) {
       await this.#options.accept(candidate, {
         action: "pin",
         decision: "done",
-        actor: "keyring",
+        actor,
         object: name,
         pin: formatPin(pin),
       });
     }
-    const { digest, version } = judged;
-    await this.#options.accept(candidate, {
-      action: "accept-workspace",
-      decision: "accepted",
-      actor: "keyring",
-      object: name,
-      version,
-      digest,
-    });
+    await this.#accept("workspaces", candidate, judged, actor);
     this.#workspaces.set(name, judged);
     for (const served of this.#environments.values())
       if (served.workspace.name === name) this.#serve(served.environment);
+    return judged;
   }
 
-  async #reviewEnvironment(object: KubeObject): Promise<void> {
-    const candidate = parseEnvironment(plain(object));
+  async #takeEnvironment(candidate: ZoppEnvironment, actor: string): Promise<AcceptedPolicy> {
     const { name } = candidate.metadata;
     const owner = candidate.spec.workspace;
     const workspace = this.workspace(owner);
     if (workspace === undefined) {
-      const code = this.#pinOf(owner) === undefined && !this.#awaitsFirst ? "NotPinned" : "NoPolicy";
+      const code = this.#pins.of(owner) === undefined && !this.#pins.awaitsFirst ? "NotPinned" : "NoPolicy";
       throw new ZoppError(code, `environment ${name}: workspace ${owner} is not in force in this keyring`);
     }
     const accepted = this.#environments.get(name)?.environment;
     const judged = judgeEnvironment({ candidate, accepted, workspace, now: this.#options.now() });
-    if (judged === accepted) return;
+    if (judged === accepted) return judged;
     this.#refuseForeign(judged, workspace);
-    const { digest, version } = judged;
-    await this.#options.accept(candidate, {
-      action: "accept-environment",
-      decision: "accepted",
-      actor: "keyring",
-      object: name,
-      version,
-      digest,
-    });
+    await this.#accept("environments", candidate, judged, actor);
     this.#serve(judged);
+    return judged;
+  }
+
+  async #takeBaseline(candidate: ZoppBaseline, actor: string): Promise<AcceptedPolicy> {
+    const { name } = candidate.metadata;
+    const served = this.environment(name);
+    if (served === undefined)
+      throw new ZoppError("UnknownEnvironment", `baseline ${name}: the environment is not in force in this keyring`);
+    const accepted = this.#baselines.get(name);
+    const judged = judgedHere(candidate, served, this.#judging(name));
+    if (judged === accepted) return judged;
+    await this.#accept("baselines", candidate, judged, actor);
+    this.#baselines.set(name, judged);
+    this.#serve(served.environment);
+    return judged;
+  }
+
+  #judging(name: string): Judging {
+    const { log, now } = this.#options;
+    return { accepted: this.#baselines.get(name), log, now: now() };
   }
 
   /** An environment is served only where policy names this cluster, with this log, and its newest key is wrapped to it. */
@@ -211,7 +243,11 @@ export class PolicyBook {
     if (cluster === undefined || !(ruleFor(workspace, judged.scope).clusters ?? []).includes(cluster.name)) {
       throw new ZoppError("ClusterNotNamed", `${what} does not name this cluster`);
     }
-    if (cluster.log !== this.#options.log) {
+    const policy = { workspace, environment: judged };
+    if (
+      cluster.log !== this.#options.log &&
+      !isVouchedFor(policy, this.#seen, this.#judging(judged.object.metadata.name))
+    ) {
       throw new ZoppError(
         "LedgerLost",
         `${what}: policy names the log ${cluster.log} for this keyring, but it has ${this.#options.log}`,
@@ -229,34 +265,12 @@ export class PolicyBook {
       throw new ZoppError("LogBroken", `environment ${environment.path} was accepted without its workspace`);
     const keys = environmentKeys(environment, this.#options.identity.encryption);
     const { name } = environment.object.metadata;
-    this.#environments.set(name, { workspace, environment, cluster: this.#clusterIn(workspace), keys });
+    const baseline = this.#baselines.get(name);
+    this.#environments.set(name, { workspace, environment, cluster: this.#clusterIn(workspace), keys, baseline });
   }
 
   #clusterIn(workspace: AcceptedWorkspace): Cluster | undefined {
     return workspace.roster.clusters.get(this.#options.identity.signing.verifyKey.kid);
-  }
-
-  #pinOf(workspace: string): Pin | undefined {
-    const { trust, ledger } = this.#options;
-    if (!trust.firstUse) return trust.pins.find((pin) => pin.workspace === workspace);
-    const taken = ledger.pins.get(workspace);
-    return taken === undefined ? undefined : parsePin(taken);
-  }
-
-  /** True while a first use may still pin a workspace. */
-  get #awaitsFirst(): boolean {
-    return this.#options.trust.firstUse && this.#options.ledger.pins.size === 0;
-  }
-
-  /** The pin that a first use would take; refuses to choose between two. */
-  #firstUse(candidate: ZoppWorkspace, all: readonly KubeObject[]): Pin | undefined {
-    if (!this.#awaitsFirst) return undefined;
-    if (all.length > 1) {
-      const names = all.map(({ metadata }) => metadata.name).sort();
-      throw new ZoppError("AmbiguousFirstUse", `there are ${names.length} workspaces: ${names.join(", ")}`);
-    }
-    const { name, ownersDigest, version } = readWorkspace(candidate);
-    return { workspace: name, owners: ownersDigest, minVersion: version };
   }
 
   /** kube-system, the keyring's own namespace, and those of other workspaces' environments. */
@@ -274,10 +288,4 @@ export class PolicyBook {
       throw new ZoppError("LogBroken", `the accepted object ${name} (${digest}) is missing from the ledger`);
     return object;
   }
-}
-
-/** Only what people signed and named: metadata that the API server adds plays no part. */
-function plain({ apiVersion, kind, metadata, ...rest }: KubeObject): unknown {
-  const { spec } = rest as { spec?: ZoppEnvironment["spec"] };
-  return { apiVersion, kind, metadata: { name: metadata.name }, spec };
 }

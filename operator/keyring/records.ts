@@ -4,7 +4,16 @@ import type { Accepted } from "../../crds/bundle/case.js";
 import type { ErrorCode } from "../../crds/errors.js";
 
 /** What happened. */
-export type Action = "start" | "pin" | "enrol" | "accept-workspace" | "accept-environment" | "open" | "join";
+export type Action =
+  | "start"
+  | "pin"
+  | "enrol"
+  | "accept-workspace"
+  | "accept-environment"
+  | "accept-baseline"
+  | "open"
+  | "join"
+  | "wrap";
 
 /** Whether somebody proved who he is and asked for himself, or the operator asked in order to reconcile. */
 export type Evidence = "proved" | "delegated";
@@ -36,6 +45,10 @@ export interface Fact {
   readonly log?: string | undefined;
   readonly pod?: string | undefined;
   readonly kid?: string | undefined;
+  /** A wrap: whom environment keys were wrapped to (the kid, and a cluster's name or `principal/device`), and of which epochs. */
+  readonly to?: string | undefined;
+  readonly recipient?: string | undefined;
+  readonly epochs?: readonly number[] | undefined;
 }
 
 /** A fact in the log. */

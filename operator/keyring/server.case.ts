@@ -54,6 +54,8 @@ export async function testKeyring(t: Test, script: Script = {}, port = 0): Promi
       router.service(Keyring, {
         enrol: async ({ token }) => ({ seconds: BigInt((await script.enrol?.(token)) ?? 3600) }),
         describe: async () => ({ signingKey: KEYRING_KEY.verifyKey.text, notReady: (await script.describe?.()) ?? "" }),
+        offer: () => ({}),
+        wrap: () => ({}),
         open: async ({ bundles }) => {
           await script.open?.(bundles);
           return { results: bundles.map(({ name }) => ({ digest: name, keys: { [name]: new Uint8Array(32) } })) };

@@ -62,10 +62,16 @@ t.test("a certificate shows a key; only who holds the key gets through the hands
   await t.rejects(tlsTo(keyring.port, KEYS.operator, { key }), { code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH" });
 });
 
-const TABLE: Record<Role, Record<"enrol" | "describe" | "open", string>> = {
-  stranger: { enrol: "ok", describe: "Unauthenticated", open: "Unauthenticated" },
-  device: { enrol: "MethodDenied", describe: "ok", open: "MethodDenied" },
-  operator: { enrol: "ok", describe: "ok", open: "ok" },
+const TABLE: Record<Role, Record<"enrol" | "describe" | "open" | "offer" | "wrap", string>> = {
+  stranger: {
+    enrol: "ok",
+    describe: "Unauthenticated",
+    open: "Unauthenticated",
+    offer: "Unauthenticated",
+    wrap: "Unauthenticated",
+  },
+  device: { enrol: "MethodDenied", describe: "ok", open: "MethodDenied", offer: "ok", wrap: "ok" },
+  operator: { enrol: "ok", describe: "ok", open: "ok", offer: "MethodDenied", wrap: "MethodDenied" },
 };
 
 for (const [role, expected] of Object.entries(TABLE) as [Role, (typeof TABLE)[Role]][]) {
@@ -76,6 +82,8 @@ for (const [role, expected] of Object.entries(TABLE) as [Role, (typeof TABLE)[Ro
       enrol: await outcomeOf(caller.enrol({ token: "t" })),
       describe: await outcomeOf(caller.describe({})),
       open: await outcomeOf(caller.open({ bundles: [] })),
+      offer: await outcomeOf(caller.offer({})),
+      wrap: await outcomeOf(caller.wrap({})),
     };
     t.same(outcomes, expected);
   });
@@ -134,7 +142,7 @@ t.test("only gRPC is spoken", async (t) => {
     ["/zopp.v1alpha1.Keyring/Describe", "application/proto"],
     ["/zopp.v1alpha1.Keyring/Describe", "application/grpc-web"],
     ["/", "application/grpc"],
-    ["/zopp.v1alpha1.Keyring/Wrap", "application/grpc"],
+    ["/zopp.v1alpha1.Keyring/Nothing", "application/grpc"],
   ] as const) {
     const stream = session.request({ ":method": "POST", ":path": path, "content-type": type });
     stream.end("{}");

@@ -32,6 +32,8 @@ const METHODS: Readonly<Record<string, ReadonlySet<Role>>> = {
   Describe: new Set<Role>(["operator", "device"]),
   Open: new Set<Role>(["operator"]),
   Join: new Set<Role>(["stranger", "device"]),
+  Offer: new Set<Role>(["device"]),
+  Wrap: new Set<Role>(["device"]),
   // grpc.health.v1.Health and grpc.reflection.v1.ServerReflection
   Check: new Set<Role>(["operator", "device"]),
   ServerReflectionInfo: new Set<Role>(["operator", "device"]),

@@ -97,13 +97,14 @@ export function fromOpenResult(message: OpenResultMessage): OpenResult {
 
 /** What a DescribeResponse says. */
 export function fromDescribeResponse(message: DescribeResponse): Description {
-  const { signingKey, encryptionKey, log, notReady, workspaces, environments } = message;
+  const { signingKey, encryptionKey, log, notReady, workspaces, environments, baselines } = message;
   return {
     cluster: { signingKey, encryptionKey, log },
     ready: notReady === "",
     ...(notReady === "" ? {} : { reason: notReady }),
     workspaces: workspaces.map(stateOf),
     environments: environments.map(stateOf),
+    baselines: baselines.map(stateOf),
   };
 }
 

@@ -99,6 +99,7 @@ export const LEASES: Resource = {
 export const ZOPP_WORKSPACES = zopp("zoppworkspaces", "ZoppWorkspace", false);
 export const ZOPP_ENVIRONMENTS = zopp("zoppenvironments", "ZoppEnvironment", false);
 export const ZOPP_SECRETS = zopp("zoppsecrets", "ZoppSecret", true);
+export const ZOPP_BASELINES = zopp("zoppbaselines", "ZoppBaseline", false);
 export const ZOPP_LEDGERS = zopp("zoppledgers", "ZoppLedger", true);
 export const ZOPP_AUDIT_SEGMENTS = zopp("zoppauditsegments", "ZoppAuditSegment", true);
 

@@ -4,7 +4,7 @@
 
 // The keyring's wire contract. Both ends present a certificate of their own Ed25519 key over mutual TLS 1.3; which
 // key may call which method is the keyring's table. Errors carry a google.rpc.ErrorInfo with one of zopp's codes as
-// its reason. Nothing here ever carries plaintext or a private key.
+// its reason. Nothing here ever carries plaintext, or a private key that is not encrypted to its recipient.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file zopp/v1alpha1/keyring.proto.
  */
 export const file_zopp_v1alpha1_keyring: GenFile = /*@__PURE__*/
-  fileDesc("Cht6b3BwL3YxYWxwaGExL2tleXJpbmcucHJvdG8SDXpvcHAudjFhbHBoYTEiHQoMRW5yb2xSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIiAKDUVucm9sUmVzcG9uc2USDwoHc2Vjb25kcxgBIAEoAyIRCg9EZXNjcmliZVJlcXVlc3Qi0wEKEERlc2NyaWJlUmVzcG9uc2USEwoLc2lnbmluZ19rZXkYASABKAkSFgoOZW5jcnlwdGlvbl9rZXkYAiABKAkSCwoDbG9nGAMgASgJEhAKCGxvZ19zaXplGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoCRIuCgp3b3Jrc3BhY2VzGAYgAygLMhouem9wcC52MWFscGhhMS5Qb2xpY3lTdGF0ZRIwCgxlbnZpcm9ubWVudHMYByADKAsyGi56b3BwLnYxYWxwaGExLlBvbGljeVN0YXRlIuIBCgtQb2xpY3lTdGF0ZRIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgDEhgKEGFjY2VwdGVkX3ZlcnNpb24YBCABKAMSFwoPYWNjZXB0ZWRfZGlnZXN0GAUgASgJEhQKDHJlZnVzZWRfY29kZRgGIAEoCRIXCg9yZWZ1c2VkX21lc3NhZ2UYByABKAkSEQoJYXBwcm92YWxzGAggASgIEi8KDWpvaW5fcmVxdWVzdHMYCSADKAsyGC56b3BwLnYxYWxwaGExLkpvaW5Bc2tlZCI1CgtPcGVuUmVxdWVzdBImCgdidW5kbGVzGAEgAygLMhUuem9wcC52MWFscGhhMS5CdW5kbGUiNwoGQnVuZGxlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHNwZWMYAyABKAwiOgoMT3BlblJlc3BvbnNlEioKB3Jlc3VsdHMYASADKAsyGS56b3BwLnYxYWxwaGExLk9wZW5SZXN1bHQi5QEKCk9wZW5SZXN1bHQSDgoGZGlnZXN0GAEgASgJEjEKBGtleXMYAiADKAsyIy56b3BwLnYxYWxwaGExLk9wZW5SZXN1bHQuS2V5c0VudHJ5Eg4KBnBvbGljeRgDIAMoCRIUCgxyZWZ1c2VkX2NvZGUYBCABKAkSFwoPcmVmdXNlZF9tZXNzYWdlGAUgASgJEigKCHdhcm5pbmdzGAYgAygLMhYuem9wcC52MWFscGhhMS5XYXJuaW5nGisKCUtleXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBIigKB1dhcm5pbmcSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkkKC0pvaW5SZXF1ZXN0EhEKCXdvcmtzcGFjZRgBIAEoCRInCgVhc2tlZBgCIAEoCzIYLnpvcHAudjFhbHBoYTEuSm9pbkFza2VkInoKCUpvaW5Bc2tlZBIOCgZpbnZpdGUYASABKAkSDgoGZGV2aWNlGAIgASgJEhMKC3NpZ25pbmdfa2V5GAMgASgJEhYKDmVuY3J5cHRpb25fa2V5GAQgASgJEhEKCXNpZ25hdHVyZRgFIAEoCRINCgVwcm9vZhgGIAEoCSIOCgxKb2luUmVzcG9uc2UynAIKB0tleXJpbmcSQgoFRW5yb2wSGy56b3BwLnYxYWxwaGExLkVucm9sUmVxdWVzdBocLnpvcHAudjFhbHBoYTEuRW5yb2xSZXNwb25zZRJLCghEZXNjcmliZRIeLnpvcHAudjFhbHBoYTEuRGVzY3JpYmVSZXF1ZXN0Gh8uem9wcC52MWFscGhhMS5EZXNjcmliZVJlc3BvbnNlEj8KBE9wZW4SGi56b3BwLnYxYWxwaGExLk9wZW5SZXF1ZXN0Ghsuem9wcC52MWFscGhhMS5PcGVuUmVzcG9uc2USPwoESm9pbhIaLnpvcHAudjFhbHBoYTEuSm9pblJlcXVlc3QaGy56b3BwLnYxYWxwaGExLkpvaW5SZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Cht6b3BwL3YxYWxwaGExL2tleXJpbmcucHJvdG8SDXpvcHAudjFhbHBoYTEiHQoMRW5yb2xSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIiAKDUVucm9sUmVzcG9uc2USDwoHc2Vjb25kcxgBIAEoAyIRCg9EZXNjcmliZVJlcXVlc3QiggIKEERlc2NyaWJlUmVzcG9uc2USEwoLc2lnbmluZ19rZXkYASABKAkSFgoOZW5jcnlwdGlvbl9rZXkYAiABKAkSCwoDbG9nGAMgASgJEhAKCGxvZ19zaXplGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoCRIuCgp3b3Jrc3BhY2VzGAYgAygLMhouem9wcC52MWFscGhhMS5Qb2xpY3lTdGF0ZRIwCgxlbnZpcm9ubWVudHMYByADKAsyGi56b3BwLnYxYWxwaGExLlBvbGljeVN0YXRlEi0KCWJhc2VsaW5lcxgIIAMoCzIaLnpvcHAudjFhbHBoYTEuUG9saWN5U3RhdGUi4gEKC1BvbGljeVN0YXRlEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMSGAoQYWNjZXB0ZWRfdmVyc2lvbhgEIAEoAxIXCg9hY2NlcHRlZF9kaWdlc3QYBSABKAkSFAoMcmVmdXNlZF9jb2RlGAYgASgJEhcKD3JlZnVzZWRfbWVzc2FnZRgHIAEoCRIRCglhcHByb3ZhbHMYCCABKAgSLwoNam9pbl9yZXF1ZXN0cxgJIAMoCzIYLnpvcHAudjFhbHBoYTEuSm9pbkFza2VkIjUKC09wZW5SZXF1ZXN0EiYKB2J1bmRsZXMYASADKAsyFS56b3BwLnYxYWxwaGExLkJ1bmRsZSI3CgZCdW5kbGUSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEc3BlYxgDIAEoDCI6CgxPcGVuUmVzcG9uc2USKgoHcmVzdWx0cxgBIAMoCzIZLnpvcHAudjFhbHBoYTEuT3BlblJlc3VsdCLlAQoKT3BlblJlc3VsdBIOCgZkaWdlc3QYASABKAkSMQoEa2V5cxgCIAMoCzIjLnpvcHAudjFhbHBoYTEuT3BlblJlc3VsdC5LZXlzRW50cnkSDgoGcG9saWN5GAMgAygJEhQKDHJlZnVzZWRfY29kZRgEIAEoCRIXCg9yZWZ1c2VkX21lc3NhZ2UYBSABKAkSKAoId2FybmluZ3MYBiADKAsyFi56b3BwLnYxYWxwaGExLldhcm5pbmcaKwoJS2V5c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiKAoHV2FybmluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSQoLSm9pblJlcXVlc3QSEQoJd29ya3NwYWNlGAEgASgJEicKBWFza2VkGAIgASgLMhguem9wcC52MWFscGhhMS5Kb2luQXNrZWQiegoJSm9pbkFza2VkEg4KBmludml0ZRgBIAEoCRIOCgZkZXZpY2UYAiABKAkSEwoLc2lnbmluZ19rZXkYAyABKAkSFgoOZW5jcnlwdGlvbl9rZXkYBCABKAkSEQoJc2lnbmF0dXJlGAUgASgJEg0KBXByb29mGAYgASgJIg4KDEpvaW5SZXNwb25zZSIeCgxPZmZlclJlcXVlc3QSDgoGb2JqZWN0GAEgASgMIjAKDU9mZmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAxIOCgZkaWdlc3QYAiABKAkiLgoLV3JhcFJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSCgoCdG8YAiABKAkiNwoMV3JhcFJlc3BvbnNlEicKBGtleXMYASADKAsyGS56b3BwLnYxYWxwaGExLldyYXBwZWRLZXkiOQoKV3JhcHBlZEtleRINCgVlcG9jaBgBIAEoAxILCgNlbmMYAiABKAkSDwoHd3JhcHBlZBgDIAEoCTKhAwoHS2V5cmluZxJCCgVFbnJvbBIbLnpvcHAudjFhbHBoYTEuRW5yb2xSZXF1ZXN0Ghwuem9wcC52MWFscGhhMS5FbnJvbFJlc3BvbnNlEksKCERlc2NyaWJlEh4uem9wcC52MWFscGhhMS5EZXNjcmliZVJlcXVlc3QaHy56b3BwLnYxYWxwaGExLkRlc2NyaWJlUmVzcG9uc2USPwoET3BlbhIaLnpvcHAudjFhbHBoYTEuT3BlblJlcXVlc3QaGy56b3BwLnYxYWxwaGExLk9wZW5SZXNwb25zZRI/CgRKb2luEhouem9wcC52MWFscGhhMS5Kb2luUmVxdWVzdBobLnpvcHAudjFhbHBoYTEuSm9pblJlc3BvbnNlEkIKBU9mZmVyEhsuem9wcC52MWFscGhhMS5PZmZlclJlcXVlc3QaHC56b3BwLnYxYWxwaGExLk9mZmVyUmVzcG9uc2USPwoEV3JhcBIaLnpvcHAudjFhbHBoYTEuV3JhcFJlcXVlc3QaGy56b3BwLnYxYWxwaGExLldyYXBSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message zopp.v1alpha1.EnrolRequest
@@ -111,6 +111,11 @@ export type DescribeResponse = Message<"zopp.v1alpha1.DescribeResponse"> & {
    * @generated from field: repeated zopp.v1alpha1.PolicyState environments = 7;
    */
   environments: PolicyState[];
+
+  /**
+   * @generated from field: repeated zopp.v1alpha1.PolicyState baselines = 8;
+   */
+  baselines: PolicyState[];
 };
 
 /**
@@ -275,7 +280,7 @@ export type OpenResult = Message<"zopp.v1alpha1.OpenResult"> & {
   keys: { [key: string]: Uint8Array };
 
   /**
-   * Digests of the workspace and environment that decided.
+   * Digests of the workspace, environment and baseline (where there is one) that decided.
    *
    * @generated from field: repeated string policy = 3;
    */
@@ -412,6 +417,123 @@ export const JoinResponseSchema: GenMessage<JoinResponse> = /*@__PURE__*/
   messageDesc(file_zopp_v1alpha1_keyring, 12);
 
 /**
+ * @generated from message zopp.v1alpha1.OfferRequest
+ */
+export type OfferRequest = Message<"zopp.v1alpha1.OfferRequest"> & {
+  /**
+   * A ZoppWorkspace, ZoppEnvironment or ZoppBaseline as UTF-8 JSON.
+   *
+   * @generated from field: bytes object = 1;
+   */
+  object: Uint8Array;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.OfferRequest.
+ * Use `create(OfferRequestSchema)` to create a new message.
+ */
+export const OfferRequestSchema: GenMessage<OfferRequest> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 13);
+
+/**
+ * @generated from message zopp.v1alpha1.OfferResponse
+ */
+export type OfferResponse = Message<"zopp.v1alpha1.OfferResponse"> & {
+  /**
+   * What is in force now.
+   *
+   * @generated from field: int64 version = 1;
+   */
+  version: bigint;
+
+  /**
+   * @generated from field: string digest = 2;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.OfferResponse.
+ * Use `create(OfferResponseSchema)` to create a new message.
+ */
+export const OfferResponseSchema: GenMessage<OfferResponse> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 14);
+
+/**
+ * @generated from message zopp.v1alpha1.WrapRequest
+ */
+export type WrapRequest = Message<"zopp.v1alpha1.WrapRequest"> & {
+  /**
+   * workspace/project/environment
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The kid of a cluster's or device's encryption key.
+   *
+   * @generated from field: string to = 2;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.WrapRequest.
+ * Use `create(WrapRequestSchema)` to create a new message.
+ */
+export const WrapRequestSchema: GenMessage<WrapRequest> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 15);
+
+/**
+ * @generated from message zopp.v1alpha1.WrapResponse
+ */
+export type WrapResponse = Message<"zopp.v1alpha1.WrapResponse"> & {
+  /**
+   * One for each epoch that the keyring holds, in their order.
+   *
+   * @generated from field: repeated zopp.v1alpha1.WrappedKey keys = 1;
+   */
+  keys: WrappedKey[];
+};
+
+/**
+ * Describes the message zopp.v1alpha1.WrapResponse.
+ * Use `create(WrapResponseSchema)` to create a new message.
+ */
+export const WrapResponseSchema: GenMessage<WrapResponse> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 16);
+
+/**
+ * An environment's private key, encrypted to the recipient: as it stands in ZoppEnvironment.
+ *
+ * @generated from message zopp.v1alpha1.WrappedKey
+ */
+export type WrappedKey = Message<"zopp.v1alpha1.WrappedKey"> & {
+  /**
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: string enc = 2;
+   */
+  enc: string;
+
+  /**
+   * @generated from field: string wrapped = 3;
+   */
+  wrapped: string;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.WrappedKey.
+ * Use `create(WrappedKeySchema)` to create a new message.
+ */
+export const WrappedKeySchema: GenMessage<WrappedKey> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 17);
+
+/**
  * @generated from service zopp.v1alpha1.Keyring
  */
 export const Keyring: GenService<{
@@ -454,6 +576,26 @@ export const Keyring: GenService<{
     methodKind: "unary";
     input: typeof JoinRequestSchema;
     output: typeof JoinResponseSchema;
+  },
+  /**
+   * Takes a newer signed object straight from whoever has it, judged as one that lies in the API.
+   *
+   * @generated from rpc zopp.v1alpha1.Keyring.Offer
+   */
+  offer: {
+    methodKind: "unary";
+    input: typeof OfferRequestSchema;
+    output: typeof OfferResponseSchema;
+  },
+  /**
+   * Wraps an environment's keys to a recipient that signed policy names, at the request of an admin's device.
+   *
+   * @generated from rpc zopp.v1alpha1.Keyring.Wrap
+   */
+  wrap: {
+    methodKind: "unary";
+    input: typeof WrapRequestSchema;
+    output: typeof WrapResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_zopp_v1alpha1_keyring, 0);
