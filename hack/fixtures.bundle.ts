@@ -1,8 +1,10 @@
 // Bundles of the fixture world as tests of verification need them: cases, ledgers, and small ways to tamper.
 // The world itself is fixtures.ts.
 import { type BundleCase, bindingsOf, type PlaceLedger } from "../crds/bundle/case.js";
-import { bundleStatements } from "../crds/bundle/statements.js";
-import type { ZoppSecret } from "../crds/types.gen.js";
+import type { Writing } from "../crds/bundle/edit.js";
+import { bundleStatements, entryFacts, signedPlace } from "../crds/bundle/statements.js";
+import { entryStatement, signStatement } from "../crds/statement.js";
+import type { Entry, ZoppSecret } from "../crds/types.gen.js";
 import { bundle, NOW, type World, world } from "./fixtures.js";
 
 /** When bundles are judged: a minute after they were written. */
@@ -59,3 +61,13 @@ export const moved = (secret: ZoppSecret, namespace: string, name: string): Zopp
   ...secret,
   metadata: { ...secret.metadata, namespace, name },
 });
+
+/** The bundle with one key's sealed bytes signed once more, by somebody else and as another key's value. */
+export function signedAgain(secret: ZoppSecret, from: string, key: string, writing: Writing): ZoppSecret {
+  const { sealed, to } = secret.spec.data?.[from] ?? {};
+  const version = secret.spec.data?.[from]?.version ?? 0;
+  const unsigned = { version, by: writing.signingKey.verifyKey.kid, sealed, signature: "", to } as Entry;
+  const place = signedPlace(secret, writing.environment.newest.facts.binding);
+  const signature = signStatement(writing.signingKey, entryStatement(place, entryFacts(key, unsigned)));
+  return withEntry(secret, key, { ...unsigned, signature, approvals: undefined });
+}

@@ -17,6 +17,8 @@ export interface OpenRequest {
   readonly namespace: string;
   readonly name: string;
   readonly spec: SecretSpec;
+  /** Only the entry keys of these; absent = all that the caller may have. */
+  readonly keys?: readonly string[];
 }
 
 /** What came of it: entry keys (32 bytes) by key, or why not. `policy` = digests of workspace and environment. */
@@ -99,8 +101,8 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     return results;
   });
   return {
-    async open({ namespace, name, spec }, signal) {
-      const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)) };
+    async open({ namespace, name, spec, keys = [] }, signal) {
+      const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)), keys: [...keys] };
       return fromOpenResult(await batcher.add(bundle, bundle.spec.length, signal));
     },
     async describe(signal) {

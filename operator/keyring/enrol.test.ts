@@ -1,53 +1,15 @@
 // Who may enrol: judged on real tokens by a real API server, and on what a lying or slow one would answer.
-import t, { type Test } from "tap";
+import t from "tap";
 import { newSigningKey } from "../../crds/crypto/identity.js";
-import { ZoppError } from "../../crds/errors.js";
 import { type ControlPlane, startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { createOperatorPod } from "../../hack/control-plane/operator-pod.js";
 import { eventually } from "../../hack/eventually.js";
 import { connect, connectTo } from "../kube/client.js";
 import { answer, scriptedServer } from "../kube/scripted-server.js";
-import { ENROLMENT_SECONDS, Enrolments, type EnrolRules, MAX_PODS } from "./enrol.js";
+import { type Answer, answered, FAR, GOOD, isWorkload, LOOPBACK, outcome, REMOTE, RULES } from "./enrol.case.js";
+import { ENROLMENT_SECONDS, Enrolments, MAX_PODS } from "./enrol.js";
 
-const RULES: EnrolRules = { account: "zopp-system/zopp", pod: { uid: "pod-1" } };
-const REMOTE: EnrolRules = { account: "zopp-system/zopp", pod: "any" };
-const FAR = "10.0.0.7";
 const [ONE, TWO, THREE] = [newSigningKey().verifyKey, newSigningKey().verifyKey, newSigningKey().verifyKey];
-const LOOPBACK = "127.0.0.1";
-
-async function outcome(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => "admitted",
-    (error: unknown) => (error instanceof ZoppError ? `${error.code}: ${error.message}` : String(error)),
-  );
-}
-
-interface Answer {
-  authenticated?: boolean;
-  audiences?: string[];
-  user?: { username?: string; extra?: Record<string, string[]> };
-}
-
-const GOOD: Answer = {
-  authenticated: true,
-  audiences: ["zopp-keyring"],
-  user: {
-    username: "system:serviceaccount:zopp-system:zopp",
-    extra: { "authentication.kubernetes.io/pod-uid": ["pod-1"] },
-  },
-};
-
-/** Enrolments that ask a server which answers every review alike. */
-async function answered(t: Test, status: Answer, now = () => new Date(), rules = RULES): Promise<Enrolments> {
-  const server = await scriptedServer((_, response) => answer(response, 201, { metadata: { name: "" }, status }));
-  const client = connectTo(server.endpoint);
-  t.teardown(async () => {
-    await client.close();
-    await server.down();
-  });
-  return new Enrolments(client, rules, now);
-}
-
 /** The good answer, of another pod. */
 function goodOf(uid: string): Answer {
   return { ...GOOD, user: { ...GOOD.user, extra: { "authentication.kubernetes.io/pod-uid": [uid] } } };
@@ -219,7 +181,7 @@ t.test("on a real API server", async (t) => {
   t.teardown(() => client.close());
   const enrolments = new Enrolments(
     client,
-    { account: "zopp-system/zopp", pod: { uid: pod.podUid } },
+    { account: "zopp-system/zopp", pod: { uid: pod.podUid }, isWorkload },
     () => new Date(),
   );
   const bound = ["--bound-object-kind", "Pod", "--bound-object-name", "zopp-0"];

@@ -1,4 +1,4 @@
-// Enrolment: a key without a name becomes the operator's for an hour, on a token bound to a pod of the operator's account.
+// Enrolment: a key without a name becomes the operator's or a workload's for an hour, on a token bound to a pod of its account.
 // Enrolments live in memory only: after a restart everybody enrols again.
 import { isIP } from "node:net";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
@@ -14,7 +14,11 @@ export const ENROLMENT_SECONDS = 3600;
 
 /** Pods that may be enrolled at once where the operator runs apart; one more takes the place of the one that ends first. */
 export const MAX_PODS = 8;
+/** Pods of workloads that may be enrolled at once; they make no place among the operator's. */
+export const MAX_WORKLOADS = 4096;
 
+const MOST = { operator: MAX_PODS, workload: MAX_WORKLOADS } as const;
+const ACCOUNT = "system:serviceaccount:";
 const POD_UID = "authentication.kubernetes.io/pod-uid";
 const POD_NAME = "authentication.kubernetes.io/pod-name";
 
@@ -27,11 +31,16 @@ export interface EnrolRules {
    * runs apart, so each pod of its account may enrol, from anywhere.
    */
   readonly pod: { readonly uid: string } | "any";
+  /** True for a ServiceAccount (`namespace/name`) that policy names as a workload of this cluster: its pods enrol from anywhere. */
+  isWorkload(account: string): boolean;
 }
 
 /** An admitted key. */
 export interface Enrolment {
   readonly key: VerifyKey;
+  readonly role: "operator" | "workload";
+  /** `namespace/name` of the ServiceAccount. */
+  readonly account: string;
   /** The account, as Kubernetes names it. */
   readonly actor: string;
   /** The pod's name, where the token says it. */
@@ -55,7 +64,7 @@ export class Enrolments {
   readonly #rules: EnrolRules;
   readonly #now: () => Date;
   /** By the uid of the pod: one key of each at a time. */
-  readonly #admitted = new Map<string, Enrolment>();
+  readonly #admitted = { operator: new Map<string, Enrolment>(), workload: new Map<string, Enrolment>() };
 
   constructor(client: ApiClient, rules: EnrolRules, now: () => Date) {
     this.#client = client;
@@ -66,8 +75,10 @@ export class Enrolments {
   /** The live enrolment of a key (the whole key: its kid is only a hint); null when it has none, or its hour is over. */
   of(key: VerifyKey): Enrolment | null {
     const now = this.#now().getTime();
-    for (const enrolment of this.#admitted.values()) {
-      if (enrolment.key.text === key.text && now < enrolment.until) return enrolment;
+    for (const admitted of Object.values(this.#admitted)) {
+      for (const enrolment of admitted.values()) {
+        if (enrolment.key.text === key.text && now < enrolment.until) return enrolment;
+      }
     }
     return null;
   }
@@ -77,8 +88,6 @@ export class Enrolments {
    * the token; ApiUnreachable when the API server cannot be asked.
    */
   async judge(key: VerifyKey, token: string, address: string | undefined): Promise<Enrolment> {
-    const { account, pod } = this.#rules;
-    if (pod !== "any" && !isLoopback(address)) throw refused("it did not come over loopback");
     const body = {
       apiVersion: "authentication.k8s.io/v1",
       kind: "TokenReview",
@@ -92,27 +101,43 @@ export class Enrolments {
     if (status?.authenticated !== true || !status.audiences?.includes(AUDIENCE)) {
       throw refused(`the API server does not accept the token for the audience ${AUDIENCE}`);
     }
-    const { username, extra } = status.user ?? {};
-    const expected = `system:serviceaccount:${account.replace("/", ":")}`;
-    if (username !== expected) throw refused(`the token is not one of ${expected}`);
+    const { username = "", extra } = status.user ?? {};
     const podUid = extra?.[POD_UID]?.[0] ?? "";
+    const { account, role } = this.#roleOf(username, podUid, address);
     if (podUid === "") throw refused("the token is not bound to a pod");
-    if (pod !== "any" && podUid !== pod.uid) throw refused("the token is not bound to the keyring's own pod");
     const until = this.#now().getTime() + Math.min(ENROLMENT_SECONDS, secondsLeft(token, this.#now())) * 1000;
-    return { key, actor: username, pod: extra?.[POD_NAME]?.[0] ?? "", podUid, until };
+    return { key, role, account, actor: username, pod: extra?.[POD_NAME]?.[0] ?? "", podUid, until };
+  }
+
+  /** What an account becomes by enrolling. Throws EnrolmentRefused. */
+  #roleOf(username: string, podUid: string, address: string | undefined): Pick<Enrolment, "account" | "role"> {
+    const { account, pod, isWorkload } = this.#rules;
+    if (username === `${ACCOUNT}${account.replace("/", ":")}`) {
+      if (pod === "any") return { account, role: "operator" };
+      if (!isLoopback(address)) throw refused("it did not come over loopback");
+      if (podUid !== "" && podUid !== pod.uid) throw refused("the token is not bound to the keyring's own pod");
+      return { account, role: "operator" };
+    }
+    const [, namespace, name] = /^system:serviceaccount:([^:/]+):([^:/]+)$/.exec(username) ?? [];
+    const named = `${namespace}/${name}`;
+    if (name !== undefined && isWorkload(named)) return { account: named, role: "workload" };
+    throw refused(
+      `the token is not one of ${ACCOUNT}${account.replace("/", ":")}, nor of a workload that policy names for this cluster`,
+    );
   }
 
   /** Admits a judged key: the pod's earlier key, if any, is admitted no longer. */
   admit(enrolment: Enrolment): void {
-    this.#admitted.delete(enrolment.podUid);
-    while (this.#admitted.size >= MAX_PODS) this.#admitted.delete(this.#endsFirst());
-    this.#admitted.set(enrolment.podUid, enrolment);
+    const admitted = this.#admitted[enrolment.role];
+    admitted.delete(enrolment.podUid);
+    while (admitted.size >= MOST[enrolment.role]) admitted.delete(endsFirst(admitted));
+    admitted.set(enrolment.podUid, enrolment);
   }
+}
 
-  #endsFirst(): string {
-    const [first] = [...this.#admitted.values()].sort((a, b) => a.until - b.until);
-    return first?.podUid ?? "";
-  }
+function endsFirst(admitted: ReadonlyMap<string, Enrolment>): string {
+  const [first] = [...admitted.values()].sort((a, b) => a.until - b.until);
+  return first?.podUid ?? "";
 }
 
 function refused(why: string): ZoppError {

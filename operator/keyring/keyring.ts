@@ -19,10 +19,11 @@ import { Enrolments, type EnrolRules } from "./enrol.js";
 import { Joins } from "./joins.js";
 import { AuditLog } from "./log.js";
 import { takeOffer } from "./offer.js";
-import { openBundles } from "./open.js";
+import { openBundles, type SentBundle } from "./open.js";
 import type { Trust } from "./pins.js";
 import { PolicyBook } from "./policy.js";
 import { publish } from "./publish.js";
+import { readerOf } from "./readers.js";
 import type { AuditRecord, Fact } from "./records.js";
 import { type Peer, peerOf } from "./server.js";
 import { type Remembered, Store } from "./store.js";
@@ -50,7 +51,7 @@ export interface KeyringOptions {
   readonly identity: Identity;
   readonly namespace: string;
   readonly trust: Trust;
-  readonly enrol: EnrolRules;
+  readonly enrol: Pick<EnrolRules, "account" | "pod">;
   readonly log: Log;
   readonly metrics: KeyringMetrics;
 }
@@ -74,7 +75,8 @@ export class Keyring {
     this.#options = options;
     const { client, namespace, identity, log, metrics } = options;
     this.#store = new Store(client, namespace, identity.signing);
-    this.#enrolments = new Enrolments(client, options.enrol, () => new Date());
+    const isWorkload = (account: string) => this.#parts?.book.isWorkload(account) === true;
+    this.#enrolments = new Enrolments(client, { ...options.enrol, isWorkload }, () => new Date());
     this.#joins = new Joins({
       workspace: (name) => this.#running().book.workspace(name),
       now: () => new Date(),
@@ -125,7 +127,7 @@ export class Keyring {
   /** What a key is now: an enrolled workload, a device of a policy in force, or a stranger. */
   identify(key: VerifyKey): Pick<Peer, "role" | "actor"> {
     const enrolment = this.#enrolments.of(key);
-    if (enrolment !== null) return { role: "operator", actor: enrolment.actor };
+    if (enrolment !== null) return { role: enrolment.role, actor: enrolment.actor };
     for (const { roster } of this.#parts?.book.servedWorkspaces() ?? []) {
       const signer = roster.signers.get(key.kid);
       if (signer?.key.text !== key.text || hasEnded(signer.principal.expires, new Date())) continue;
@@ -283,12 +285,13 @@ export class Keyring {
     return describe({ identity, end: log.end, notReady: this.notReady(), book, joins: this.#joins, present });
   }
 
-  async #open(bundles: readonly { namespace: string; name: string; spec: Uint8Array }[], context: HandlerContext) {
+  async #open(bundles: readonly SentBundle[], context: HandlerContext) {
     if (bundles.length > MAX_BUNDLES)
       throw new ZoppError("TooLarge", `an Open holds ${bundles.length} bundles, the limit is ${MAX_BUNDLES}`);
     const { log, book, memory } = this.#running();
     const peer = peerOf(context.values);
-    const caller = { actor: peer.actor, evidence: "delegated", request: randomBytes(8).toString("hex") } as const;
+    const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
+    const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
     const opened = await openBundles(bundles, caller, {
       book,
       ledger: memory.ledger,

@@ -133,17 +133,25 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
     t.equal(stored[0]?.metadata.name, segmentName(bed.cluster.log, 0));
   });
 
-  await t.test("a person's device may ask how things stand, but opens nothing; a stranger neither", async (t) => {
-    const alice = clientOf(t, bed, { as: "alice" });
-    t.equal((await alice.describe()).ready, true);
-    t.equal((await failureOf(open(bed.seal({ A: "x" }), alice))).code, "MethodDenied");
-    const stranger = clientOf(t, bed);
-    t.equal((await failureOf(stranger.describe())).code, "Unauthenticated");
-    const forged = clientOf(t, bed, { token: async () => "e30.e30.x" });
-    t.equal((await failureOf(forged.describe())).code, "EnrolmentRefused");
-    const admin = clientOf(t, bed, { token: async () => bed.controlPlane.token });
-    t.equal((await failureOf(admin.describe())).code, "EnrolmentRefused");
-  });
+  await t.test(
+    "a person's device may ask how things stand, and reads for himself; a stranger does neither",
+    async (t) => {
+      const alice = clientOf(t, bed, { as: "alice" });
+      t.equal((await alice.describe()).ready, true);
+      const read = bed.seal({ A: "x" }, { name: "read" });
+      t.equal((await open(read, alice)).ok, true);
+      const record = await eventually(() => exported(bed.keyring).find(({ action }) => action === "read"));
+      t.match(record, { actor: "alice/laptop", evidence: "proved", decision: "released", keys: ["A"] });
+      const ci = clientOf(t, bed, { as: "ci" });
+      t.match(await open(read, ci), { ok: false, error: { code: "NotAuthorised" } });
+      const stranger = clientOf(t, bed);
+      t.equal((await failureOf(stranger.describe())).code, "Unauthenticated");
+      const forged = clientOf(t, bed, { token: async () => "e30.e30.x" });
+      t.equal((await failureOf(forged.describe())).code, "EnrolmentRefused");
+      const admin = clientOf(t, bed, { token: async () => bed.controlPlane.token });
+      t.equal((await failureOf(admin.describe())).code, "EnrolmentRefused");
+    },
+  );
 
   await t.test("a second key of the same pod takes the place of the first, and that is recorded", async (t) => {
     const second = clientOf(t, bed, { token: () => operatorToken(bed) });

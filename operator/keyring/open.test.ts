@@ -1,8 +1,5 @@
 // Opening bundles: what is released and recorded, and what every kind of bad bundle hears.
 import t from "tap";
-import { decodeBase64 } from "../../crds/crypto/encoding.js";
-import { openEntry } from "../../crds/crypto/entry.js";
-import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedEnvironment } from "../../crds/policy/environment.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import {
@@ -14,58 +11,16 @@ import {
   world as worldOf,
   writingBy,
 } from "../../hack/fixtures.js";
-import { KeyringWorld, LATER, review } from "../../hack/keyring-world.js";
-import { type Opened, openBundles, type SentBundle } from "./open.js";
-import type { Fact } from "./records.js";
+import { LATER } from "../../hack/keyring-world.js";
+import { OPERATOR, openingKeyring, sent, valuesOf } from "../../hack/opening-keyring.js";
+import type { SentBundle } from "./open.js";
 
 const ACME = acme();
 const PRODUCTION = production();
 const ENVIRONMENT: AcceptedEnvironment = worldOf(ACME, PRODUCTION).environment;
 const API = bundle(ENVIRONMENT, { DB_USER: "shop", DB_PASSWORD: "hunter2" });
-const OPERATOR = { actor: "system:serviceaccount:zopp-system:zopp", evidence: "delegated", request: "r1" } as const;
 
-function sent(secret: ZoppSecret, text = JSON.stringify(secret.spec)): SentBundle {
-  const { namespace, name } = secret.metadata;
-  return { namespace, name, spec: Buffer.from(text) };
-}
-
-/** A keyring in which the fixture policy is in force. */
-async function keyring() {
-  const world = new KeyringWorld();
-  const book = world.start();
-  await review(book, ACME, PRODUCTION);
-  const before = world.facts.length;
-  const noted: Fact[] = [];
-  const durable = async () => {
-    const facts = noted.splice(0);
-    if (world.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
-    world.facts.push(...facts);
-  };
-  const note = (fact: Fact) => {
-    noted.push(fact);
-    world.ledger.apply({ index: world.facts.length + noted.length, time: "", ...fact });
-  };
-  const options = {
-    book,
-    ledger: world.ledger,
-    now: () => LATER,
-    note,
-    durable,
-    refuse: (fact: Fact) => void world.refusals.push(fact),
-  };
-  const open = (...bundles: SentBundle[]) => openBundles(bundles, OPERATOR, options);
-  return { world, open, recorded: () => world.facts.slice(before) };
-}
-
-function valuesOf(secret: ZoppSecret, opened: Opened | undefined): Record<string, string> {
-  if (opened?.ok !== true) throw opened?.error ?? new TypeError("no result");
-  const values: Record<string, string> = {};
-  for (const [key, entryKey] of opened.keys) {
-    const sealed = decodeBase64(secret.spec.data?.[key]?.sealed ?? "") ?? new Uint8Array();
-    values[key] = Buffer.from(openEntry(entryKey, "xwing", sealed)).toString();
-  }
-  return values;
-}
+const keyring = () => openingKeyring(ACME, PRODUCTION);
 
 t.test("the keys of exactly the verified entries are released, and recorded with what was accepted", async (t) => {
   const { open, recorded } = await keyring();

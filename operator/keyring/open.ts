@@ -10,7 +10,8 @@ import { parseSecret } from "../../crds/validate.js";
 import type { Ledger } from "./ledger.js";
 import type { PolicyBook } from "./policy.js";
 import type { ServedEnvironment } from "./policy.types.js";
-import type { Evidence, Fact } from "./records.js";
+import { type ReaderIn, readableKeys } from "./readers.js";
+import type { Fact } from "./records.js";
 
 /** A bundle as it was sent. */
 export interface SentBundle {
@@ -18,13 +19,16 @@ export interface SentBundle {
   readonly name: string;
   /** spec as UTF-8 JSON. */
   readonly spec: Uint8Array;
+  /** Only the entry keys of these; none = all that the caller may have. */
+  readonly keys: string[];
 }
 
 /** Who asks. */
 export interface Caller {
   readonly actor: string;
-  readonly evidence: Evidence;
   readonly request: string;
+  /** Finds him in policy; absent for the operator, which asks in order to reconcile. */
+  readonly reader?: ReaderIn | undefined;
 }
 
 /** What came out of one bundle. */
@@ -79,46 +83,59 @@ export async function openBundles(
 
 function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { result: Opened; fact: Fact } {
   const place = `${bundle.namespace}/${bundle.name}`;
+  const { request, reader: readerIn } = caller;
   let policy: readonly string[] = [];
   let digest: string | undefined;
+  let { actor } = caller;
+  const told = () => ({
+    action: readerIn === undefined ? ("open" as const) : ("read" as const),
+    evidence: readerIn === undefined ? ("delegated" as const) : ("proved" as const),
+    actor,
+    request,
+    object: place,
+    digest,
+    policy,
+  });
   try {
     const secret = parseSent(bundle);
     const served = options.book.policyFor(secret.spec.environment);
     policy = policyOf(served);
+    const reader = readerIn?.(served);
+    actor = reader?.actor ?? actor;
+    if (readerIn !== undefined && reader === undefined)
+      throw new ZoppError("NotAuthorised", `${actor} is nobody whom workspace ${served.workspace.name} names here`);
+    // before the content is looked at: who may not read it learns nothing of it
+    const only = reader && readableKeys(secret, served, reader, bundle.keys, options.now());
     const verified = examineBundle(caseOf(secret, served, options));
     digest = verified.digest;
     const [problem] = verified.problems;
-    if (problem !== undefined) throw problem;
-    const keys = releasedKeys(secret, verified.sealed, served);
+    // who may read may look at what he is asked to approve; it changes nothing that runs
+    const waits = reader !== undefined && problem?.code === "PendingApproval" ? problem : undefined;
+    if (problem !== waits) throw problem;
+    const keys = releasedKeys(secret, verified.sealed, served, only ?? wantedOf(bundle));
+    const warnings = waits === undefined ? verified.warnings : [...verified.warnings, waits];
     const fact: Fact = {
-      action: "open",
+      ...told(),
       decision: "released",
-      ...caller,
-      object: place,
-      digest,
       keys: [...keys.keys()],
-      policy,
-      ...acceptance(secret, verified, options.ledger.place(place)?.environment),
+      reason: waits?.code,
+      // what a person reads is accepted by nobody
+      ...(reader === undefined ? acceptance(secret, verified, options.ledger.place(place)?.environment) : {}),
     };
-    return { result: { ok: true, digest, keys, policy, warnings: verified.warnings }, fact };
+    return { result: { ok: true, digest, keys, policy, warnings }, fact };
   } catch (thrown) {
     const error = asZoppError(thrown, "opening the bundle");
-    const fact: Fact = {
-      action: "open",
-      decision: "refused",
-      ...caller,
-      object: place,
-      digest,
-      reason: error.code,
-      policy,
-    };
-    return { result: { ok: false, error, policy }, fact };
+    return { result: { ok: false, error, policy }, fact: { ...told(), decision: "refused", reason: error.code } };
   }
 }
 
 /** Digests of what decides. */
 function policyOf({ workspace, environment, baseline }: ServedEnvironment): readonly string[] {
   return [workspace, environment, baseline].flatMap((each) => (each === undefined ? [] : [each.digest]));
+}
+
+function wantedOf({ keys }: SentBundle): ReadonlySet<string> | undefined {
+  return keys.length === 0 ? undefined : new Set(keys);
 }
 
 /** Parsed once: the object that is verified is the one whose entries are opened. */
@@ -164,17 +181,18 @@ function previousPolicy(book: PolicyBook, path: string): Policy | undefined {
   return book.environment(path.replaceAll("/", "."));
 }
 
-/** The keys of exactly the entries that were verified. */
+/** The keys of exactly the entries that were verified, or of some of them. */
 function releasedKeys(
   secret: ZoppSecret,
   sealed: Verified["sealed"],
   served: ServedEnvironment,
+  only: ReadonlySet<string> | undefined,
 ): ReadonlyMap<string, Uint8Array> {
   const { workspace, project, environment } = served.environment.object.spec;
   const keys = new Map<string, Uint8Array>();
   for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
     const bytes = sealed.get(key);
-    if (bytes === undefined || entry.to === undefined) continue;
+    if (bytes === undefined || entry.to === undefined || only?.has(key) === false) continue;
     const epoch = served.environment.epochs.get(entry.to);
     const opens = served.keys.get(entry.to);
     if (epoch === undefined || opens === undefined) {

@@ -22,6 +22,7 @@ import {
   type ServedEnvironment,
   type Verdict,
 } from "./policy.types.js";
+import { workloadOf } from "./readers.js";
 import type { Fact } from "./records.js";
 
 /** Workspaces and environments in force, and verdicts on what was seen. */
@@ -100,6 +101,13 @@ export class PolicyBook {
     throw (
       this.#verdicts.environments.get(name)?.refused ??
       new ZoppError("UnknownEnvironment", `environment ${path} is not known`)
+    );
+  }
+
+  /** True when a policy in force names an account (`namespace/name`) as a workload of this cluster. */
+  isWorkload(account: string): boolean {
+    return this.servedWorkspaces().some(
+      (workspace) => workloadOf(workspace, this.#clusterIn(workspace)?.name, account) !== undefined,
     );
   }
 

@@ -3,7 +3,7 @@
 import type { Accepted } from "../../crds/bundle/case.js";
 import type { ErrorCode } from "../../crds/errors.js";
 
-/** What happened. */
+/** What happened; `open` is the operator's, which fills the ledger, `read` everybody else's, which does not. */
 export type Action =
   | "start"
   | "pin"
@@ -12,6 +12,7 @@ export type Action =
   | "accept-environment"
   | "accept-baseline"
   | "open"
+  | "read"
   | "join"
   | "wrap";
 
@@ -32,6 +33,7 @@ export interface Fact {
   readonly digest?: string | undefined;
   /** The keys whose entry keys are released. */
   readonly keys?: readonly string[] | undefined;
+  /** Why it was refused; or, of a release to a reader, what the content still waits for. */
   readonly reason?: ErrorCode | undefined;
   /** Digests of workspace and environment that decided. */
   readonly policy?: readonly string[] | undefined;

@@ -20,6 +20,7 @@ export const KEYRING_KEY = newSigningKey();
 /** A key for each role; `stranger` is in no list. */
 export const KEYS = {
   operator: newSigningKey(),
+  workload: newSigningKey(),
   device: newSigningKey(),
   stranger: newSigningKey(),
 } as const satisfies Record<Role, SigningKey>;

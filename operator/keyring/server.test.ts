@@ -70,7 +70,8 @@ const TABLE: Record<Role, Record<"enrol" | "describe" | "open" | "offer" | "wrap
     offer: "Unauthenticated",
     wrap: "Unauthenticated",
   },
-  device: { enrol: "MethodDenied", describe: "ok", open: "MethodDenied", offer: "ok", wrap: "ok" },
+  workload: { enrol: "ok", describe: "MethodDenied", open: "ok", offer: "MethodDenied", wrap: "MethodDenied" },
+  device: { enrol: "MethodDenied", describe: "ok", open: "ok", offer: "ok", wrap: "ok" },
   operator: { enrol: "ok", describe: "ok", open: "ok", offer: "MethodDenied", wrap: "MethodDenied" },
 };
 
@@ -94,6 +95,7 @@ t.test("health and reflection answer known keys only", async (t) => {
   for (const [role, expected] of [
     ["operator", "ok"],
     ["device", "ok"],
+    ["workload", "MethodDenied"],
     ["stranger", "Unauthenticated"],
   ] as const) {
     const transport = await transportOf(t, keyring.port, KEYS[role]);
@@ -156,7 +158,7 @@ t.test("calls, errors and connections are counted", async (t) => {
   const keyring = await testKeyring(t);
   const caller = await callerOf(t, keyring.port, KEYS.device);
   await caller.describe({});
-  await outcomeOf(caller.open({ bundles: [] }));
+  await outcomeOf(caller.enrol({ token: "t" }));
   const text = await keyring.registry.metrics();
   t.match(text, /zopp_keyring_rpc_seconds_count\{method="Describe",code="ok"\} 1/);
   t.match(text, /zopp_keyring_errors_total\{code="MethodDenied"\} 1/);
@@ -173,7 +175,7 @@ t.test("closing finishes the calls that run, refuses new connections, and waits 
   };
   const keyring = await testKeyring(t, { describe });
   const [busy, idle] = [await callerOf(t, keyring.port, KEYS.operator), await callerOf(t, keyring.port, KEYS.device)];
-  t.equal(await outcomeOf(idle.open({ bundles: [] })), "MethodDenied");
+  t.equal(await outcomeOf(idle.enrol({ token: "t" })), "MethodDenied");
   const running = busy.describe({});
   await called.promise;
   const closed = keyring.close();

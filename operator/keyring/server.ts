@@ -15,7 +15,7 @@ import { peerKey, type TlsIdentity } from "./tls.js";
 import { statusHeaders, toConnectError } from "./wire.js";
 
 /** What a caller is to the keyring. */
-export type Role = "stranger" | "operator" | "device";
+export type Role = "stranger" | "operator" | "workload" | "device";
 
 /** Who calls, as the connection proved it. */
 export interface Peer {
@@ -28,9 +28,9 @@ export interface Peer {
 
 /** Which role may call which method; whatever is not here is denied. */
 const METHODS: Readonly<Record<string, ReadonlySet<Role>>> = {
-  Enrol: new Set<Role>(["stranger", "operator"]),
+  Enrol: new Set<Role>(["stranger", "operator", "workload"]),
   Describe: new Set<Role>(["operator", "device"]),
-  Open: new Set<Role>(["operator"]),
+  Open: new Set<Role>(["operator", "workload", "device"]),
   Join: new Set<Role>(["stranger", "device"]),
   Offer: new Set<Role>(["device"]),
   Wrap: new Set<Role>(["device"]),
