@@ -170,6 +170,13 @@ export const ERRORS = {
     EXIT.conflict,
     "restore the missing or changed ZoppAuditSegment objects from the export, then restart",
   ),
+  LogChanged: refused("take it for tampering: keep both checkpoints and the export, and ask who could write the log"),
+  CheckpointInvalid: denied("take a checkpoint of this log, signed by the key that the policy names for its keyring"),
+  LogPruned: terminal(
+    "not_found",
+    EXIT.notFound,
+    "ask an export (`zopp audit … --from`): the cluster keeps the newest only",
+  ),
   Overloaded: transient("resource_exhausted", EXIT.unreachable, "send fewer or smaller requests; it is tried again"),
   SeedExists: terminal("failed_precondition", EXIT.conflict, "keep the seed that is there, or name another file"),
   SeedMissing: terminal(

@@ -57,6 +57,10 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   AuditUnavailable: "The log cannot be written, and nothing is released unrecorded.",
   LogForked: "Two keyrings write one log: two processes have the same seed.",
   LogBroken: "The log or a snapshot of it is incomplete or changed; the keyring does not start.",
+  LogChanged:
+    "The audit log is not the one that was seen before, or a record of it was changed, dropped or put elsewhere.",
+  CheckpointInvalid: "A checkpoint is not one, not of this log, or not signed by the keyring's key.",
+  LogPruned: "The records asked for are older than what the cluster keeps.",
   Overloaded: "Too much is asked at once.",
   SeedExists: "`keygen` never overwrites a seed.",
   SeedMissing: "The seed file cannot be read, or a share of the seed was deleted.",
