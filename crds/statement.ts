@@ -62,6 +62,8 @@ export interface SegmentFacts {
   readonly count: number;
   readonly previous: string;
   readonly hash: string;
+  /** Of a segment that stands for several: the hash of the last of them. */
+  readonly through?: string | undefined;
 }
 
 /** The signed fields of a ledger part: `hash` is hex SHA-256 of its uncompressed content. */

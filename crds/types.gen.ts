@@ -527,9 +527,9 @@ export interface ZoppBaseline {
 export interface LedgerSpec {
   /** The log's id. */
   readonly log: string;
-  /** Places: a shard of the accepted headers and entries. Policy: one accepted workspace or environment, whole. */
-  readonly kind: "Places" | "Policy";
-  /** The shard's number, or the policy object's digest. */
+  /** Places: a shard of the accepted headers and entries. Policy: one accepted workspace or environment, whole. Head: where the log begins in the cluster, and what is in force. */
+  readonly kind: "Places" | "Policy" | "Head";
+  /** The shard's number and how many there are, or the policy object's digest, or head. */
   readonly name: string;
   /** Records below this index are in. */
   readonly through: number;
@@ -557,6 +557,8 @@ export interface AuditSegmentSpec {
   readonly count: number;
   /** The hash of the segment before; zeros for the first. */
   readonly previous: string;
+  /** Where this segment stands for several smaller ones: the hash of the last of them, which the next segment links to. */
+  readonly through?: string | undefined;
   /** The RFC 6962 tree hash of the records. */
   readonly hash: string;
   /** The records: JSON lines in gzip in base64. */

@@ -125,7 +125,8 @@ const KEYRING: Record<string, boolean> = {
   "get namespaces /kube-system": true,
   "patch configmaps zopp-system/zopp-cluster": true,
   "patch configmaps zopp-system/zopp-keyring-key": false,
-  "delete zoppauditsegments.zopp.dev zopp-system": false,
+  // those that were exported, so that they stay few
+  "delete zoppauditsegments.zopp.dev zopp-system": true,
   "update zoppauditsegments.zopp.dev zopp-system": false,
   "delete zoppledgers.zopp.dev zopp-system": false,
   "get secrets zopp-system/zopp-seed": false,

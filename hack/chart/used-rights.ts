@@ -5,6 +5,7 @@ import { type Rendered, SYSTEM } from "./chart.js";
 
 /** Rights that only something that goes wrong asks for. */
 const AFTER_A_FAILURE: Record<string, string> = {
+  "zopp-system delete zoppauditsegments.zopp.dev": "when there are more of them than stay",
   "zopp-system get zoppauditsegments.zopp.dev":
     "when the answer to a create was lost: is the segment that is there ours?",
 };

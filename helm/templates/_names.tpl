@@ -54,3 +54,8 @@ annotations:
 {{- if $registry }}{{ trimSuffix "/" $registry }}/{{ end }}{{ .image.repository }}
 {{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
+
+{{/* How many audit segments stay: none is deleted where the operator, with the keyring's account, could delete them too. */}}
+{{- define "zopp.auditKeep" -}}
+{{- if ne (toString .Values.keyring.auditKeep) "" }}{{ .Values.keyring.auditKeep }}{{ else if eq .Values.mode "sidecar" }}0{{ else }}512{{ end }}
+{{- end }}

@@ -207,6 +207,7 @@ securityContext:
   {{- range .Values.trust }}
   - --trust={{ . }}
   {{- end }}
+  - --audit-keep={{ include "zopp.auditKeep" . }}
   - --log-level={{ .Values.keyring.logLevel }}
   {{- if or $sidecar .Values.keyring.extraEnv }}
   env:

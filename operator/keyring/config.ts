@@ -22,6 +22,8 @@ export interface ServeConfig {
   readonly operatorAccount: string;
   /** Where the operator runs: in the keyring's own pod, or apart. */
   readonly operatorPod: EnrolRules["pod"];
+  /** How many audit segments stay in the cluster; 0 = all. */
+  readonly auditKeep: number;
   readonly listen: Required<ListenOptions> & { readonly host: string };
   readonly metrics: ListenOptions;
   readonly health: ListenOptions;
@@ -156,6 +158,13 @@ function options(): readonly Option[] {
     )
       .default(0)
       .argParser(toSeconds),
+    new Option(
+      "--audit-keep <segments>",
+      "how many audit segments stay in the cluster: small ones are folded, and those before dropped once they were " +
+        "written to stdout; 0 keeps all",
+    )
+      .default(512)
+      .argParser(toSegments),
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),
@@ -187,6 +196,13 @@ function toAccount(text: string): string {
 function toSeconds(text: string): number {
   if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError("give a whole number of seconds");
   return Number(text);
+}
+
+function toSegments(text: string): number {
+  const count = Number(text);
+  if (!/^\d{1,6}$/.test(text) || (count > 0 && count < 16))
+    throw new InvalidArgumentError("give 0 or a whole number of at least 16");
+  return count;
 }
 
 function toListen(text: string): { host: string; port: number } {

@@ -14,8 +14,10 @@ import { type BackoffLimits, backoffMs } from "../kube/backoff.js";
 import type { ApiClient } from "../kube/client.js";
 import type { Log } from "../kube/observe.js";
 import type { KeyringMetrics } from "../metrics.js";
+import { Archive } from "./archive.js";
 import { describe } from "./describe.js";
 import { Enrolments, type EnrolRules } from "./enrol.js";
+import { Export } from "./export.js";
 import { Joins } from "./joins.js";
 import { AuditLog } from "./log.js";
 import { takeOffer } from "./offer.js";
@@ -25,8 +27,10 @@ import { PolicyBook } from "./policy.js";
 import { publish } from "./publish.js";
 import { readerOf } from "./readers.js";
 import type { AuditRecord, Fact } from "./records.js";
+import type { Remembered } from "./replay.js";
 import { type Peer, peerOf } from "./server.js";
-import { type Remembered, Store } from "./store.js";
+import { Store } from "./store.js";
+import { Upkeep } from "./upkeep.js";
 import { WatchedPolicy } from "./watched.js";
 import { plainOf, toOpenResponse } from "./wire.js";
 import { wrapKeys } from "./wrap.js";
@@ -34,11 +38,6 @@ import { wrapKeys } from "./wrap.js";
 const MAX_BUNDLES = 64;
 /** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
 const REVIEW_MS = 30_000;
-/**
- * A snapshot is written when so many records are not in one, and no fewer than it holds places: it is written whole, so that
- * its cost stays a share of the log's, however many places there are.
- */
-const FOLD_RECORDS = 256;
 /** Refusals that were recorded are remembered up to this many; then some are recorded twice. */
 const MAX_REFUSALS = 10_000;
 
@@ -52,8 +51,20 @@ export interface KeyringOptions {
   readonly namespace: string;
   readonly trust: Trust;
   readonly enrol: Pick<EnrolRules, "account" | "pod">;
+  /** How many audit segments stay in the cluster; 0 = all. */
+  readonly auditKeep: number;
   readonly log: Log;
   readonly metrics: KeyringMetrics;
+}
+
+/** What there is once the memory was read. */
+interface Parts {
+  readonly log: AuditLog;
+  readonly archive: Archive;
+  readonly upkeep: Upkeep;
+  readonly exported: Export;
+  readonly book: PolicyBook;
+  readonly memory: Remembered;
 }
 
 /** One keyring. `begin` first; then it answers `routes`; `end` writes what waits. */
@@ -64,8 +75,7 @@ export class Keyring {
   readonly #watched: WatchedPolicy;
   readonly #refusals = new Set<string>();
   readonly #joins: Joins;
-  #parts: { readonly log: AuditLog; readonly book: PolicyBook; readonly memory: Remembered } | null = null;
-  #folded = 0;
+  #parts: Parts | null = null;
   #reviewing: Promise<void> | null = null;
   #reviewAgain = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -90,10 +100,12 @@ export class Keyring {
   async begin(onForked: (error: ZoppError) => void): Promise<void> {
     const { client, namespace, identity } = this.#options;
     const memory = await this.#remember();
-    const log = this.#openLog(memory);
+    const opened = this.#openLog(memory);
+    const { log } = opened;
     log.on("forked", onForked);
-    this.#folded = memory.folded;
-    this.#parts = { log, memory, book: this.#openBook(memory, log) };
+    this.#parts = { ...opened, memory, book: this.#openBook(memory, log) };
+    // a keyring that was killed may have stored it and not written it out
+    opened.exported.lines(await opened.archive.newest());
     await log.append([
       {
         action: "start",
@@ -163,7 +175,9 @@ export class Keyring {
     await this.#reviewing;
     await this.#turn;
     await this.#parts?.log.close();
-    await this.#foldIfDue();
+    this.#parts?.exported.flush();
+    // the round that is under way, and one that sees all that was written meanwhile
+    for (let round = 0; round < 2; round += 1) await this.#parts?.upkeep.run();
   }
 
   /** Waits for an API server that does not answer: a container that ends for it is started again later and later. */
@@ -179,10 +193,12 @@ export class Keyring {
     }
   }
 
-  #openLog(memory: Remembered): AuditLog {
-    const { client, namespace, identity, log, metrics } = this.#options;
+  #openLog(memory: Remembered): Omit<Parts, "book" | "memory"> {
+    const { client, namespace, identity, log, metrics, auditKeep: keep } = this.#options;
     metrics.logSize(memory.end.size);
-    return new AuditLog({
+    const archive = new Archive({ client, namespace, key: identity.signing, memory, keep });
+    const exported = new Export(process.stdout, () => archive.checkpoint());
+    const audit = new AuditLog({
       client,
       namespace,
       key: identity.signing,
@@ -190,12 +206,14 @@ export class Keyring {
       log,
       onAppend: (record: AuditRecord) => memory.ledger.apply(record),
       onStored: (lines, end) => {
-        process.stdout.write(lines.map((line) => `{"audit":${line}}\n`).join(""));
-        log.info({ log: end.log, size: end.size, segment: end.previous }, "checkpoint");
+        archive.stored(lines, end);
+        exported.lines(lines);
         metrics.logSize(end.size);
-        void this.#foldIfDue();
+        void upkeep.run();
       },
     });
+    const upkeep = new Upkeep({ store: this.#store, archive, audit, memory, log });
+    return { log: audit, archive, upkeep, exported };
   }
 
   #openBook({ ledger, policies, end }: Remembered, log: AuditLog): PolicyBook {
@@ -214,21 +232,6 @@ export class Keyring {
       },
       refuse: (fact) => this.#refuse(fact),
     });
-  }
-
-  /** The ledger runs ahead of the log while records wait: a snapshot must not hold what never became durable. */
-  async #foldIfDue(): Promise<void> {
-    const parts = this.#parts;
-    if (parts === null || !parts.log.quiet) return;
-    const { ledger } = parts.memory;
-    const { end } = parts.log;
-    if (end.size - this.#folded < Math.max(FOLD_RECORDS, ledger.size)) return;
-    this.#folded = end.size;
-    try {
-      await this.#store.fold(ledger, end);
-    } catch (err) {
-      this.#options.log.warn({ err }, "cannot write a snapshot of the ledger; the log itself is complete");
-    }
   }
 
   /** Judges policy; changes that come meanwhile are judged in one more round. */

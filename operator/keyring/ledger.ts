@@ -21,6 +21,13 @@ export interface StoredPlace {
   readonly entries: Readonly<Record<string, Accepted>>;
 }
 
+/** Pins and policies as a snapshot stores them. */
+export interface StoredPolicies {
+  readonly workspaces: Readonly<Record<string, AcceptedPolicy>>;
+  readonly environments: Readonly<Record<string, AcceptedPolicy>>;
+  readonly pins: Readonly<Record<string, string>>;
+}
+
 /** The ledger of one keyring. */
 export class Ledger {
   readonly #places = new Map<string, KnownPlace>();
@@ -90,6 +97,22 @@ export class Ledger {
   /** Puts a place back from a snapshot. */
   restore(key: string, { environment, header, entries }: StoredPlace): void {
     this.#places.set(key, { environment, header, entries: new Map(Object.entries(entries)) });
+  }
+
+  /** Puts pins and policies back from a snapshot. */
+  restorePolicies({ workspaces, environments, pins }: StoredPolicies): void {
+    for (const [name, accepted] of Object.entries(workspaces)) this.#workspaces.set(name, accepted);
+    for (const [name, accepted] of Object.entries(environments)) this.#environments.set(name, accepted);
+    for (const [name, pin] of Object.entries(pins)) this.#pins.set(name, pin);
+  }
+
+  /** Pins and policies as snapshots store them. */
+  storedPolicies(): StoredPolicies {
+    return {
+      workspaces: Object.fromEntries(this.#workspaces),
+      environments: Object.fromEntries(this.#environments),
+      pins: Object.fromEntries(this.#pins),
+    };
   }
 
   /** All places as snapshots store them. */

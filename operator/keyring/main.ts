@@ -29,9 +29,9 @@ async function serve(config: ServeConfig): Promise<void> {
     userAgent: `zopp-keyring/${VERSION}`,
     hooks: metrics.client,
   });
-  const { namespace, trust } = config;
+  const { namespace, trust, auditKeep } = config;
   const enrol = { account: config.operatorAccount, pod: config.operatorPod };
-  const keyring = new Keyring({ client, identity, namespace, trust, enrol, log, metrics });
+  const keyring = new Keyring({ client, identity, namespace, trust, enrol, auditKeep, log, metrics });
   let server: Listening | undefined;
   let stopping = false;
   const hurry = new AbortController();

@@ -8,7 +8,7 @@ import { sha256, sha256Hex, utf8 } from "../../crds/crypto/primitives.js";
 import { ZoppError } from "../../crds/errors.js";
 import { ledgerStatement, signStatement, verifyStatement } from "../../crds/statement.js";
 import type { ZoppLedger } from "../../crds/types.gen.js";
-import type { StoredPlace } from "./ledger.js";
+import type { StoredPlace, StoredPolicies } from "./ledger.js";
 
 /** How large a shard of places gets, in bytes of JSON before compression. */
 export const MAX_SHARD_BYTES = 256 * 1024;
@@ -24,7 +24,7 @@ export interface PartPlace {
 
 function makePart(
   place: PartPlace,
-  kind: "Places" | "Policy",
+  kind: ZoppLedger["spec"]["kind"],
   name: string,
   content: unknown,
   key: SigningKey,
@@ -57,22 +57,41 @@ export function policyPart(place: PartPlace, digest: string, object: object, key
   return makePart(place, "Policy", digest, object, key);
 }
 
-/** Shards that hold all places: as many as keep each below its limit, a place in the shard that its hash says. */
+/** What is known of the log when its first records are no longer in the cluster: where it begins there, and what is in force. */
+export interface Head extends StoredPolicies {
+  /** Records below this index are not needed any more. */
+  readonly size: number;
+  /** The hash of the segment before. */
+  readonly previous: string;
+  /** What of the Merkle tree stands for them, in base64, as MerkleTree starts. */
+  readonly hashes: readonly string[];
+}
+
+/** A head as it is stored. */
+export function headPart(place: PartPlace, head: Head, key: SigningKey): ZoppLedger {
+  return makePart(place, "Head", "head", head, key);
+}
+
+/**
+ * Shards that hold all places: as many as keep each below its limit, a place in the shard that its hash says. Shards say how
+ * many they are, so that a set which is not whole is never taken for one.
+ */
 export function placeParts(
   place: PartPlace,
   places: Iterable<readonly [string, StoredPlace]>,
   key: SigningKey,
+  atLeast = 1,
 ): readonly ZoppLedger[] {
   const all = [...places];
   const bytes = all.reduce((sum, [name, stored]) => sum + name.length + JSON.stringify(stored).length + 4, 0);
   // half full on average, since hashes spread unevenly
-  const count = Math.max(1, 2 ** Math.ceil(Math.log2((2 * bytes) / MAX_SHARD_BYTES)));
+  const count = Math.max(atLeast, 2 ** Math.ceil(Math.log2((2 * bytes) / MAX_SHARD_BYTES)));
   const shards = Array.from({ length: count }, (): Record<string, StoredPlace> => Object.create(null));
   for (const [name, stored] of all) {
     const shard = shards[shardOf(name, count)];
     if (shard !== undefined) shard[name] = stored;
   }
-  return shards.map((shard, at) => makePart(place, "Places", String(at), shard, key));
+  return shards.map((shard, at) => makePart(place, "Places", `${at}of${count}`, shard, key));
 }
 
 function shardOf(place: string, count: number): number {

@@ -1,86 +1,15 @@
 // The keyring's memory on a real API server: what survives, and every way in which somebody may have touched it.
 import t from "tap";
-import type { SigningKey } from "../../crds/crypto/identity.js";
 import { newSigningKey } from "../../crds/crypto/identity.js";
-import { ZoppError } from "../../crds/errors.js";
-import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
+import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { acme } from "../../hack/fixtures.js";
-import { type ApiClient, connect } from "../kube/client.js";
-import { silentLog } from "../kube/observe.js";
-import { type KubeObject, NAMESPACES, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
-import { AuditLog } from "./log.js";
-import type { Fact } from "./records.js";
+import { connect } from "../kube/client.js";
+import { type KubeObject, NAMESPACES, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
+import { accepted, codeOf, Memory, opened, START } from "./memory.case.js";
 import { makeSegment, NO_SEGMENT } from "./segment.js";
-import { type Remembered, Store } from "./store.js";
 
-/** One keyring's memory in a namespace of its own. */
-class Bench {
-  readonly client: ApiClient;
-  readonly namespace: string;
-  readonly key: SigningKey = newSigningKey();
-  readonly store: Store;
-
-  constructor(client: ApiClient, namespace: string) {
-    this.client = client;
-    this.namespace = namespace;
-    this.store = new Store(client, namespace, this.key);
-  }
-
-  load(): Promise<Remembered> {
-    return this.store.load(() => `20261123101112-${this.namespace}`);
-  }
-
-  /** Appends facts, one segment each, to the memory as it was loaded. */
-  async write(memory: Remembered, ...facts: Fact[]): Promise<AuditLog> {
-    const { client, namespace, key } = this;
-    const { end, ledger } = memory;
-    const onAppend = (record: Parameters<typeof ledger.apply>[0]) => ledger.apply(record);
-    const log = new AuditLog({ client, namespace, key, end, log: silentLog, onAppend, onStored: () => {} });
-    for (const fact of facts) await log.append([fact]);
-    return log;
-  }
-
-  /** All objects of a resource here, by name. */
-  async all<T extends KubeObject>(resource: Resource): Promise<readonly T[]> {
-    const { items } = await this.client.list<T>(resource, { namespace: this.namespace });
-    return items.map((item) => ({ apiVersion: "zopp.dev/v1alpha1", kind: resource.kind, ...item }));
-  }
-
-  segments = () => this.all<ZoppAuditSegment & KubeObject>(ZOPP_AUDIT_SEGMENTS);
-  parts = () => this.all<ZoppLedger & KubeObject>(ZOPP_LEDGERS);
-
-  delete(resource: Resource, object: KubeObject): Promise<void> {
-    return this.client.delete(resource, { namespace: this.namespace, name: object.metadata.name });
-  }
-
-  /** An immutable object changed after all: by somebody who may delete and create. */
-  async swap(resource: Resource, object: KubeObject, spec: object): Promise<void> {
-    await this.delete(resource, object);
-    const metadata = { name: object.metadata.name, namespace: this.namespace };
-    await this.client.create(resource, { metadata, spec } as never);
-  }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => "ok",
-    (error: unknown) => (error instanceof ZoppError ? error.code : String(error)),
-  );
-}
-
-const accepted = (version: number) => ({ version, hash: version.toString(16).padStart(64, "0") });
-
-function opened(name: string, version: number): Fact {
-  const object = `shop-prod/${name}`;
-  const environment = "acme/shop/production";
-  const entries = { A: accepted(version) };
-  return { action: "open", decision: "released", actor: "operator", object, environment, header: accepted(1), entries };
-}
-
-const START: Fact = { action: "start", decision: "done", actor: "keyring" };
-
-type Attack = (bench: Bench, segments: readonly (ZoppAuditSegment & KubeObject)[]) => Promise<unknown>;
+type Attack = (bench: Memory, segments: readonly (ZoppAuditSegment & KubeObject)[]) => Promise<unknown>;
 
 const BROKEN: Record<string, Attack> = {
   "its first segment is deleted": (bench, [first]) => bench.delete(ZOPP_AUDIT_SEGMENTS, first as KubeObject),
@@ -108,11 +37,11 @@ t.test("on a real API server", async (t) => {
   const client = await connect({ file: controlPlane.kubeconfig });
   t.teardown(() => client.close());
   let benches = 0;
-  const bench = async (): Promise<Bench> => {
+  const bench = async (): Promise<Memory> => {
     benches += 1;
     const name = `keyring-${benches}`;
     await client.create(NAMESPACES, { metadata: { name } });
-    return new Bench(client, name);
+    return new Memory(client, name);
   };
 
   await t.test("nothing there: a new log; afterwards the same log, and what was accepted", async (t) => {
@@ -195,7 +124,7 @@ t.test("on a real API server", async (t) => {
   await t.test("another keyring's log in the same namespace is not ours, and no reason to stop", async (t) => {
     const one = await bench();
     await one.write(await one.load(), START, opened("api", 1));
-    const other = new Bench(client, one.namespace);
+    const other = new Memory(client, one.namespace);
     t.match(await other.load(), { fresh: true }, "the other one has none yet");
     await other.write(await other.store.load(() => "20261123101113-other"), START);
     t.match(await one.load(), { fresh: false, end: { size: 2 } });

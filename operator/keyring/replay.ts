@@ -1,0 +1,165 @@
+// The log read back at start: segments and snapshots, as they were found, to what the keyring remembers. Pure.
+// Finding them in the API is store.ts'; whatever is missing or changed is LogBroken here.
+import { leafHash, MerkleTree } from "../../crds/audit/merkle.js";
+import { decodeBase64 } from "../../crds/crypto/encoding.js";
+import type { VerifyKey } from "../../crds/crypto/keys.js";
+import { ZoppError } from "../../crds/errors.js";
+import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
+import { Ledger, type StoredPlace } from "./ledger.js";
+import { emptyLog, type LogEnd } from "./log.js";
+import { contentOf, type Head } from "./parts.js";
+import type { AuditRecord } from "./records.js";
+import { checkSegment, linesOf, NO_SEGMENT } from "./segment.js";
+
+/** A segment that is stored. */
+export interface StoredSegment {
+  readonly name: string;
+  readonly first: number;
+  readonly count: number;
+  /** Hash of the segment before. */
+  readonly previous: string;
+  /** Bytes of its lines. */
+  readonly bytes: number;
+  readonly folded: boolean;
+}
+
+/** What was found at start. */
+export interface Remembered {
+  readonly ledger: Ledger;
+  readonly end: LogEnd;
+  /** The Merkle tree of all records; of those that are no longer in the cluster, what the others need. */
+  readonly tree: MerkleTree;
+  /** The segments that hold the records, oldest first. */
+  readonly segments: readonly StoredSegment[];
+  /** Segments whose records are in a folded one, or are not needed any more: a deletion was interrupted. */
+  readonly leftovers: readonly string[];
+  /** Accepted workspaces and environments, whole, by digest. */
+  readonly policies: ReadonlyMap<string, unknown>;
+  /** True when there was no log: `end` is that of a new one. */
+  readonly fresh: boolean;
+  /** Records below this index are in a snapshot. */
+  readonly folded: number;
+  /** How many shards the newest snapshot has. */
+  readonly shards: number;
+}
+
+/** What a keyring remembers that has no log yet. */
+export function forgetful(log: string): Remembered {
+  return {
+    ...nothing(),
+    ledger: new Ledger(),
+    end: emptyLog(log),
+    policies: new Map(),
+    fresh: true,
+    folded: 0,
+    shards: 1,
+  };
+}
+
+function nothing() {
+  return { tree: new MerkleTree(), segments: [] as StoredSegment[], leftovers: [] as string[] };
+}
+
+/** Folds a log of this key. Throws LogBroken when anything of it is missing or changed. */
+export function replay(
+  log: string,
+  segments: readonly ZoppAuditSegment[],
+  parts: readonly ZoppLedger[],
+  key: VerifyKey,
+): Remembered {
+  const ledger = new Ledger();
+  const { places, policies, head, folded, shards } = restore(log, parts, key);
+  for (const [name, { stored }] of places) ledger.restore(name, stored);
+  if (head !== undefined) ledger.restorePolicies(head);
+  const known = (record: AuditRecord) =>
+    record.action === "open" && record.index < (places.get(record.object ?? "")?.through ?? 0);
+  const start = head ?? { size: 0, previous: NO_SEGMENT, hashes: [] };
+  const found = readSegments(
+    { log, size: start.size, previous: start.previous },
+    treeFrom(start),
+    segments,
+    key,
+    (line) => {
+      const record = JSON.parse(line) as AuditRecord;
+      if (!known(record)) ledger.apply(record);
+    },
+  );
+  const { end } = found;
+  if (end.size < folded) throw new ZoppError("LogBroken", `log ${log} ends at ${end.size}, its snapshot at ${folded}`);
+  return { ledger, ...found, policies, fresh: false, folded, shards };
+}
+
+/** Segments in the order of their records; a folded one counts before those that it stands for. */
+function readSegments(
+  start: LogEnd,
+  tree: MerkleTree,
+  all: readonly ZoppAuditSegment[],
+  key: VerifyKey,
+  onLine: (line: string) => void,
+): Pick<Remembered, "end" | "tree" | "segments" | "leftovers"> {
+  const [segments, leftovers]: [StoredSegment[], string[]] = [[], []];
+  let end = start;
+  for (const segment of [...all].sort(inOrder)) {
+    const { name } = segment.metadata;
+    const { first, count, through } = segment.spec;
+    if (first + count <= end.size) {
+      leftovers.push(name);
+      continue;
+    }
+    const previous = checkSegment(segment, { log: end.log, first: end.size, previous: end.previous }, key);
+    const lines = linesOf(segment);
+    for (const line of lines) {
+      tree.append(leafHash(line));
+      onLine(line);
+    }
+    segments.push({ name, first, count, previous: end.previous, bytes: bytesOf(lines), folded: through !== undefined });
+    end = { log: end.log, size: end.size + count, previous };
+  }
+  return { end, tree, segments, leftovers };
+}
+
+function inOrder(one: ZoppAuditSegment, other: ZoppAuditSegment): number {
+  const byPlace = one.spec.first - other.spec.first;
+  return byPlace !== 0 ? byPlace : other.spec.count - one.spec.count;
+}
+
+/** Bytes of lines as segments count them. */
+export function bytesOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+}
+
+function treeFrom({ size, hashes }: Pick<Head, "size" | "hashes">): MerkleTree {
+  return new MerkleTree({ size, hashes: hashes.map((text) => decodeBase64(text) ?? new Uint8Array(0)) });
+}
+
+interface KnownPart {
+  readonly stored: StoredPlace;
+  readonly through: number;
+}
+
+/** Parts by what they hold; of two shards that know a place, the one that was written later counts. */
+function restore(log: string, parts: readonly ZoppLedger[], key: VerifyKey) {
+  const places = new Map<string, KnownPart>();
+  const policies = new Map<string, unknown>();
+  const sets = new Map<number, number[]>();
+  let [folded, head]: [number, Head | undefined] = [0, undefined];
+  for (const part of parts) {
+    const content = contentOf(part, key);
+    const { kind, name, through } = part.spec;
+    if (kind === "Policy") policies.set(name, content);
+    else if (kind === "Head") head = content as Head;
+    else {
+      folded = Math.max(folded, through);
+      const count = Number(name.split("of")[1] ?? 0);
+      sets.set(count, [...(sets.get(count) ?? []), through]);
+      for (const [place, stored] of Object.entries(content as Record<string, StoredPlace>)) {
+        if ((places.get(place)?.through ?? -1) < through) places.set(place, { stored, through });
+      }
+    }
+  }
+  const needed = head?.size ?? 0;
+  const isWhole = [...sets].some(([count, all]) => all.length === count && Math.min(...all) >= needed);
+  if (needed > 0 && !isWhole)
+    throw new ZoppError("LogBroken", `log ${log} begins at ${needed} and has no whole snapshot of what was before`);
+  return { places, policies, head, folded, shards: Math.max(1, ...sets.keys()) };
+}
