@@ -7,6 +7,7 @@ import type { WrappedKey } from "../../crds/crypto/wrap.js";
 import type { ErrorCode, ZoppError } from "../../crds/errors.js";
 import type { JoinRequest, SecretSpec } from "../../crds/types.gen.js";
 import type { Log } from "../kube/observe.js";
+import { type AuditClient, auditClient } from "./audit-client.js";
 import { Batcher } from "./batch.js";
 import type { SentBundle } from "./open.js";
 import { Session } from "./session.js";
@@ -73,6 +74,8 @@ export interface KeyringClient {
   offer(object: object, signal?: AbortSignal): Promise<{ readonly version: number; readonly digest: string }>;
   /** An environment's keys (its path), wrapped to the recipient with this kid. Throws as `open` does, and why it is refused. */
   wrap(environment: string, to: string, signal?: AbortSignal): Promise<readonly WrappedEpoch[]>;
+  /** The log, for whoever has the role audit. */
+  readonly audit: AuditClient;
   close(): Promise<void>;
 }
 
@@ -123,6 +126,7 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
       const { keys } = await session.call((keyring, options) => keyring.wrap({ environment, to }, options), signal);
       return keys.map(({ epoch, enc, wrapped }) => ({ epoch: Number(epoch), to, enc, wrapped }));
     },
+    audit: auditClient(session),
     close: () => session.close(),
   };
 }

@@ -15,6 +15,7 @@ import type { ApiClient } from "../kube/client.js";
 import type { Log } from "../kube/observe.js";
 import type { KeyringMetrics } from "../metrics.js";
 import { Archive } from "./archive.js";
+import { auditRoutes } from "./audit.js";
 import { describe } from "./describe.js";
 import { Enrolments, type EnrolRules } from "./enrol.js";
 import { Export } from "./export.js";
@@ -27,7 +28,9 @@ import { PolicyBook } from "./policy.js";
 import { publish } from "./publish.js";
 import { readerOf } from "./readers.js";
 import type { AuditRecord, Fact } from "./records.js";
+import { Refusals } from "./refusals.js";
 import type { Remembered } from "./replay.js";
+import { Reviews } from "./reviews.js";
 import { type Peer, peerOf } from "./server.js";
 import { Store } from "./store.js";
 import { Upkeep } from "./upkeep.js";
@@ -36,10 +39,6 @@ import { plainOf, toOpenResponse } from "./wire.js";
 import { wrapKeys } from "./wrap.js";
 
 const MAX_BUNDLES = 64;
-/** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
-const REVIEW_MS = 30_000;
-/** Refusals that were recorded are remembered up to this many; then some are recorded twice. */
-const MAX_REFUSALS = 10_000;
 
 const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(["ApiUnreachable", "Overloaded"]);
 const RETRY: BackoffLimits = { firstMs: 250, capMs: 5_000 };
@@ -73,17 +72,15 @@ export class Keyring {
   readonly #store: Store;
   readonly #enrolments: Enrolments;
   readonly #watched: WatchedPolicy;
-  readonly #refusals = new Set<string>();
+  readonly #refusals: Refusals;
   readonly #joins: Joins;
   #parts: Parts | null = null;
-  #reviewing: Promise<void> | null = null;
-  #reviewAgain = false;
-  #turn: Promise<unknown> = Promise.resolve();
-  #timer: NodeJS.Timeout | null = null;
+  readonly #reviews: Reviews;
 
   constructor(options: KeyringOptions) {
     this.#options = options;
     const { client, namespace, identity, log, metrics } = options;
+    this.#refusals = new Refusals(log);
     this.#store = new Store(client, namespace, identity.signing);
     const isWorkload = (account: string) => this.#parts?.book.isWorkload(account) === true;
     this.#enrolments = new Enrolments(client, { ...options.enrol, isWorkload }, () => new Date());
@@ -94,6 +91,7 @@ export class Keyring {
       refuse: (fact) => this.#refuse(fact),
     });
     this.#watched = new WatchedPolicy({ client, log, hooks: metrics.informer });
+    this.#reviews = new Reviews(this.#watched, (present) => this.#running().book.review(present));
   }
 
   /** Reads the memory back, records the start, publishes the keys and begins to follow policy. Throws LogBroken, Api*. */
@@ -124,9 +122,7 @@ export class Keyring {
       { log: id, records, fresh: memory.fresh, kid: identity.signing.verifyKey.kid, fingerprint },
       "log opened",
     );
-    this.#watched.start(() => this.#review());
-    this.#timer = setInterval(() => this.#review(), REVIEW_MS);
-    this.#timer.unref();
+    this.#reviews.start();
   }
 
   /** Why nothing can be served; null when it can. */
@@ -157,7 +153,7 @@ export class Keyring {
       join: ({ workspace, asked }, { values }) => this.#joins.take(workspace, plainOf(asked), peerOf(values)),
       offer: ({ object }, context) => {
         const { book } = this.#running();
-        return this.#inTurn(() => takeOffer(object, peerOf(context.values), book));
+        return this.#reviews.inTurn(() => takeOffer(object, peerOf(context.values), book));
       },
       wrap: ({ environment, to }, context) => {
         const { book, log } = this.#running();
@@ -166,14 +162,12 @@ export class Keyring {
         return wrapKeys({ environment, to }, peerOf(context.values), { book, log, own, now: () => new Date(), refuse });
       },
     });
+    auditRoutes(router, () => this.#running());
   }
 
   /** Stops following policy, writes what waits and a snapshot if much is not in one. */
   async end(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#watched.stop();
-    await this.#reviewing;
-    await this.#turn;
+    await this.#reviews.stop();
     await this.#parts?.log.close();
     this.#parts?.exported.flush();
     // the round that is under way, and one that sees all that was written meanwhile
@@ -230,68 +224,42 @@ export class Keyring {
         if (fact.digest !== undefined) await this.#store.keepPolicy(log.end, fact.digest, object);
         await log.append([fact]);
       },
-      refuse: (fact) => this.#refuse(fact),
+      refuse: (fact) => this.#refusals.note(log, fact),
     });
-  }
-
-  /** Judges policy; changes that come meanwhile are judged in one more round. */
-  #review(): void {
-    this.#reviewAgain = true;
-    this.#reviewing ??= this.#reviewAll().finally(() => {
-      this.#reviewing = null;
-    });
-  }
-
-  async #reviewAll(): Promise<void> {
-    while (this.#reviewAgain && this.#parts !== null) {
-      this.#reviewAgain = false;
-      await this.#watched.workspacesKnown();
-      const { book } = this.#parts;
-      await this.#inTurn(() => book.review(this.#watched.present()));
-    }
-  }
-
-  /** Judgements of policy build on each other: one at a time. */
-  #inTurn<T>(judge: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(judge);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   #refuse(fact: Fact): void {
-    const { action, actor, object, to, digest, policy, reason } = fact;
-    const name = JSON.stringify([action, actor, object, to, digest, policy, reason]);
-    if (this.#refusals.has(name)) return;
-    if (this.#refusals.size >= MAX_REFUSALS) this.#refusals.clear();
-    this.#refusals.add(name);
-    this.#running()
-      .log.append([fact])
-      .catch((err: unknown) => this.#options.log.warn({ err }, "a refusal is not recorded yet"));
+    this.#refusals.note(this.#running().log, fact);
   }
 
   async #enrol(token: string, peer: Peer) {
-    const enrolment = await this.#enrolments.judge(peer.key, token, peer.address);
+    const { log } = this.#running();
+    const enrolment = await this.#enrolments.judge(peer.key, token, peer.address).catch((error: unknown) => {
+      if (!(error instanceof ZoppError && error.code === "EnrolmentRefused")) throw error;
+      const fact = { action: "enrol", decision: "refused", actor: peer.key.kid, reason: error.code } as const;
+      this.#refusals.noteStranger(log, fact, error.message);
+      throw error;
+    });
     const { key, actor, pod, until } = enrolment;
-    await this.#running().log.append([
-      { action: "enrol", decision: "done", actor, kid: key.kid, pod, evidence: "proved" },
-    ]);
+    await log.append([{ action: "enrol", decision: "done", actor, kid: key.kid, pod, evidence: "proved" }]);
     this.#enrolments.admit(enrolment);
     return { seconds: BigInt(Math.floor((until - Date.now()) / 1000)) };
   }
 
   #describe() {
-    const { log, book } = this.#running();
+    const { log, archive, book } = this.#running();
     const { identity } = this.#options;
     const present = this.#watched.present();
     // before anything is told: the operator writes what is told over what was
     for (const object of present.workspaces) this.#joins.adopt(object);
-    return describe({ identity, end: log.end, notReady: this.notReady(), book, joins: this.#joins, present });
+    const told = { identity, end: log.end, notReady: this.notReady(), book, joins: this.#joins, present };
+    return { ...describe(told), checkpoint: archive.checkpoint() };
   }
 
   async #open(bundles: readonly SentBundle[], context: HandlerContext) {
     if (bundles.length > MAX_BUNDLES)
       throw new ZoppError("TooLarge", `an Open holds ${bundles.length} bundles, the limit is ${MAX_BUNDLES}`);
-    const { log, book, memory } = this.#running();
+    const { log, archive, book, memory } = this.#running();
     const peer = peerOf(context.values);
     const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
     const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
@@ -301,9 +269,9 @@ export class Keyring {
       now: () => new Date(),
       note: (fact) => log.note(fact),
       durable: () => log.flush(),
-      refuse: (fact) => this.#refuse(fact),
+      refuse: (fact) => this.#refusals.note(log, fact),
     });
-    return toOpenResponse(opened);
+    return { ...toOpenResponse(opened), checkpoint: archive.checkpoint() };
   }
 
   #running() {

@@ -87,6 +87,7 @@ export class Ledger {
   #accept(object: string, { environment, header, entries }: AuditRecord): void {
     if (environment === undefined) return;
     const before = this.#places.get(object);
+    if (before?.environment === environment && header === undefined && entries === undefined) return;
     const accepted = header ?? before?.header;
     if (accepted === undefined) throw new TypeError(`the log accepts entries of ${object} without a header`);
     const known = new Map(before?.entries ?? []);

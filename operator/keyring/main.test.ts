@@ -150,13 +150,24 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
       t.equal((await failureOf(forged.describe())).code, "EnrolmentRefused");
       const admin = clientOf(t, bed, { token: async () => bed.controlPlane.token });
       t.equal((await failureOf(admin.describe())).code, "EnrolmentRefused");
+      const isRefused = ({ action, decision }: ReturnType<typeof exported>[number]) =>
+        action === "enrol" && decision === "refused";
+      const again = clientOf(t, bed, { token: async () => "e30.e30.x" });
+      t.equal((await failureOf(again.describe())).code, "EnrolmentRefused");
+      t.ok(await eventually(() => exported(bed.keyring).filter(isRefused).length > 0));
+      t.ok(
+        exported(bed.keyring).filter(isRefused).length <= 2,
+        "a refusal of strangers is recorded once for each cause",
+      );
     },
   );
 
   await t.test("a second key of the same pod takes the place of the first, and that is recorded", async (t) => {
     const second = clientOf(t, bed, { token: () => operatorToken(bed) });
     t.equal((await second.describe()).ready, true);
-    const enrolments = exported(bed.keyring).filter(({ action }) => action === "enrol");
+    const enrolments = exported(bed.keyring).filter(
+      ({ action, decision }) => action === "enrol" && decision === "done",
+    );
     t.ok(enrolments.length >= 2 && enrolments.every(({ pod }) => pod === "zopp-0"));
     t.equal((await operator.describe()).ready, true, "the first one enrols again when it is told to");
   });

@@ -85,7 +85,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
   const place = `${bundle.namespace}/${bundle.name}`;
   const { request, reader: readerIn } = caller;
   let policy: readonly string[] = [];
-  let digest: string | undefined;
+  let [digest, environment]: (string | undefined)[] = [];
   let { actor } = caller;
   const told = () => ({
     action: readerIn === undefined ? ("open" as const) : ("read" as const),
@@ -95,9 +95,11 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     object: place,
     digest,
     policy,
+    environment,
   });
   try {
     const secret = parseSent(bundle);
+    environment = secret.spec.environment;
     const served = options.book.policyFor(secret.spec.environment);
     policy = policyOf(served);
     const reader = readerIn?.(served);
@@ -118,9 +120,10 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
       ...told(),
       decision: "released",
       keys: [...keys.keys()],
+      versions: versionsOf(secret, keys, verified),
       reason: waits?.code,
       // what a person reads is accepted by nobody
-      ...(reader === undefined ? acceptance(secret, verified, options.ledger.place(place)?.environment) : {}),
+      ...(reader === undefined ? acceptance(verified) : {}),
     };
     return { result: { ok: true, digest, keys, policy, warnings }, fact };
   } catch (thrown) {
@@ -214,16 +217,19 @@ function releasedKeys(
   return keys;
 }
 
+/** The versions of released entries, of those that the record does not name as new: who read what can be asked years later. */
+function versionsOf(
+  { spec }: ZoppSecret,
+  keys: ReadonlyMap<string, Uint8Array>,
+  { acceptedEntries }: Verified,
+): Fact["versions"] {
+  const known = Object.entries(spec.data ?? {}).filter(([key]) => keys.has(key) && !acceptedEntries.has(key));
+  return known.length === 0 ? undefined : Object.fromEntries(known.map(([key, { version }]) => [key, version]));
+}
+
 /** What of a verified bundle is new to the ledger: the record of the opening is the ledger's line. */
-function acceptance(
-  secret: ZoppSecret,
-  { acceptedHeader, acceptedEntries }: Verified,
-  bound: string | undefined,
-): Pick<Fact, "environment" | "header" | "entries"> {
-  const { environment } = secret.spec;
-  if (acceptedHeader === undefined && acceptedEntries.size === 0 && bound === environment) return {};
+function acceptance({ acceptedHeader, acceptedEntries }: Verified): Pick<Fact, "header" | "entries"> {
   return {
-    environment,
     header: acceptedHeader,
     ...(acceptedEntries.size === 0 ? {} : { entries: Object.fromEntries(acceptedEntries) }),
   };

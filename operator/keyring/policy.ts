@@ -24,6 +24,7 @@ import {
 } from "./policy.types.js";
 import { workloadOf } from "./readers.js";
 import type { Fact } from "./records.js";
+import { namesOf } from "./refusals.js";
 
 /** Workspaces and environments in force, and verdicts on what was seen. */
 export class PolicyBook {
@@ -147,7 +148,7 @@ export class PolicyBook {
       if (object.kind === "ZoppEnvironment") return await this.#takeEnvironment(object, actor);
       return await this.#takeBaseline(object as ZoppBaseline, actor);
     } catch (error) {
-      throw this.#refused(kind, name, error, actor);
+      throw this.#refused(kind, object as KubeObject, error, actor);
     }
   }
 
@@ -157,14 +158,20 @@ export class PolicyBook {
     try {
       await judge();
     } catch (error) {
-      refused = this.#refused(of, name, error, "keyring");
+      refused = this.#refused(of, object, error, "keyring");
     }
     this.#verdicts[of].set(name, { name, uid, generation, refused });
   }
 
-  #refused(of: Kind, object: string, error: unknown, actor: string): ZoppError {
-    const refused = asZoppError(error, `judging ${object}`);
-    this.#options.refuse({ action: ACTIONS[of], decision: "refused", actor, object, reason: refused.code });
+  #refused(of: Kind, object: KubeObject, error: unknown, actor: string): ZoppError {
+    const refused = asZoppError(error, `judging ${object.metadata.name}`);
+    this.#options.refuse({
+      action: ACTIONS[of],
+      decision: "refused",
+      actor,
+      ...namesOf(of, object),
+      reason: refused.code,
+    });
     return refused;
   }
 

@@ -38,8 +38,11 @@ export interface Fact {
   /** Digests of workspace and environment that decided. */
   readonly policy?: readonly string[] | undefined;
   readonly request?: string | undefined;
-  /** Acceptance: the environment that the place is bound to, and what of the bundle is new. */
+  /** The environment of a bundle, as far as what was sent says one. */
   readonly environment?: string | undefined;
+  /** The versions of those keys that are not among `entries`. */
+  readonly versions?: Readonly<Record<string, number>> | undefined;
+  /** Acceptance: what of the bundle is new; the place is bound to its environment from then on. */
   readonly header?: Accepted | undefined;
   readonly entries?: Readonly<Record<string, Accepted>> | undefined;
   /** A first use: the pin that was taken. A start: the log's id and the version that runs. An enrolment: pod and key. */

@@ -9,11 +9,11 @@ import {
   ServerReflection,
   type ServerReflectionRequest,
 } from "../../crds/proto/gen/grpc/reflection/v1/reflection_pb.js";
-import { file_zopp_v1alpha1_keyring, Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
+import { Audit, file_zopp_v1alpha1_keyring, Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 
 /** ServingStatus of the standard health service. */
 const Status = { SERVING: 1, NOT_SERVING: 2, SERVICE_UNKNOWN: 3 } as const;
-const SERVICES = [Keyring.typeName, Health.typeName, ServerReflection.typeName];
+const SERVICES = [Keyring.typeName, Audit.typeName, Health.typeName, ServerReflection.typeName];
 const FILES: readonly DescFile[] = [
   file_zopp_v1alpha1_keyring,
   file_grpc_health_v1_health,

@@ -34,6 +34,11 @@ const METHODS: Readonly<Record<string, ReadonlySet<Role>>> = {
   Join: new Set<Role>(["stranger", "device"]),
   Offer: new Set<Role>(["device"]),
   Wrap: new Set<Role>(["device"]),
+  // whether it may see anything is audit.ts'
+  List: new Set<Role>(["device"]),
+  Tail: new Set<Role>(["device"]),
+  Proof: new Set<Role>(["device"]),
+  Checkpoint: new Set<Role>(["device"]),
   // grpc.health.v1.Health and grpc.reflection.v1.ServerReflection
   Check: new Set<Role>(["operator", "device"]),
   ServerReflectionInfo: new Set<Role>(["operator", "device"]),

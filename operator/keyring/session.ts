@@ -4,7 +4,7 @@ import { type CallOptions, type Client, createClient } from "@connectrpc/connect
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { parseVerifyKey, type VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
-import { Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
+import { Audit, Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import type { KeyringConnection } from "./client.js";
 import { PinnedConnection } from "./connection.js";
 import { tlsIdentity } from "./tls.js";
@@ -15,14 +15,14 @@ const TIMEOUT_MS = 10_000;
 const RENEW_MS = 5 * 60_000;
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
-type Call<T> = (keyring: Client<typeof Keyring>, options: CallOptions) => Promise<T>;
+type Call<T> = (keyring: Client<typeof Keyring>, options: CallOptions, audit: Client<typeof Audit>) => Promise<T>;
 
 /** One caller's session with one keyring. */
 export class Session {
   readonly #connection: KeyringConnection;
   readonly #pinned: VerifyKey;
   #pinnedConnection: PinnedConnection | null = null;
-  #client: Client<typeof Keyring> | null = null;
+  #clients: { readonly keyring: Client<typeof Keyring>; readonly audit: Client<typeof Audit> } | null = null;
   #enrolling: Promise<void> | null = null;
   #enrolledUntil = 0;
 
@@ -51,15 +51,15 @@ export class Session {
   async close(): Promise<void> {
     this.#pinnedConnection?.abort();
     this.#pinnedConnection = null;
-    this.#client = null;
+    this.#clients = null;
   }
 
   async #once<T>(call: Call<T>, signal?: AbortSignal): Promise<T> {
-    this.#client ??= this.#connect();
-    const keyring = this.#client;
+    this.#clients ??= this.#connect();
+    const { keyring, audit } = this.#clients;
     const timeoutMs = this.#connection.timeoutMs ?? TIMEOUT_MS;
     try {
-      return await call(keyring, { timeoutMs, ...(signal === undefined ? {} : { signal }) });
+      return await call(keyring, { timeoutMs, ...(signal === undefined ? {} : { signal }) }, audit);
     } catch (error) {
       throw fromConnectError(error);
     }
@@ -81,7 +81,7 @@ export class Session {
     this.#connection.log.info({ seconds: Number(seconds) }, "enrolled with the keyring");
   }
 
-  #connect(): Client<typeof Keyring> {
+  #connect() {
     const { address, dial, identity } = this.#connection;
     const peering = { address, dial, pinned: this.#pinned, identity: tlsIdentity(identity) };
     this.#pinnedConnection = new PinnedConnection(peering);
@@ -91,6 +91,6 @@ export class Session {
       sessionManager: this.#pinnedConnection,
       readMaxBytes: MAX_MESSAGE_BYTES,
     });
-    return createClient(Keyring, transport);
+    return { keyring: createClient(Keyring, transport), audit: createClient(Audit, transport) };
   }
 }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file zopp/v1alpha1/keyring.proto.
  */
 export const file_zopp_v1alpha1_keyring: GenFile = /*@__PURE__*/
-  fileDesc("Cht6b3BwL3YxYWxwaGExL2tleXJpbmcucHJvdG8SDXpvcHAudjFhbHBoYTEiHQoMRW5yb2xSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIiAKDUVucm9sUmVzcG9uc2USDwoHc2Vjb25kcxgBIAEoAyIRCg9EZXNjcmliZVJlcXVlc3QiggIKEERlc2NyaWJlUmVzcG9uc2USEwoLc2lnbmluZ19rZXkYASABKAkSFgoOZW5jcnlwdGlvbl9rZXkYAiABKAkSCwoDbG9nGAMgASgJEhAKCGxvZ19zaXplGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoCRIuCgp3b3Jrc3BhY2VzGAYgAygLMhouem9wcC52MWFscGhhMS5Qb2xpY3lTdGF0ZRIwCgxlbnZpcm9ubWVudHMYByADKAsyGi56b3BwLnYxYWxwaGExLlBvbGljeVN0YXRlEi0KCWJhc2VsaW5lcxgIIAMoCzIaLnpvcHAudjFhbHBoYTEuUG9saWN5U3RhdGUi4gEKC1BvbGljeVN0YXRlEgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAMSGAoQYWNjZXB0ZWRfdmVyc2lvbhgEIAEoAxIXCg9hY2NlcHRlZF9kaWdlc3QYBSABKAkSFAoMcmVmdXNlZF9jb2RlGAYgASgJEhcKD3JlZnVzZWRfbWVzc2FnZRgHIAEoCRIRCglhcHByb3ZhbHMYCCABKAgSLwoNam9pbl9yZXF1ZXN0cxgJIAMoCzIYLnpvcHAudjFhbHBoYTEuSm9pbkFza2VkIjUKC09wZW5SZXF1ZXN0EiYKB2J1bmRsZXMYASADKAsyFS56b3BwLnYxYWxwaGExLkJ1bmRsZSJFCgZCdW5kbGUSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDAoEc3BlYxgDIAEoDBIMCgRrZXlzGAQgAygJIjoKDE9wZW5SZXNwb25zZRIqCgdyZXN1bHRzGAEgAygLMhkuem9wcC52MWFscGhhMS5PcGVuUmVzdWx0IuUBCgpPcGVuUmVzdWx0Eg4KBmRpZ2VzdBgBIAEoCRIxCgRrZXlzGAIgAygLMiMuem9wcC52MWFscGhhMS5PcGVuUmVzdWx0LktleXNFbnRyeRIOCgZwb2xpY3kYAyADKAkSFAoMcmVmdXNlZF9jb2RlGAQgASgJEhcKD3JlZnVzZWRfbWVzc2FnZRgFIAEoCRIoCgh3YXJuaW5ncxgGIAMoCzIWLnpvcHAudjFhbHBoYTEuV2FybmluZxorCglLZXlzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASIoCgdXYXJuaW5nEgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCSJJCgtKb2luUmVxdWVzdBIRCgl3b3Jrc3BhY2UYASABKAkSJwoFYXNrZWQYAiABKAsyGC56b3BwLnYxYWxwaGExLkpvaW5Bc2tlZCJ6CglKb2luQXNrZWQSDgoGaW52aXRlGAEgASgJEg4KBmRldmljZRgCIAEoCRITCgtzaWduaW5nX2tleRgDIAEoCRIWCg5lbmNyeXB0aW9uX2tleRgEIAEoCRIRCglzaWduYXR1cmUYBSABKAkSDQoFcHJvb2YYBiABKAkiDgoMSm9pblJlc3BvbnNlIh4KDE9mZmVyUmVxdWVzdBIOCgZvYmplY3QYASABKAwiMAoNT2ZmZXJSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgDEg4KBmRpZ2VzdBgCIAEoCSIuCgtXcmFwUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIKCgJ0bxgCIAEoCSI3CgxXcmFwUmVzcG9uc2USJwoEa2V5cxgBIAMoCzIZLnpvcHAudjFhbHBoYTEuV3JhcHBlZEtleSI5CgpXcmFwcGVkS2V5Eg0KBWVwb2NoGAEgASgDEgsKA2VuYxgCIAEoCRIPCgd3cmFwcGVkGAMgASgJMqEDCgdLZXlyaW5nEkIKBUVucm9sEhsuem9wcC52MWFscGhhMS5FbnJvbFJlcXVlc3QaHC56b3BwLnYxYWxwaGExLkVucm9sUmVzcG9uc2USSwoIRGVzY3JpYmUSHi56b3BwLnYxYWxwaGExLkRlc2NyaWJlUmVxdWVzdBofLnpvcHAudjFhbHBoYTEuRGVzY3JpYmVSZXNwb25zZRI/CgRPcGVuEhouem9wcC52MWFscGhhMS5PcGVuUmVxdWVzdBobLnpvcHAudjFhbHBoYTEuT3BlblJlc3BvbnNlEj8KBEpvaW4SGi56b3BwLnYxYWxwaGExLkpvaW5SZXF1ZXN0Ghsuem9wcC52MWFscGhhMS5Kb2luUmVzcG9uc2USQgoFT2ZmZXISGy56b3BwLnYxYWxwaGExLk9mZmVyUmVxdWVzdBocLnpvcHAudjFhbHBoYTEuT2ZmZXJSZXNwb25zZRI/CgRXcmFwEhouem9wcC52MWFscGhhMS5XcmFwUmVxdWVzdBobLnpvcHAudjFhbHBoYTEuV3JhcFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("Cht6b3BwL3YxYWxwaGExL2tleXJpbmcucHJvdG8SDXpvcHAudjFhbHBoYTEiHQoMRW5yb2xSZXF1ZXN0Eg0KBXRva2VuGAEgASgJIiAKDUVucm9sUmVzcG9uc2USDwoHc2Vjb25kcxgBIAEoAyIRCg9EZXNjcmliZVJlcXVlc3QilgIKEERlc2NyaWJlUmVzcG9uc2USEwoLc2lnbmluZ19rZXkYASABKAkSFgoOZW5jcnlwdGlvbl9rZXkYAiABKAkSCwoDbG9nGAMgASgJEhAKCGxvZ19zaXplGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoCRIuCgp3b3Jrc3BhY2VzGAYgAygLMhouem9wcC52MWFscGhhMS5Qb2xpY3lTdGF0ZRIwCgxlbnZpcm9ubWVudHMYByADKAsyGi56b3BwLnYxYWxwaGExLlBvbGljeVN0YXRlEi0KCWJhc2VsaW5lcxgIIAMoCzIaLnpvcHAudjFhbHBoYTEuUG9saWN5U3RhdGUSEgoKY2hlY2twb2ludBgPIAEoCSLiAQoLUG9saWN5U3RhdGUSDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoAxIYChBhY2NlcHRlZF92ZXJzaW9uGAQgASgDEhcKD2FjY2VwdGVkX2RpZ2VzdBgFIAEoCRIUCgxyZWZ1c2VkX2NvZGUYBiABKAkSFwoPcmVmdXNlZF9tZXNzYWdlGAcgASgJEhEKCWFwcHJvdmFscxgIIAEoCBIvCg1qb2luX3JlcXVlc3RzGAkgAygLMhguem9wcC52MWFscGhhMS5Kb2luQXNrZWQiNQoLT3BlblJlcXVlc3QSJgoHYnVuZGxlcxgBIAMoCzIVLnpvcHAudjFhbHBoYTEuQnVuZGxlIkUKBkJ1bmRsZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRzcGVjGAMgASgMEgwKBGtleXMYBCADKAkiTgoMT3BlblJlc3BvbnNlEioKB3Jlc3VsdHMYASADKAsyGS56b3BwLnYxYWxwaGExLk9wZW5SZXN1bHQSEgoKY2hlY2twb2ludBgPIAEoCSLlAQoKT3BlblJlc3VsdBIOCgZkaWdlc3QYASABKAkSMQoEa2V5cxgCIAMoCzIjLnpvcHAudjFhbHBoYTEuT3BlblJlc3VsdC5LZXlzRW50cnkSDgoGcG9saWN5GAMgAygJEhQKDHJlZnVzZWRfY29kZRgEIAEoCRIXCg9yZWZ1c2VkX21lc3NhZ2UYBSABKAkSKAoId2FybmluZ3MYBiADKAsyFi56b3BwLnYxYWxwaGExLldhcm5pbmcaKwoJS2V5c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDoCOAEiKAoHV2FybmluZxIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSQoLSm9pblJlcXVlc3QSEQoJd29ya3NwYWNlGAEgASgJEicKBWFza2VkGAIgASgLMhguem9wcC52MWFscGhhMS5Kb2luQXNrZWQiegoJSm9pbkFza2VkEg4KBmludml0ZRgBIAEoCRIOCgZkZXZpY2UYAiABKAkSEwoLc2lnbmluZ19rZXkYAyABKAkSFgoOZW5jcnlwdGlvbl9rZXkYBCABKAkSEQoJc2lnbmF0dXJlGAUgASgJEg0KBXByb29mGAYgASgJIg4KDEpvaW5SZXNwb25zZSIeCgxPZmZlclJlcXVlc3QSDgoGb2JqZWN0GAEgASgMIjAKDU9mZmVyUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoAxIOCgZkaWdlc3QYAiABKAkiLgoLV3JhcFJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSCgoCdG8YAiABKAkiNwoMV3JhcFJlc3BvbnNlEicKBGtleXMYASADKAsyGS56b3BwLnYxYWxwaGExLldyYXBwZWRLZXkiOQoKV3JhcHBlZEtleRINCgVlcG9jaBgBIAEoAxILCgNlbmMYAiABKAkSDwoHd3JhcHBlZBgDIAEoCSJfChJMaXN0UmVjb3Jkc1JlcXVlc3QSDAoEZnJvbRgBIAEoAxIrCgZmaWx0ZXIYAiABKAsyGy56b3BwLnYxYWxwaGExLlJlY29yZEZpbHRlchIOCgZoYXNoZXMYAyABKAgihgEKDFJlY29yZEZpbHRlchIRCglwcmluY2lwYWwYASABKAkSDgoGc2VjcmV0GAIgASgJEhMKC2Vudmlyb25tZW50GAMgASgJEg4KBmFjdGlvbhgEIAEoCRIQCghkZWNpc2lvbhgFIAEoCRINCgVzaW5jZRgGIAEoCRINCgV1bnRpbBgHIAEoCSKKAQoTTGlzdFJlY29yZHNSZXNwb25zZRIsCgdyZWNvcmRzGAEgAygLMhsuem9wcC52MWFscGhhMS5Mb2dnZWRSZWNvcmQSDAoEbmV4dBgCIAEoAxILCgNsb2cYAyABKAkSDAoEc2l6ZRgEIAEoAxINCgVmaXJzdBgFIAEoAxINCgVzdGFydBgGIAMoDCI5CgxMb2dnZWRSZWNvcmQSDQoFaW5kZXgYASABKAMSDAoEbGluZRgCIAEoCRIMCgRoYXNoGAMgASgMIkMKDFByb29mUmVxdWVzdBIPCgVpbmRleBgBIAEoA0gAEg4KBGZyb20YAiABKANIABIMCgRzaXplGAMgASgDQgQKAm9mIi0KDVByb29mUmVzcG9uc2USDgoGaGFzaGVzGAEgAygMEgwKBHNpemUYAiABKAMiEwoRQ2hlY2twb2ludFJlcXVlc3QiKAoSQ2hlY2twb2ludFJlc3BvbnNlEhIKCmNoZWNrcG9pbnQYASABKAkyoQMKB0tleXJpbmcSQgoFRW5yb2wSGy56b3BwLnYxYWxwaGExLkVucm9sUmVxdWVzdBocLnpvcHAudjFhbHBoYTEuRW5yb2xSZXNwb25zZRJLCghEZXNjcmliZRIeLnpvcHAudjFhbHBoYTEuRGVzY3JpYmVSZXF1ZXN0Gh8uem9wcC52MWFscGhhMS5EZXNjcmliZVJlc3BvbnNlEj8KBE9wZW4SGi56b3BwLnYxYWxwaGExLk9wZW5SZXF1ZXN0Ghsuem9wcC52MWFscGhhMS5PcGVuUmVzcG9uc2USPwoESm9pbhIaLnpvcHAudjFhbHBoYTEuSm9pblJlcXVlc3QaGy56b3BwLnYxYWxwaGExLkpvaW5SZXNwb25zZRJCCgVPZmZlchIbLnpvcHAudjFhbHBoYTEuT2ZmZXJSZXF1ZXN0Ghwuem9wcC52MWFscGhhMS5PZmZlclJlc3BvbnNlEj8KBFdyYXASGi56b3BwLnYxYWxwaGExLldyYXBSZXF1ZXN0Ghsuem9wcC52MWFscGhhMS5XcmFwUmVzcG9uc2UyvgIKBUF1ZGl0Ek0KBExpc3QSIS56b3BwLnYxYWxwaGExLkxpc3RSZWNvcmRzUmVxdWVzdBoiLnpvcHAudjFhbHBoYTEuTGlzdFJlY29yZHNSZXNwb25zZRJPCgRUYWlsEiEuem9wcC52MWFscGhhMS5MaXN0UmVjb3Jkc1JlcXVlc3QaIi56b3BwLnYxYWxwaGExLkxpc3RSZWNvcmRzUmVzcG9uc2UwARJCCgVQcm9vZhIbLnpvcHAudjFhbHBoYTEuUHJvb2ZSZXF1ZXN0Ghwuem9wcC52MWFscGhhMS5Qcm9vZlJlc3BvbnNlElEKCkNoZWNrcG9pbnQSIC56b3BwLnYxYWxwaGExLkNoZWNrcG9pbnRSZXF1ZXN0GiEuem9wcC52MWFscGhhMS5DaGVja3BvaW50UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message zopp.v1alpha1.EnrolRequest
@@ -116,6 +116,13 @@ export type DescribeResponse = Message<"zopp.v1alpha1.DescribeResponse"> & {
    * @generated from field: repeated zopp.v1alpha1.PolicyState baselines = 8;
    */
   baselines: PolicyState[];
+
+  /**
+   * A C2SP checkpoint of the log.
+   *
+   * @generated from field: string checkpoint = 15;
+   */
+  checkpoint: string;
 };
 
 /**
@@ -259,6 +266,13 @@ export type OpenResponse = Message<"zopp.v1alpha1.OpenResponse"> & {
    * @generated from field: repeated zopp.v1alpha1.OpenResult results = 1;
    */
   results: OpenResult[];
+
+  /**
+   * A C2SP checkpoint of the log that holds the records of these releases.
+   *
+   * @generated from field: string checkpoint = 15;
+   */
+  checkpoint: string;
 };
 
 /**
@@ -541,6 +555,265 @@ export const WrappedKeySchema: GenMessage<WrappedKey> = /*@__PURE__*/
   messageDesc(file_zopp_v1alpha1_keyring, 17);
 
 /**
+ * @generated from message zopp.v1alpha1.ListRecordsRequest
+ */
+export type ListRecordsRequest = Message<"zopp.v1alpha1.ListRecordsRequest"> & {
+  /**
+   * The first index; below that of the oldest record in the cluster is LogPruned, but 0 is the oldest there is.
+   *
+   * @generated from field: int64 from = 1;
+   */
+  from: bigint;
+
+  /**
+   * @generated from field: zopp.v1alpha1.RecordFilter filter = 2;
+   */
+  filter?: RecordFilter | undefined;
+
+  /**
+   * Answer with the hash of each record that is not shown, so that the tree can be computed.
+   *
+   * @generated from field: bool hashes = 3;
+   */
+  hashes: boolean;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.ListRecordsRequest.
+ * Use `create(ListRecordsRequestSchema)` to create a new message.
+ */
+export const ListRecordsRequestSchema: GenMessage<ListRecordsRequest> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 18);
+
+/**
+ * Which records; an empty field asks for all.
+ *
+ * @generated from message zopp.v1alpha1.RecordFilter
+ */
+export type RecordFilter = Message<"zopp.v1alpha1.RecordFilter"> & {
+  /**
+   * A principal, principal/device, or the whole name of an account.
+   *
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+
+  /**
+   * namespace/name of a bundle, or its name.
+   *
+   * @generated from field: string secret = 2;
+   */
+  secret: string;
+
+  /**
+   * workspace/project/environment, or its end.
+   *
+   * @generated from field: string environment = 3;
+   */
+  environment: string;
+
+  /**
+   * @generated from field: string action = 4;
+   */
+  action: string;
+
+  /**
+   * @generated from field: string decision = 5;
+   */
+  decision: string;
+
+  /**
+   * RFC 3339: from then on, and before then.
+   *
+   * @generated from field: string since = 6;
+   */
+  since: string;
+
+  /**
+   * @generated from field: string until = 7;
+   */
+  until: string;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.RecordFilter.
+ * Use `create(RecordFilterSchema)` to create a new message.
+ */
+export const RecordFilterSchema: GenMessage<RecordFilter> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 19);
+
+/**
+ * @generated from message zopp.v1alpha1.ListRecordsResponse
+ */
+export type ListRecordsResponse = Message<"zopp.v1alpha1.ListRecordsResponse"> & {
+  /**
+   * @generated from field: repeated zopp.v1alpha1.LoggedRecord records = 1;
+   */
+  records: LoggedRecord[];
+
+  /**
+   * The index to go on from; the same as the log's size at its end.
+   *
+   * @generated from field: int64 next = 2;
+   */
+  next: bigint;
+
+  /**
+   * The log's id and size.
+   *
+   * @generated from field: string log = 3;
+   */
+  log: string;
+
+  /**
+   * @generated from field: int64 size = 4;
+   */
+  size: bigint;
+
+  /**
+   * The index of the first record in the cluster, and the tree's complete subtrees before it, largest first.
+   *
+   * @generated from field: int64 first = 5;
+   */
+  first: bigint;
+
+  /**
+   * @generated from field: repeated bytes start = 6;
+   */
+  start: Uint8Array[];
+};
+
+/**
+ * Describes the message zopp.v1alpha1.ListRecordsResponse.
+ * Use `create(ListRecordsResponseSchema)` to create a new message.
+ */
+export const ListRecordsResponseSchema: GenMessage<ListRecordsResponse> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 20);
+
+/**
+ * @generated from message zopp.v1alpha1.LoggedRecord
+ */
+export type LoggedRecord = Message<"zopp.v1alpha1.LoggedRecord"> & {
+  /**
+   * @generated from field: int64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * The JSON line; empty where only the hash is shown.
+   *
+   * @generated from field: string line = 2;
+   */
+  line: string;
+
+  /**
+   * @generated from field: bytes hash = 3;
+   */
+  hash: Uint8Array;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.LoggedRecord.
+ * Use `create(LoggedRecordSchema)` to create a new message.
+ */
+export const LoggedRecordSchema: GenMessage<LoggedRecord> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 21);
+
+/**
+ * @generated from message zopp.v1alpha1.ProofRequest
+ */
+export type ProofRequest = Message<"zopp.v1alpha1.ProofRequest"> & {
+  /**
+   * @generated from oneof zopp.v1alpha1.ProofRequest.of
+   */
+  of: {
+    /**
+     * Inclusion of the record at this index.
+     *
+     * @generated from field: int64 index = 1;
+     */
+    value: bigint;
+    case: "index";
+  } | {
+    /**
+     * Consistency with the log when it had this size.
+     *
+     * @generated from field: int64 from = 2;
+     */
+    value: bigint;
+    case: "from";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The size of the log that it is proved for; 0 = now.
+   *
+   * @generated from field: int64 size = 3;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.ProofRequest.
+ * Use `create(ProofRequestSchema)` to create a new message.
+ */
+export const ProofRequestSchema: GenMessage<ProofRequest> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 22);
+
+/**
+ * @generated from message zopp.v1alpha1.ProofResponse
+ */
+export type ProofResponse = Message<"zopp.v1alpha1.ProofResponse"> & {
+  /**
+   * @generated from field: repeated bytes hashes = 1;
+   */
+  hashes: Uint8Array[];
+
+  /**
+   * @generated from field: int64 size = 2;
+   */
+  size: bigint;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.ProofResponse.
+ * Use `create(ProofResponseSchema)` to create a new message.
+ */
+export const ProofResponseSchema: GenMessage<ProofResponse> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 23);
+
+/**
+ * @generated from message zopp.v1alpha1.CheckpointRequest
+ */
+export type CheckpointRequest = Message<"zopp.v1alpha1.CheckpointRequest"> & {
+};
+
+/**
+ * Describes the message zopp.v1alpha1.CheckpointRequest.
+ * Use `create(CheckpointRequestSchema)` to create a new message.
+ */
+export const CheckpointRequestSchema: GenMessage<CheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 24);
+
+/**
+ * @generated from message zopp.v1alpha1.CheckpointResponse
+ */
+export type CheckpointResponse = Message<"zopp.v1alpha1.CheckpointResponse"> & {
+  /**
+   * A C2SP signed note.
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message zopp.v1alpha1.CheckpointResponse.
+ * Use `create(CheckpointResponseSchema)` to create a new message.
+ */
+export const CheckpointResponseSchema: GenMessage<CheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_zopp_v1alpha1_keyring, 25);
+
+/**
  * @generated from service zopp.v1alpha1.Keyring
  */
 export const Keyring: GenService<{
@@ -608,4 +881,51 @@ export const Keyring: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_zopp_v1alpha1_keyring, 0);
+
+/**
+ * The log, for principals with the role audit. Each sees the records of its scope, and of all others the hash.
+ *
+ * @generated from service zopp.v1alpha1.Audit
+ */
+export const Audit: GenService<{
+  /**
+   * Records from an index on, at most those of one segment, in their order.
+   *
+   * @generated from rpc zopp.v1alpha1.Audit.List
+   */
+  list: {
+    methodKind: "unary";
+    input: typeof ListRecordsRequestSchema;
+    output: typeof ListRecordsResponseSchema;
+  },
+  /**
+   * Records from an index on as they are stored, for 20 seconds: then it is called again.
+   *
+   * @generated from rpc zopp.v1alpha1.Audit.Tail
+   */
+  tail: {
+    methodKind: "server_streaming";
+    input: typeof ListRecordsRequestSchema;
+    output: typeof ListRecordsResponseSchema;
+  },
+  /**
+   * That a record is in the log, or that the log only grew since it had another size.
+   *
+   * @generated from rpc zopp.v1alpha1.Audit.Proof
+   */
+  proof: {
+    methodKind: "unary";
+    input: typeof ProofRequestSchema;
+    output: typeof ProofResponseSchema;
+  },
+  /**
+   * @generated from rpc zopp.v1alpha1.Audit.Checkpoint
+   */
+  checkpoint: {
+    methodKind: "unary";
+    input: typeof CheckpointRequestSchema;
+    output: typeof CheckpointResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_zopp_v1alpha1_keyring, 1);
 
