@@ -1,6 +1,7 @@
 // Opens one bundle through the keyring and writes its Secret: the only place of the operator that holds plaintext.
 // Decides nothing: whether to open, and how the Secret may be written, is the plan's.
 import { placeOf } from "../../crds/bundle/case.js";
+import { renderTemplates } from "../../crds/bundle/render.js";
 import { targetName } from "../../crds/bundle/target.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { openEntry } from "../../crds/crypto/entry.js";
@@ -11,7 +12,6 @@ import type { ApiClient } from "../kube/client.js";
 import { apiStatus } from "../kube/errors.js";
 import { type KubeObject, SECRETS } from "../kube/resources.js";
 import type { Epochs } from "./epochs.js";
-import { renderTemplates } from "./render.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Synced } from "./secret.status.js";
 import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";

@@ -1,7 +1,7 @@
 // Templates of a bundle: `[[ KEY | filter ]]` over the values of the same bundle, and nothing else.
 // No conditions, loops, lookups or clocks: a template's result depends on the bundle's values alone.
-import { encodeBase64 } from "../../crds/crypto/encoding.js";
-import { ZoppError } from "../../crds/errors.js";
+import { encodeBase64 } from "../crypto/encoding.js";
+import { ZoppError } from "../errors.js";
 
 /** The longest result of one template, in bytes of UTF-8. */
 export const MAX_RENDERED_BYTES = 64 * 1024;

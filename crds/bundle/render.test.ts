@@ -1,5 +1,5 @@
 import t from "tap";
-import { ZoppError } from "../../crds/errors.js";
+import { ZoppError } from "../errors.js";
 import { MAX_RENDERED_BYTES, renderTemplates } from "./render.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
