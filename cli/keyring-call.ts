@@ -18,6 +18,7 @@ import { clusterClient } from "./store/cluster.js";
 const NAMESPACE = "zopp-system";
 const PORT = 8443;
 const CONTAINER = "keyring";
+const ADDRESS = /^(?:[-.a-zA-Z0-9]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/;
 
 /** The flags that say which keyring is asked, and how it is reached. */
 export interface KeyringOptions {
@@ -37,7 +38,9 @@ export interface Wanted extends KeyringOptions {
   /** The key of this device, where it was made just now. */
   readonly identity?: SigningKey;
   /** A workload, which enrols by a pod-bound token; absent = this device. */
-  readonly workload?: { readonly identity: SigningKey; token(): Promise<string> };
+  readonly workload?: { readonly identity: SigningKey; token(): Promise<string> } | undefined;
+  /** host:port where policy names no endpoint, instead of a port-forward. */
+  readonly otherwise?: string | undefined;
 }
 
 /** A keyring that was found; nothing was sent to it yet. */
@@ -81,7 +84,8 @@ export async function withKeyring<T>(
 
 /** The cluster that is named, or the only one, or the one that the command works on. */
 async function clusterOf(session: Session, wanted: Wanted): Promise<Cluster> {
-  const { workspace, scope, cluster: name } = wanted;
+  const { workspace, scope } = wanted;
+  const name = wanted.cluster ?? (session.context.env["ZOPP_CLUSTER"] || undefined);
   const { clusters = [], environments = [] } = workspace.object.spec;
   const serving = environments.find((rule) => rule.name === scope)?.clusters ?? [];
   const candidates = scope === undefined ? clusters : clusters.filter((each) => serving.includes(each.name));
@@ -137,9 +141,16 @@ interface Way {
 }
 
 async function wayTo(session: Session, wanted: Wanted, cluster: Cluster): Promise<Way> {
-  const address = wanted.keyring ?? cluster.endpoint;
+  const named = wanted.keyring ?? (session.context.env["ZOPP_KEYRING"] || undefined);
+  if (named !== undefined && !ADDRESS.test(named))
+    throw new ZoppError("Usage", "the keyring's address reads HOST:PORT (--keyring, ZOPP_KEYRING)");
+  const address = named ?? cluster.endpoint ?? wanted.otherwise;
   if (address !== undefined) return { title: address, address, end: async () => {} };
-  return forwarded(session, wanted.keyringNamespace ?? NAMESPACE);
+  return forwarded(session, wanted.keyringNamespace ?? NAMESPACE).catch((cause: unknown) => {
+    const { message } = asZoppError(cause, "the port-forward");
+    const text = `no way to the keyring of cluster ${cluster.name}: policy names no endpoint, and for a port-forward: ${message}`;
+    throw new ZoppError("KeyringUnavailable", text, { cause });
+  });
 }
 
 /** No port is opened on this machine: the stream is the connection. */
@@ -180,8 +191,5 @@ async function keyringPod(client: ApiClient, namespace: string): Promise<string>
     return serves && metadata.deletionTimestamp === undefined;
   });
   if (found !== undefined) return found.metadata.name;
-  throw new ZoppError(
-    "KeyringUnavailable",
-    `no pod in ${namespace} has a keyring that is ready, and policy names no endpoint to reach it otherwise`,
-  );
+  throw new ZoppError("KeyringUnavailable", `no pod in ${namespace} has a keyring that is ready`);
 }

@@ -38,6 +38,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   approve: () => import("./commands/approve.js"),
   diff: () => import("./commands/diff.js"),
   get: () => import("./commands/get.js"),
+  run: () => import("./commands/run.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),
   status: () => import("./commands/status.js"),

@@ -47,6 +47,8 @@ export function jsonText(value: unknown, indent?: number): string {
 /** Prints a result in a format; gives the exit code. */
 export async function printResult(context: Context, result: Result, format: Format): Promise<number> {
   for (const note of result.notes ?? []) context.stderr.write(`note: ${printable(note)}\n`);
+  // a program that was run has said what there is to say
+  if (result.data === undefined) return result.exit ?? 0;
   if (format === "json") context.stdout.write(`${jsonText(result.data, 2)}\n`);
   else if (format === "yaml") context.stdout.write(await yamlOf(result.data));
   else if (format === "name") context.stdout.write((result.names ?? []).map((name) => `${printable(name)}\n`).join(""));

@@ -3,6 +3,7 @@
 
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
+import { KEYRING_OPTIONS, READING_COMMANDS } from "./table.reading.js";
 import type { CommandSpec, OptionSpec } from "./table.types.js";
 
 /** Options that every command has. */
@@ -172,10 +173,11 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "get",
     args: "<bundle> [key]",
-    summary: "verify and open values of a direct environment with your own key",
-    examples: ["zopp get api DB_PASSWORD", "zopp get api -o json"],
-    options: [ENVIRONMENT, NAMESPACE],
+    summary: "verify and read values: with your own key, or through the keyring of a brokered environment",
+    examples: ["zopp get api DB_PASSWORD", "zopp get api -o json", "zopp get shop-prod/api --cluster eu-1"],
+    options: [ENVIRONMENT, NAMESPACE, ...KEYRING_OPTIONS],
   },
+  ...READING_COMMANDS,
   {
     name: "list",
     args: "[bundle]",

@@ -1,14 +1,14 @@
-// `zopp get`: opens values of a direct environment with the reader's own key, offline, after verifying them.
-// A brokered environment is read through its keyring only.
+// `zopp get`: verifies and opens values, with the reader's own key or through a keyring; see reading.ts.
 import { ZoppError } from "../../crds/errors.js";
-import { bundleName, environmentOf, needBundle, refuseOther, verifyForReading } from "../bundles.js";
-import { openValue } from "../epoch-keys.js";
+import { bundleName, environmentOf, needBundle, refuseOther } from "../bundles.js";
+import type { KeyringOptions } from "../keyring-call.js";
 import { jsonText, type Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
+import { readValuesOf } from "../reading.js";
 import type { Session } from "../session.js";
 
 /** The flags of `zopp get`. */
-export interface GetOptions {
+export interface GetOptions extends KeyringOptions {
   readonly namespace?: string;
   readonly environment?: string;
 }
@@ -26,22 +26,21 @@ export async function run(
   const { secret } = await needBundle(session, bundleName(bundle, options.namespace), options.environment);
   refuseOther(session, secret, options.environment);
   const policy = await acceptPolicy(session, environmentOf(secret));
-  const { path, object } = policy.environment;
-  if (object.spec.access !== "direct") {
-    throw new ZoppError(
-      "BrokeredOnly",
-      `environment ${path} is brokered: its values are read through a keyring, which records it`,
-    );
-  }
-  const place = `${secret.metadata.namespace}/${secret.metadata.name}`;
-  const live = Object.entries(secret.spec.data ?? {}).filter(([, entry]) => entry.retired !== true);
-  const keys = live.map(([name]) => name).filter((name) => key === undefined || name === key);
-  if (key !== undefined && keys.length === 0) throw new ZoppError("NotFound", `bundle ${place} has no key ${key}`);
-  const notes = verifyForReading(secret, policy, key, context.now()).map(({ code, message }) => `${code}: ${message}`);
-  const identity = await session.identity();
-  const values = new Map(keys.map((name) => [name, openValue(secret, name, policy.environment, identity)]));
+  const keys = key === undefined ? undefined : [key];
+  const { values, withheld, notes } = await readValuesOf(session, { ...options, secret, policy, keys });
   const data = Object.fromEntries([...values].map(([name, value]) => [name, shown(value)]));
-  const result = { data: { bundle: place, environment: path, entries: data }, names: keys, notes };
+  const result = {
+    data: {
+      bundle: `${secret.metadata.namespace}/${secret.metadata.name}`,
+      environment: policy.environment.path,
+      entries: data,
+    },
+    names: [...values.keys()],
+    notes: [
+      ...notes,
+      ...(withheld.length === 0 ? [] : [`not shown, since you may not read it: ${withheld.join(", ")}`]),
+    ],
+  };
   const only = key === undefined ? undefined : values.get(key);
   if (only === undefined) return { ...result, human: Object.entries(data).map(([name, value]) => line(name, value)) };
   return { ...result, human: [], raw: rawOf(only, context.stdout.isTTY === true) };

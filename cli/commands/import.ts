@@ -178,7 +178,7 @@ class Import {
     const { policy, identity, now } = this.#writer;
     if (present?.spec.data?.[key]?.sealed === undefined) return false;
     try {
-      verifyForReading(present, policy, key, now);
+      verifyForReading(present, policy, [key], now);
       return Buffer.from(openValue(present, key, policy.environment, identity)).equals(value);
     } catch (error) {
       if (error instanceof ZoppError) return false;

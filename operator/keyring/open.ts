@@ -112,7 +112,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     digest = verified.digest;
     const [problem] = verified.problems;
     // who may read may look at what he is asked to approve; it changes nothing that runs
-    const waits = reader !== undefined && problem?.code === "PendingApproval" ? problem : undefined;
+    const waits = reader?.isPerson === true && problem?.code === "PendingApproval" ? problem : undefined;
     if (problem !== waits) throw problem;
     const keys = releasedKeys(secret, verified.sealed, served, only ?? wantedOf(bundle));
     const warnings = waits === undefined ? verified.warnings : [...verified.warnings, waits];

@@ -221,6 +221,8 @@ t.test(
       "NotAuthorised",
       "who may not read may not read that",
     );
+    const workload = await openAs(pod("shop-prod/api"), [sent(API)]);
+    t.equal(outcome(workload[0]), "PendingApproval", "nor does a workload use it");
     t.equal(outcome((await open(sent(API)))[0]), "PendingApproval", "and it is no more accepted than before");
   },
 );

@@ -14,6 +14,8 @@ export interface Reader {
   readonly principal: string;
   /** `principal/device`, or `principal/pod`. */
   readonly actor: string;
+  /** A person may look at what waits for approval; services and workloads use what they read. */
+  readonly isPerson: boolean;
 }
 
 /** Finds the caller in a policy; undefined when it does not name him. */
@@ -30,7 +32,8 @@ function deviceReader(key: VerifyKey): ReaderIn {
   return ({ workspace }) => {
     const signer = workspace.roster.signers.get(key.kid);
     if (signer?.key.text !== key.text) return undefined;
-    return { principal: signer.principal.name, actor: `${signer.principal.name}/${signer.device.name}` };
+    const { name, kind } = signer.principal;
+    return { principal: name, actor: `${name}/${signer.device.name}`, isPerson: kind === "person" };
   };
 }
 
@@ -38,7 +41,8 @@ function deviceReader(key: VerifyKey): ReaderIn {
 function workloadReader(account: string, pod: string): ReaderIn {
   return ({ workspace, cluster }) => {
     const principal = workloadOf(workspace, cluster?.name, account);
-    return principal === undefined ? undefined : { principal: principal.name, actor: `${principal.name}/${pod}` };
+    if (principal === undefined) return undefined;
+    return { principal: principal.name, actor: `${principal.name}/${pod}`, isPerson: false };
   };
 }
 

@@ -1,0 +1,104 @@
+// Reads the values of a bundle: with the reader's own key where access is direct, else through a keyring, which records it.
+// Either way the bundle is verified here first, by this machine's own pins.
+import type { Policy } from "../crds/bundle/case.js";
+import { decodeBase64 } from "../crds/crypto/encoding.js";
+import { openEntry } from "../crds/crypto/entry.js";
+import { ZoppError } from "../crds/errors.js";
+import type { ZoppSecret } from "../crds/types.gen.js";
+import { verifyForReading } from "./bundles.js";
+import { openValue } from "./epoch-keys.js";
+import { type KeyringOptions, type Wanted, withKeyring } from "./keyring-call.js";
+import { signerOf } from "./policy.js";
+import type { Session } from "./session.js";
+
+/** Values by key, and what a person should hear of them. */
+export interface ReadValues {
+  readonly values: ReadonlyMap<string, Uint8Array>;
+  /** Keys with a value that this reader may not read. */
+  readonly withheld: readonly string[];
+  /** What the content still waits for: it is no value that runs. */
+  readonly waits?: ZoppError | undefined;
+  readonly notes: readonly string[];
+}
+
+/** What is read, and by whom. */
+export interface Reading extends KeyringOptions {
+  readonly secret: ZoppSecret;
+  readonly policy: Policy;
+  /** Only these; absent = all that the reader may read. */
+  readonly keys?: readonly string[] | undefined;
+  readonly workload?: Wanted["workload"];
+  readonly otherwise?: Wanted["otherwise"];
+}
+
+/** The keys of a bundle that have a value. */
+export function liveKeys(secret: ZoppSecret): readonly string[] {
+  return Object.entries(secret.spec.data ?? {})
+    .filter(([, entry]) => entry.retired !== true)
+    .map(([key]) => key);
+}
+
+/** Reads values. Throws what is wrong with the bundle, NotFound for a key that it lacks, NotRecipient, CannotOpen, and as withKeyring. */
+export async function readValuesOf(session: Session, reading: Reading): Promise<ReadValues> {
+  const { secret, policy, keys } = reading;
+  const { namespace, name } = secret.metadata;
+  const live = liveKeys(secret);
+  const missing = keys?.find((key) => !live.includes(key));
+  if (missing !== undefined) throw new ZoppError("NotFound", `bundle ${namespace}/${name} has no key ${missing}`);
+  const warnings = verifyForReading(secret, policy, keys, session.context.now());
+  const waits = warnings.find(({ code }) => code === "PendingApproval");
+  const heard = warnings.map(({ code, message }) => `${code}: ${message}`);
+  const wanted = keys ?? live;
+  const { values, notes } =
+    policy.environment.object.spec.access === "direct" || wanted.length === 0
+      ? { values: await opened(session, reading, wanted), notes: [] }
+      : await released(session, reading);
+  return {
+    values,
+    withheld: wanted.filter((key) => !values.has(key)),
+    waits,
+    notes: [...new Set([...heard, ...notes])],
+  };
+}
+
+async function opened(session: Session, { secret, policy }: Reading, keys: readonly string[]) {
+  const identity = keys.length === 0 ? undefined : await session.identity();
+  if (identity === undefined) return new Map<string, Uint8Array>();
+  return new Map(keys.map((key) => [key, openValue(secret, key, policy.environment, identity)]));
+}
+
+async function released(session: Session, { secret, policy, keys = [], ...rest }: Reading) {
+  const { namespace, name } = secret.metadata;
+  // said here: a keyring takes no more than 4 KiB of a key that it does not know, and so hears no question of its
+  if (rest.workload === undefined) signerOf(policy.workspace, await session.identity());
+  const wanted: Wanted = { ...rest, workspace: policy.workspace, scope: policy.environment.scope };
+  const request = { namespace, name, spec: secret.spec, keys };
+  const result = await withKeyring(session, wanted, ({ keyring }) => keyring.open(request)).catch((error: unknown) => {
+    throw unreached(error, policy);
+  });
+  if (!result.ok) throw result.error;
+  const values = new Map<string, Uint8Array>();
+  for (const [key, entryKey] of result.keys) {
+    values.set(key, openWith(entryKey, secret, key, policy));
+    entryKey.fill(0);
+  }
+  return { values, notes: result.warnings };
+}
+
+function openWith(entryKey: Uint8Array, secret: ZoppSecret, key: string, { environment }: Policy): Uint8Array {
+  const entry = secret.spec.data?.[key];
+  const epoch = environment.epochs.get(entry?.to ?? "");
+  const sealed = decodeBase64(entry?.sealed ?? "");
+  if (epoch === undefined || sealed === null)
+    throw new ZoppError("UnknownEpoch", `${key} is sealed to no key of the environment ${environment.path}`);
+  return openEntry(entryKey, epoch.key.kem, sealed);
+}
+
+/** Why there is no other way than the keyring that was not reached. */
+function unreached(error: unknown, { environment }: Policy): unknown {
+  if (!(error instanceof ZoppError) || (error.code !== "KeyringUnavailable" && error.code !== "NoRecipient"))
+    return error;
+  const hint = `environment ${environment.path} is brokered: its values are read through a keyring, which records it`;
+  const code = error.code === "NoRecipient" ? "BrokeredOnly" : error.code;
+  return new ZoppError(code, `${error.message}; ${hint}`, { cause: error });
+}
