@@ -32,15 +32,21 @@ export const PEOPLE_COMMANDS: readonly CommandSpec[] = [
   {
     name: "principal add",
     args: "<name>",
-    summary: "name a person or service in the policy, with the public keys of its first device",
+    summary: "name a person or service in the policy, with the keys of its first device; or a workload by its account",
     examples: [
       "zopp principal add bob --from bob.json --device laptop",
       "zopp principal add ci --kind service --signing-key ed25519:… --encryption-key xwing:… --expires 90d",
+      "zopp principal add api --workload shop-prod/api --cluster eu-1",
     ],
     options: [
       { flags: "--kind <kind>", description: "person (the default) or service", choices: ["person", "service"] },
       { flags: "--device <name>", description: "the device's name (default: first)" },
       ...DEVICE_KEYS,
+      {
+        flags: "--workload <namespace/account>",
+        description: "a workload: pods of this ServiceAccount, which have no device",
+      },
+      { flags: "--cluster <name>", description: "the workload's cluster, as policy names it" },
       EXPIRES,
     ],
   },

@@ -32,11 +32,12 @@ export async function listed(session: Session, isWanted: (facts: PrincipalFacts)
   };
 }
 
-function row({ name, kind, owner, devices = [], expires, ended, groups, rights }: PrincipalFacts): readonly string[] {
+function row(facts: PrincipalFacts): readonly string[] {
+  const { name, kind, owner, devices = [], expires, ended, groups, rights, serviceAccount, cluster } = facts;
   return [
     name,
     owner ? `${kind}, owner` : kind,
-    devices.map((device) => device.name).join(", "),
+    kind === "workload" ? `${serviceAccount} in ${cluster}` : devices.map((device) => device.name).join(", "),
     ended ? `ended ${expires ?? ""}` : (expires ?? ""),
     groups.join(", "),
     rights.map(rightText).join("; "),
