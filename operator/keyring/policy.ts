@@ -45,15 +45,12 @@ export class PolicyBook {
   constructor(options: PolicyOptions) {
     this.#options = options;
     this.#pins = new Pins(options.trust, options.ledger);
-    for (const [name, { digest }] of options.ledger.workspaces) {
+    for (const [name, { digest }] of options.ledger.workspaces)
       this.#workspaces.set(name, readWorkspace(parseWorkspace(this.#recall(name, digest))));
-    }
     for (const [name, { digest }] of options.ledger.baselines)
       this.#baselines.set(name, readBaseline(parseBaseline(this.#recall(name, digest))));
-    for (const [name, { digest }] of options.ledger.environments) {
-      const environment = readEnvironment(parseEnvironment(this.#recall(name, digest)));
-      this.#serve(environment);
-    }
+    for (const [name, { digest }] of options.ledger.environments)
+      this.#serve(readEnvironment(parseEnvironment(this.#recall(name, digest))));
   }
 
   /** Why no bundle can be served at all; null when at least one workspace is in force. */
