@@ -10,11 +10,12 @@ import {
   type WorkspaceContent,
 } from "../crds/policy/edit.js";
 import { type AcceptedEnvironment, judgeEnvironment, readEnvironment } from "../crds/policy/environment.js";
-import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../crds/policy/workspace.js";
+import { type AcceptedWorkspace, readWorkspace } from "../crds/policy/workspace.js";
 import { environmentStatement, workspaceStatement } from "../crds/statement.js";
 import type { ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import { parseEnvironment, parseWorkspace } from "../crds/validate.js";
 import { judgeFromPins, remember, signerOf } from "./policy.js";
+import { judgeProposal, type Proposal, proposalOf, proposalText, withProposal } from "./proposal.js";
 import type { Session } from "./session.js";
 import { type Change, change } from "./store/store.js";
 
@@ -24,18 +25,31 @@ export interface EnvironmentAmendment {
   readonly content: EnvironmentContent;
 }
 
+/** A version that enough owners have signed, and the environments that were signed with it; each with what it takes the place of. */
+export interface SignedPolicy {
+  readonly workspace: AcceptedWorkspace;
+  readonly environments: readonly {
+    readonly accepted: AcceptedEnvironment | undefined;
+    readonly object: ZoppEnvironment;
+  }[];
+}
+
 /** A change of policy. */
 export interface Amendment {
   readonly workspace: AcceptedWorkspace;
   readonly identity: Identity;
   /** Absent = the workspace stays as it is. */
   readonly content?: WorkspaceContent | undefined;
+  /** In the place of a content. */
+  readonly signed?: SignedPolicy | undefined;
   /** Made when the workspace's new version is known. */
   readonly environments?: readonly EnvironmentAmendment[];
 }
 
 /** What was stored, and what still waits for others' signatures. */
 export interface Amended {
+  /** Other owners must sign first: the change lies there as a proposal, and nothing of it is in force. */
+  readonly proposed: boolean;
   readonly workspace: AcceptedWorkspace;
   readonly environments: readonly AcceptedEnvironment[];
   readonly where: readonly string[];
@@ -47,32 +61,66 @@ export async function storeAmendment(session: Session, amendment: Amendment): Pr
   const notes: string[] = [];
   const store = await session.store();
   const changes: Change[] = [];
-  const workspace = await nextWorkspace(session, amendment, notes);
-  if (workspace !== amendment.workspace) changes.push(workspaceChange(amendment.workspace, workspace.object));
+  const { workspace, proposed } = await nextWorkspace(session, amendment, notes);
+  if (workspace !== amendment.workspace && !proposed)
+    changes.push(workspaceChange(amendment.workspace, workspace.object));
+  for (const { accepted, object } of amendment.signed?.environments ?? [])
+    changes.push(environmentChange(accepted?.digest, object));
   const environments = (amendment.environments ?? []).map((wanted) => {
     const judged = nextEnvironment(session, amendment.identity, workspace, wanted, notes);
-    changes.push(environmentChange(wanted.accepted, judged.object));
+    if (!proposed) changes.push(environmentChange(wanted.accepted?.digest, judged.object));
     return judged;
   });
+  if (proposed) {
+    const proposal = { workspace: workspace.object, environments: environments.map(({ object }) => object) };
+    changes.push(proposalChange(amendment.workspace, proposal));
+  }
   const where = await store.write(changes);
   // what still waits for signatures is accepted by nobody yet, so no pin follows it
   if (notes.length === 0) await remember(session, workspace, environments);
-  return { workspace, environments, where: [...new Set(where)], notes };
+  const places = [...new Set(where)].map((place) => (proposed ? `as a proposal in ${place}` : place));
+  return { workspace, environments, where: places, notes, proposed };
 }
 
-async function nextWorkspace(session: Session, amendment: Amendment, notes: string[]): Promise<AcceptedWorkspace> {
-  const { workspace, identity, content } = amendment;
-  if (content === undefined) return workspace;
+/** A version that other owners must sign as well is made from the present one, which they have in hand when they sign. */
+async function nextWorkspace(
+  session: Session,
+  amendment: Amendment,
+  notes: string[],
+): Promise<{ readonly workspace: AcceptedWorkspace; readonly proposed: boolean }> {
+  const { workspace, identity, content, signed } = amendment;
+  if (content === undefined) return { workspace: signed?.workspace ?? workspace, proposed: false };
   refuseStranger(workspace, identity);
   const now = session.context.now();
   const base = await baseOf(session, workspace);
   const signing = { signingKeys: [identity.signing], now };
-  const candidate = parseWorkspace(plain(amendWorkspace(workspace.object, content, signing, base)));
-  return tolerate(
-    notes,
-    () => judgeWorkspace({ candidate, accepted: readWorkspace(base), now }),
-    () => readWorkspace(candidate),
+  const madeFrom = (from: ZoppWorkspace) =>
+    parseWorkspace(plain(amendWorkspace(workspace.object, content, signing, from)));
+  const judge = (from: ZoppWorkspace) => judgeProposal(readWorkspace(from), madeFrom(from), now);
+  const { candidate, lacks } = judge(base);
+  if (lacks === undefined) return { workspace: candidate, proposed: false };
+  refuseSecond(workspace, now);
+  const proposed = judge(workspace.object);
+  notes.push(
+    `PartlySigned: ${proposed.lacks}; until then it is a proposal, which nobody follows: \`zopp policy sign\`, by an owner who is missing`,
   );
+  return { workspace: proposed.candidate, proposed: true };
+}
+
+/** One proposal at a time: a second one would put the first one's signatures away. Throws StillNeeded. */
+function refuseSecond(workspace: AcceptedWorkspace, now: Date): void {
+  let waiting: Proposal | undefined;
+  try {
+    waiting = proposalOf(workspace.object);
+    if (waiting === undefined) return;
+    judgeProposal(workspace, waiting.workspace, now);
+  } catch (error) {
+    // damaged, or overtaken: it can never come into force any more
+    if (error instanceof ZoppError) return;
+    throw error;
+  }
+  const text = `workspace ${workspace.name}: a proposal (version ${waiting.workspace.spec.version}) waits for signatures: sign it by \`zopp policy sign\`, or take it back by \`zopp policy propose --drop\``;
+  throw new ZoppError("StillNeeded", text);
 }
 
 /** A policy that no owner signed would only be in everybody's way. Throws NotAuthorised, UnknownSigner. */
@@ -133,21 +181,37 @@ function tolerate<T>(notes: string[], judge: () => T, read: () => T): T {
   }
 }
 
-/** Stores only over exactly what was judged. */
+/** Stores only over exactly what was judged; what was proposed beside it cannot follow any more. */
 function workspaceChange(judged: AcceptedWorkspace, next: ZoppWorkspace): Change {
-  const { name } = judged;
+  return overJudged(judged, (present) => withProposal({ ...present, spec: next.spec }, undefined));
+}
+
+/** Stores a proposal beside exactly the version that it was made from, or takes it away. */
+export function proposalChange(judged: AcceptedWorkspace, proposal: Proposal | undefined): Change {
+  return overJudged(judged, (present) => withProposal(present, proposal));
+}
+
+function overJudged(
+  { name, digest, object }: AcceptedWorkspace,
+  make: (present: ZoppWorkspace) => ZoppWorkspace,
+): Change {
   return change("ZoppWorkspace", { name }, (present) => {
-    if (present !== undefined && workspaceStatement(name, present.spec).hash === judged.digest)
-      return { ...present, spec: next.spec };
+    if (
+      present !== undefined &&
+      workspaceStatement(name, present.spec).hash === digest &&
+      proposalText(present) === proposalText(object)
+    )
+      return make(present);
     throw new ZoppError("ApiConflict", `workspace ${name} was changed by somebody else meanwhile`);
   });
 }
 
-function environmentChange(judged: AcceptedEnvironment | undefined, next: ZoppEnvironment): Change {
+/** Stores only over the version with this digest, or where there is none. */
+function environmentChange(judged: string | undefined, next: ZoppEnvironment): Change {
   const { name } = next.metadata;
   return change("ZoppEnvironment", { name }, (present) => {
     const digest = present === undefined ? undefined : environmentStatement(present.spec).hash;
-    if (digest === judged?.digest) return present === undefined ? next : { ...present, spec: next.spec };
+    if (digest === judged) return present === undefined ? next : { ...present, spec: next.spec };
     if (judged === undefined) throw new ZoppError("AlreadyExists", `environment ${name} is already there`);
     throw new ZoppError("ApiConflict", `environment ${name} was changed by somebody else meanwhile`);
   });

@@ -9,7 +9,7 @@ import { may, subjectIncludes } from "../crds/policy/rights.js";
 import { hasEnded } from "../crds/policy/versions.js";
 import { type AcceptedWorkspace, readWorkspace } from "../crds/policy/workspace.js";
 import type { EnvironmentGrant, WorkspaceEnvironment, WorkspaceSpec } from "../crds/types.gen.js";
-import { type Amended, type EnvironmentAmendment, refuseStranger, storeAmendment } from "./amend.js";
+import { type Amended, type EnvironmentAmendment, refuseStranger, type SignedPolicy, storeAmendment } from "./amend.js";
 import { acceptEnvironment, signerOf } from "./policy.js";
 import type { Session } from "./session.js";
 import { pathIn } from "./settings.js";
@@ -23,6 +23,8 @@ export interface PolicyChange {
   readonly workspace: AcceptedWorkspace;
   /** Absent = the workspace stays as it is. */
   readonly content?: WorkspaceContent | undefined;
+  /** In the place of a content: a version that enough owners have signed already. */
+  readonly signed?: SignedPolicy | undefined;
   /** Absent = environments keep their grants. */
   readonly regrant?: Regrant | undefined;
 }
@@ -59,26 +61,28 @@ export async function environmentsOf(
 
 /**
  * Signs and stores a change with all that follows from it: readers of direct environments get the key, those who read
- * no longer lose it, and what a leaver had signed is signed again. Throws NotAuthorised, StillNeeded, PartlySigned, and
- * as storeAmendment.
+ * no longer lose it, and what a leaver had signed is signed again. Throws NotAuthorised, StillNeeded, and as
+ * storeAmendment.
  */
 export async function storeChange(session: Session, change: PolicyChange): Promise<Changed> {
-  const { workspace, content } = change;
+  const { workspace, content, signed } = change;
   const identity = await session.identity();
   const now = session.context.now();
-  const next = content === undefined ? workspace : wouldBe(workspace, content);
+  const next = content === undefined ? (signed?.workspace ?? workspace) : wouldBe(workspace, content);
   if (content !== undefined) {
     refuseStranger(workspace, identity);
-    refuseLoneOwner(workspace, next, identity);
+    refuseLoneDevice(workspace, next, identity);
     refuseTooFewApprovers(workspace, next, now);
   }
   const { environments, notes } = await environmentsOf(session, workspace);
   const given = { ...change, next, identity, now };
   const followed: Followed[] = [];
-  for (const accepted of environments) followed.push(await follow(given, accepted));
+  const done = new Set(signed?.environments.map(({ object }) => object.metadata.name));
+  for (const accepted of environments)
+    if (!done.has(accepted.object.metadata.name)) followed.push(await follow(given, accepted));
   const amendments = followed.flatMap(({ amendment }) => (amendment === undefined ? [] : [amendment]));
   const lost = followed.flatMap((each) => each.lost);
-  const amended = await storeAmendment(session, { workspace, identity, content, environments: amendments });
+  const amended = await storeAmendment(session, { workspace, identity, content, signed, environments: amendments });
   return {
     ...amended,
     lost,
@@ -87,7 +91,7 @@ export async function storeChange(session: Session, change: PolicyChange): Promi
       ...notes,
       ...followed.flatMap((each) => each.notes),
       ...lost.map(lostNote),
-      ...(next.ownersDigest === workspace.ownersDigest ? [] : [pinNote(amended.workspace)]),
+      ...(amended.proposed || next.ownersDigest === workspace.ownersDigest ? [] : [pinNote(amended.workspace)]),
     ],
   };
 }
@@ -152,11 +156,8 @@ function refusalOf(accepted: AcceptedEnvironment, workspace: AcceptedWorkspace, 
  * Whoever accepts an environment for the first time knows only the workspace's grants: an admin by the environment's
  * own would sign what nobody new can accept.
  */
-function refusalToSign(
-  { next, identity, now, workspace }: Following,
-  accepted: AcceptedEnvironment,
-): ZoppError | undefined {
-  const { name } = signerOf(workspace, identity).principal;
+function refusalToSign({ next, identity, now }: Following, accepted: AcceptedEnvironment): ZoppError | undefined {
+  const { name } = signerOf(next, identity).principal;
   if (may({ workspace: next.object.spec, environment: accepted.scope, now }, name, "sign")) return undefined;
   const text = `environment ${accepted.path} must be signed again, and ${name} is no admin of it by the workspace: \`zopp grant ${name} admin --scope ${accepted.scope}\`, by an owner`;
   return new ZoppError("NotAuthorised", text);
@@ -222,27 +223,11 @@ function pinNote({ name, ownersDigest: owners, version }: AcceptedWorkspace): st
   return `the owners' keys changed: keyrings and people follow by themselves, and new ones pin ${pin}`;
 }
 
-/**
- * One command line has one signature, and a change of the owners' keys takes those of the old owners and the new ones.
- * Throws StillNeeded, PartlySigned.
- */
-function refuseLoneOwner(workspace: AcceptedWorkspace, next: AcceptedWorkspace, identity: Identity): void {
-  if (!next.roster.signers.has(identity.signing.verifyKey.kid)) {
-    const text = `workspace ${workspace.name}: the device that signs this cannot take itself out: do it from another owner's device`;
-    throw new ZoppError("StillNeeded", text);
-  }
-  if (next.ownersDigest === workspace.ownersDigest) return;
-  const { name } = signerOf(workspace, identity).principal;
-  if (!next.object.spec.owners.principals.includes(name)) {
-    throw new ZoppError(
-      "StillNeeded",
-      `workspace ${workspace.name}: ${name}, who signs this, cannot leave the owners alone`,
-    );
-  }
-  const threshold = Math.max(workspace.owners.threshold, next.owners.threshold);
-  if (threshold === 1) return;
-  const text = `workspace ${workspace.name}: a change of the owners' keys takes ${threshold} owners' signatures at once, and no command collects them yet`;
-  throw new ZoppError("PartlySigned", text);
+/** Whoever takes out the device that he signs with cannot sign the environments again. Throws StillNeeded. */
+function refuseLoneDevice(workspace: AcceptedWorkspace, next: AcceptedWorkspace, identity: Identity): void {
+  if (next.roster.signers.has(identity.signing.verifyKey.kid)) return;
+  const text = `workspace ${workspace.name}: the device that signs this cannot take itself out: do it from another owner's device`;
+  throw new ZoppError("StillNeeded", text);
 }
 
 /** Throws StillNeeded when an environment would ask for more approvals than there are people left to give them. */

@@ -74,4 +74,25 @@ export const JOINING_COMMANDS: readonly CommandSpec[] = [
       YES,
     ],
   },
+  {
+    name: "policy owners",
+    args: "[name...]",
+    summary: "show who owns the workspace and how many sign, or change it",
+    examples: ["zopp policy owners", "zopp policy owners alice bob carol --threshold 2"],
+    options: [{ flags: "--threshold <count>", description: "how many owners sign a version (default: as before)" }],
+  },
+  {
+    name: "policy propose",
+    args: "[file]",
+    summary: "show what waits for owners' signatures, or propose a workspace manifest that was edited by hand",
+    examples: ["zopp policy propose", "zopp policy propose edited.yaml", "zopp policy propose --drop"],
+    options: [{ flags: "--drop", description: "take back what waits" }],
+  },
+  {
+    name: "policy sign",
+    args: "",
+    summary: "read what a proposal changes and sign it, as another owner",
+    examples: ["zopp policy sign", "zopp policy sign --context eu-1 --yes"],
+    options: [{ flags: "-y, --yes", description: "do not ask: you have read what `zopp policy propose` shows" }],
+  },
 ];
