@@ -2,11 +2,12 @@
 // For tests only; the cryptography is real, the log is a list.
 import { ZoppError } from "../crds/errors.js";
 import type { Pin } from "../crds/policy/pin.js";
-import type { ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
+import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { Ledger } from "../operator/keyring/ledger.js";
+import type { OpenOptions, SentBundle } from "../operator/keyring/open.js";
 import type { Trust } from "../operator/keyring/pins.js";
 import { PolicyBook } from "../operator/keyring/policy.js";
-import type { Fact } from "../operator/keyring/records.js";
+import { type AuditRecord, type Fact, lineOf } from "../operator/keyring/records.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import { acme, digestOfOwners, identityOf } from "./fixtures.js";
 
@@ -25,11 +26,12 @@ export function pinned(workspace: ZoppWorkspace = acme()): Trust {
 
 /** A keyring's policy with a memory that outlives it. */
 export class KeyringWorld {
-  readonly ledger = new Ledger();
+  ledger = new Ledger();
   readonly stored = new Map<string, object>();
   readonly facts: Fact[] = [];
   readonly refusals: Fact[] = [];
   log = "log-1";
+  now: () => Date = () => LATER;
   /** Fails the next acceptances, as an audit log that cannot be written does. */
   broken = false;
 
@@ -45,7 +47,7 @@ export class KeyringWorld {
       remembered,
       reservedNamespaces: ["kube-system", "zopp-system"],
       log: this.log,
-      now: () => LATER,
+      now: () => this.now(),
       accept: async (object, fact) => {
         if (this.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
         if (fact.digest !== undefined) this.stored.set(fact.digest, object);
@@ -54,6 +56,34 @@ export class KeyringWorld {
       },
       refuse: (fact) => this.refusals.push(fact),
     });
+  }
+
+  /** What opening bundles under a policy needs. What is noted is recorded once somebody waits for it. */
+  opening(book: PolicyBook): OpenOptions {
+    const noted: Fact[] = [];
+    return {
+      book,
+      ledger: this.ledger,
+      now: () => this.now(),
+      note: (fact) => {
+        noted.push(fact);
+        this.ledger.apply({ index: this.facts.length + noted.length, time: "", ...fact });
+      },
+      durable: async () => {
+        const facts = noted.splice(0);
+        if (this.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
+        this.facts.push(...facts);
+      },
+      refuse: (fact) => void this.refusals.push(fact),
+    };
+  }
+
+  /** Forgets the ledger and makes it again from the lines of the log, as a start does. */
+  replay(): void {
+    this.ledger = new Ledger();
+    for (const [index, fact] of this.facts.entries()) {
+      this.ledger.apply(JSON.parse(lineOf({ index, time: "", ...fact })) as AuditRecord);
+    }
   }
 }
 
@@ -73,6 +103,12 @@ export async function review(
   const of = (kind: string) => objects.filter((object) => object.kind === kind).map((object) => seen(object));
   const [workspaces, environments, baselines] = [of("ZoppWorkspace"), of("ZoppEnvironment"), of("ZoppBaseline")];
   await book.review({ workspaces, environments, baselines });
+}
+
+/** A bundle as a caller sends it, for all its keys or those that are named; `text` where its spec is to read otherwise. */
+export function sent(secret: ZoppSecret, text = JSON.stringify(secret.spec), keys: string[] = []): SentBundle {
+  const { namespace, name } = secret.metadata;
+  return { namespace, name, spec: Buffer.from(text), keys };
 }
 
 /** Why the object of this name, as it was seen last, is not in force. */

@@ -2,20 +2,12 @@
 // The log is a list; verification, keys and records are the real ones.
 import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { openEntry } from "../crds/crypto/entry.js";
-import { ZoppError } from "../crds/errors.js";
 import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { type Caller, type Opened, openBundles, type SentBundle } from "../operator/keyring/open.js";
-import type { Fact } from "../operator/keyring/records.js";
 import { KeyringWorld, LATER, pinned, review } from "./keyring-world.js";
 
 /** The operator, as the keyring sees it. */
 export const OPERATOR: Caller = { actor: "system:serviceaccount:zopp-system:zopp", request: "r1" };
-
-/** A bundle as a caller sends it, for all its keys or those that are named. */
-export function sent(secret: ZoppSecret, text = JSON.stringify(secret.spec), keys: string[] = []): SentBundle {
-  const { namespace, name } = secret.metadata;
-  return { namespace, name, spec: Buffer.from(text), keys };
-}
 
 /** A keyring in which this policy is in force. */
 export async function openingKeyring(workspace: ZoppWorkspace, environment: ZoppEnvironment) {
@@ -23,25 +15,9 @@ export async function openingKeyring(workspace: ZoppWorkspace, environment: Zopp
   const book = world.start(pinned(workspace));
   await review(book, workspace, environment);
   const before = world.facts.length;
-  const noted: Fact[] = [];
-  const durable = async () => {
-    const facts = noted.splice(0);
-    if (world.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
-    world.facts.push(...facts);
-  };
-  const note = (fact: Fact) => {
-    noted.push(fact);
-    world.ledger.apply({ index: world.facts.length + noted.length, time: "", ...fact });
-  };
+  const options = world.opening(book);
   const openAs = (caller: Caller, bundles: readonly SentBundle[], now = LATER) =>
-    openBundles(bundles, caller, {
-      book,
-      ledger: world.ledger,
-      now: () => now,
-      note,
-      durable,
-      refuse: (fact: Fact) => void world.refusals.push(fact),
-    });
+    openBundles(bundles, caller, { ...options, now: () => now });
   const open = (...bundles: SentBundle[]) => openAs(OPERATOR, bundles);
   return { world, book, open, openAs, recorded: () => world.facts.slice(before) };
 }

@@ -11,8 +11,8 @@ import {
   world as worldOf,
   writingBy,
 } from "../../hack/fixtures.js";
-import { LATER } from "../../hack/keyring-world.js";
-import { OPERATOR, openingKeyring, sent, valuesOf } from "../../hack/opening-keyring.js";
+import { LATER, sent } from "../../hack/keyring-world.js";
+import { OPERATOR, openingKeyring, valuesOf } from "../../hack/opening-keyring.js";
 import type { SentBundle } from "./open.js";
 
 const ACME = acme();

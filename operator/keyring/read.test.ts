@@ -15,8 +15,8 @@ import {
   world as worldOf,
   writingBy,
 } from "../../hack/fixtures.js";
-import { LATER, review } from "../../hack/keyring-world.js";
-import { openingKeyring, sent, valuesOf } from "../../hack/opening-keyring.js";
+import { LATER, review, sent } from "../../hack/keyring-world.js";
+import { openingKeyring, valuesOf } from "../../hack/opening-keyring.js";
 import type { Enrolment } from "./enrol.js";
 import type { Caller, Opened } from "./open.js";
 import { readerOf } from "./readers.js";
