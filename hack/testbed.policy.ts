@@ -80,7 +80,8 @@ export function workspaceOf(
 
 /** The environment's content, its key wrapped to a keyring. Throws when that published no usable key. */
 export function environmentOf(options: TestbedOptions, cluster: ClusterKeys): EnvironmentContent {
-  const scope = { workspace: "acme", project: "shop", environment: "production" };
+  const { environment = "production" } = options.environment ?? {};
+  const scope = { workspace: "acme", project: "shop", environment };
   const recipient = parseEncryptionKey(cluster.encryptionKey);
   if (recipient === null) throw new Error("the keyring published no encryption key");
   const key = environmentKey[options.kem ?? "xwing"];
