@@ -4,6 +4,7 @@ import { type PlaceLedger, type Policy, placeOf } from "../crds/bundle/case.js";
 import { keysMissing, targetPlace } from "../crds/bundle/target.js";
 import { type Examined, examineBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
+import { type AcceptedBaseline, judgeBaseline } from "../crds/policy/baseline.js";
 import type { AcceptedEnvironment } from "../crds/policy/environment.js";
 import { type AcceptedWorkspace, judgeWorkspace } from "../crds/policy/workspace.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
@@ -32,6 +33,8 @@ export interface Checked {
   readonly workspaces: readonly AcceptedWorkspace[];
   readonly environments: readonly AcceptedEnvironment[];
   readonly bundles: readonly CheckedBundle[];
+  /** Baselines that count; where all is judged as by a new keyring, bundles were judged with them. */
+  readonly baselines: readonly AcceptedBaseline[];
   readonly problems: readonly Finding[];
   readonly warnings: readonly Finding[];
 }
@@ -82,12 +85,14 @@ export function checkStore(checking: Checking): Checked {
   const secrets = parseAll(checking, found, "ZoppSecret").filter(({ object }) =>
     isWanted(checking, object.spec.environment.split("/")[0]),
   );
-  const bundles = secrets.map((secret) => checkBundle(checking, secret, secrets, policies));
+  const baselines = checkBaselines(checking, found, policies);
+  const bundles = secrets.map((secret) => checkBundle({ ...checking, baselines }, secret, secrets, policies));
   for (const { where, problems, warnings } of bundles) {
     found.problems.push(...problems.map((error) => ({ where, error })));
     found.warnings.push(...warnings.map((error) => ({ where, error })));
   }
-  return { workspaces, environments, bundles, problems: found.problems, warnings: found.warnings };
+  const good = [...baselines.values()];
+  return { workspaces, environments, bundles, baselines: good, problems: found.problems, warnings: found.warnings };
 }
 
 function parseAll<K extends Kind>({ contents }: Checking, found: Collector, kind: K): Parsed<K>[] {
@@ -104,6 +109,23 @@ function isWanted({ workspace }: Checking, name: string | undefined): boolean {
 
 /** Policies by the path of their environment: what decides, or why it is not trusted. */
 type Policies = ReadonlyMap<string, Policy | ZoppError>;
+
+/** Baselines by the path of their environment. They concern new keyrings only: to anybody else a bad one is a warning. */
+function checkBaselines(checking: Checking, found: Collector, policies: Policies): Baselines {
+  const good = new Map<string, AcceptedBaseline>();
+  for (const { object: candidate, where } of parseAll(checking, found, "ZoppBaseline")) {
+    const { workspace, project, environment } = candidate.spec;
+    const policy = policies.get(`${workspace}/${project}/${environment}`);
+    if (policy === undefined || policy instanceof ZoppError) continue;
+    const { problems, attempt } = newCollector([]);
+    const judged = attempt(where, () => judgeBaseline({ ...policy, candidate, since: 0, now: checking.context.now() }));
+    (checking.strict ? found.problems : found.warnings).push(...problems);
+    if (!(judged instanceof ZoppError)) good.set(policy.environment.path, judged);
+  }
+  return good;
+}
+
+type Baselines = ReadonlyMap<string, AcceptedBaseline>;
 
 function checkPolicies(checking: Checking, found: Collector) {
   const workspaces = new Map<string, AcceptedWorkspace | ZoppError>();
@@ -163,7 +185,7 @@ function twice(objects: readonly Found[]): Finding[] {
 }
 
 function checkBundle(
-  checking: Checking,
+  checking: Checking & { readonly baselines: Baselines },
   { object: secret, where }: Parsed<"ZoppSecret">,
   others: readonly Parsed<"ZoppSecret">[],
   policies: Policies,
@@ -189,7 +211,7 @@ function checkBundle(
 
 /** Signatures are checked of everything, rights (given a base) only of what differs from it. */
 function examine(
-  { context, base = noBase, strict }: Checking,
+  { context, base = noBase, strict, baselines }: Checking & { readonly baselines: Baselines },
   secret: ZoppSecret,
   policy: Policy,
   policies: Policies,
@@ -198,7 +220,8 @@ function examine(
   const given = { ...policy, secret, now: context.now(), otherPlaces: others.map(({ object }) => object.metadata) };
   const before = base.bundles.get(placeOf(secret));
   try {
-    if (before === undefined) return examineBundle({ ...given, lenient: !strict && base === noBase });
+    if (strict) return asNewCluster(examineBundle({ ...given, baseline: baselines.get(secret.spec.environment) }));
+    if (before === undefined) return examineBundle({ ...given, lenient: base === noBase });
     const known = policies.get(before.spec.environment);
     const previous = known instanceof ZoppError ? undefined : known;
     const ledger: PlaceLedger = ledgerOf(before, previous?.environment ?? policy.environment);
@@ -211,6 +234,13 @@ function examine(
     if (!(error instanceof ZoppError)) throw error;
     return { problems: [error], warnings: [] };
   }
+}
+
+/** An author whom the policy does not name any more is nobody who was never named: the next step is another one. */
+function asNewCluster({ problems, warnings }: Examined): Pick<Examined, "problems" | "warnings"> {
+  const left = ({ code, message }: ZoppError) =>
+    code === "UnknownSigner" ? new ZoppError("AuthorLeft", message) : undefined;
+  return { problems: problems.map((problem) => left(problem) ?? problem), warnings };
 }
 
 const FORGED: ReadonlySet<string> = new Set(["SignatureInvalid", "PlaceMismatch"]);

@@ -1,6 +1,7 @@
 // The command table: every verb with its arguments, options, one-line purpose and examples.
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 
+import { CLUSTER_COMMANDS, RECOVERY } from "./table.clusters.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
 import { KEYRING_OPTIONS, READING_COMMANDS } from "./table.reading.js";
@@ -29,12 +30,6 @@ const KEM = {
   description: "xwing (post-quantum hybrid, the default) or x25519 (compact)",
   choices: ["xwing", "x25519"],
 };
-const YES = { flags: "-y, --yes", description: "do not ask: you have compared the fingerprint already" };
-const RECOVERY = {
-  flags: "--recovery-file <file>",
-  description: "a file with the recovery key, to open environment keys with",
-};
-
 /** Every command, in the order in which help shows them. */
 export const COMMANDS: readonly CommandSpec[] = [
   {
@@ -60,32 +55,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--replace", description: "put this pin in the place of one with other owners" },
     ],
   },
-  {
-    name: "cluster add",
-    args: "<name>",
-    summary: "let a cluster's keyring serve environments: name it in policy and wrap their keys to it",
-    examples: [
-      "zopp cluster add eu-1 --context eu-1",
-      "zopp cluster add eu-1 --from zopp-cluster.yaml -e shop/dev --yes",
-    ],
-    options: [
-      { flags: "--from <file>", description: "the ConfigMap zopp-cluster as YAML or JSON; - is stdin" },
-      { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
-      { flags: "-e, --environment <path...>", description: "only these environments (default: all of the workspace)" },
-      { flags: "--endpoint <host:port>", description: "where people reach the keyring" },
-      {
-        flags: "--fingerprint <groups>",
-        description: "the fingerprint that the keyring's own log shows, instead of a question",
-      },
-      {
-        flags: "--replace",
-        description: "put these keys in the place of other ones that the policy has for that name",
-      },
-      RECOVERY,
-      YES,
-    ],
-    readsCluster: true,
-  },
+  ...CLUSTER_COMMANDS,
   {
     name: "environment create",
     args: "<path>",

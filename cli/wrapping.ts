@@ -15,6 +15,7 @@ import type {
   SealedKey,
   WorkspaceSpec,
 } from "../crds/types.gen.js";
+import type { WrappedEpoch } from "../operator/keyring/client.js";
 import { type Opener, openPrivateKey } from "./epoch-keys.js";
 import type { EnvironmentPath } from "./settings.js";
 
@@ -125,4 +126,22 @@ async function opened(
     if (epoch.newest) throw error;
     return undefined;
   }
+}
+
+/** The environment's content with what a keyring wrapped, and without the wraps of `former`. Throws CannotOpen. */
+export function withWraps(
+  environment: AcceptedEnvironment,
+  wrapped: readonly WrappedEpoch[],
+  former: readonly string[] = [],
+): EnvironmentContent {
+  const content = environmentContent(environment.object);
+  const { epoch: newest } = environment.newest.facts;
+  if (!wrapped.some(({ epoch }) => epoch === newest))
+    throw new ZoppError("CannotOpen", `environment ${environment.path}: the keyring does not hold epoch ${newest}`);
+  const keys = content.keys.map((key) => {
+    const kept = key.sealed.filter(({ to }) => !former.includes(to));
+    const added = wrapped.filter(({ epoch, to }) => epoch === key.epoch && !kept.some((each) => each.to === to));
+    return { ...key, sealed: [...kept, ...added.map(({ to, enc, wrapped: box }) => ({ to, enc, wrapped: box }))] };
+  });
+  return { ...content, keys };
 }

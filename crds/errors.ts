@@ -227,7 +227,9 @@ export const ERRORS = {
   InviteContested: refused(
     "compare the fingerprints with the person who shall join, then pick one by --fingerprint, or revoke the invite",
   ),
-  AuthorLeft: denied("have somebody whom the policy names write the value again"),
+  AuthorLeft: denied(
+    "list it in a baseline (`zopp baseline create`), or have somebody whom the policy names write it again",
+  ),
   Interrupted: terminal("aborted", EXIT.generic, "nothing was changed; run it again"),
   Internal: transient("internal", EXIT.generic, "please report this with the message and the version"),
 } as const satisfies Record<string, ErrorKind>;

@@ -1,33 +1,30 @@
 // `zopp cluster add`: signs a cluster's keyring and its log into the policy, and wraps environment keys to it.
 // A person compares the fingerprint with the keyring's own log first: what the API says of it is hearsay.
 import { isDeepStrictEqual } from "node:util";
-import { parseEncryptionKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { clusterFingerprint } from "../../crds/fingerprint.js";
 import { type WorkspaceContent, workspaceContent } from "../../crds/policy/edit.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ClusterFacts } from "../../crds/statement.js";
 import type { Cluster, WorkspaceEnvironment } from "../../crds/types.gen.js";
-import { type EnvironmentAmendment, storeAmendment } from "../amend.js";
+import { storeAmendment } from "../amend.js";
 import { factsFromCluster, factsFromFile } from "../cluster-facts.js";
+import { livingClusters, storeBaselines, type ThroughOptions, wrapAll, wrapThrough } from "../cluster-wrap.js";
 import { confirmFingerprint, type FingerprintFlags } from "../confirm.js";
-import { askRecovery, type Opener, readRecovery } from "../epoch-keys.js";
+import { readRecovery } from "../epoch-keys.js";
 import { type Result, withProgress } from "../output.js";
-import { acceptEnvironment, acceptNamedWorkspace, signerOf } from "../policy.js";
+import { acceptNamedWorkspace, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
-import { label, pathIn } from "../settings.js";
+import { label } from "../settings.js";
 import { clusterClient } from "../store/cluster.js";
-import { wrapFurther } from "../wrapping.js";
 
 /** The flags of `zopp cluster add`. */
-export interface ClusterAddOptions extends FingerprintFlags {
+export interface ClusterAddOptions extends ThroughOptions, FingerprintFlags {
   readonly from?: string;
   readonly context?: string;
   readonly kubeconfig?: string;
-  readonly keyringNamespace?: string;
   readonly environment?: readonly string[];
   readonly endpoint?: string;
-  readonly recoveryFile?: string;
   readonly replace?: boolean;
 }
 
@@ -55,7 +52,8 @@ export async function run(session: Session, [text]: readonly string[], options: 
     recovery:
       options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile),
   };
-  const environments = await wrapAll(session, workspace, { name, facts }, chosen, opener);
+  const others = livingClusters(content, name, options);
+  const wraps = await wrapAll(session, workspace, { name, facts }, chosen, opener, others);
   const rules = (content.environments ?? []).map((rule) => (chosen.includes(rule) ? named(rule, name) : rule));
   const next = { ...content, clusters, environments: rules };
   const same = isDeepStrictEqual(next, {
@@ -67,18 +65,21 @@ export async function run(session: Session, [text]: readonly string[], options: 
     workspace,
     identity,
     content: same ? undefined : next,
-    environments,
+    environments: wraps.amendments,
   });
+  const wrapped = await wrapThrough(session, amended, wraps, { cluster: name, ...options });
+  const baselines = await storeBaselines(session, amended, [...amended.environments, ...wrapped.environments], options);
+  const where = [...new Set([amended, wrapped, ...baselines].flatMap((each) => each.where))];
   const scopes = chosen.map((rule) => `${workspace.name}/${rule.name}`);
   return {
-    data: { cluster: name, log: facts.log, fingerprint, environments: scopes, where: amended.where },
+    data: { cluster: name, log: facts.log, fingerprint, environments: scopes, where },
     names: [name],
     human: [
-      `cluster ${name} (${fingerprint}) ${amended.where.length === 0 ? "was in the policy already" : "is in the policy"}`,
+      `cluster ${name} (${fingerprint}) ${where.length === 0 ? "was in the policy already" : "is in the policy"}`,
       `serves ${scopes.length === 0 ? "no environment yet: `zopp environment create`" : scopes.join(", ")}`,
-      ...(amended.where.length === 0 ? [] : [`written: ${amended.where.join(", ")}`]),
+      ...(where.length === 0 ? [] : [`written: ${amended.where.join(", ")}`]),
     ],
-    notes: amended.notes,
+    notes: [amended, wrapped, ...baselines].flatMap(({ notes }) => notes),
   };
 }
 
@@ -148,40 +149,4 @@ function chosenEnvironments(
 function named(rule: WorkspaceEnvironment, cluster: string): WorkspaceEnvironment {
   const clusters = rule.clusters ?? [];
   return clusters.includes(cluster) ? rule : { ...rule, clusters: [...clusters, cluster] };
-}
-
-/** Environments with their keys wrapped to the cluster; the recovery key is asked for when the identity is no recipient. */
-async function wrapAll(
-  session: Session,
-  workspace: AcceptedWorkspace,
-  { name, facts }: { readonly name: string; readonly facts: ClusterFacts },
-  rules: readonly WorkspaceEnvironment[],
-  given: Opener,
-): Promise<readonly EnvironmentAmendment[]> {
-  const to = parseEncryptionKey(facts.encryptionKey);
-  if (to === null) throw new ZoppError("Malformed", "the cluster's encryption key is not usable");
-  const amendments: EnvironmentAmendment[] = [];
-  const former = formerKid(workspace, name, to.kid);
-  let opener = given;
-  for (const rule of rules) {
-    const accepted = await acceptEnvironment(session, workspace, pathIn(workspace.name, rule.name));
-    const wrap = () => wrapFurther(accepted, [to], opener, former);
-    const content = await wrap().catch(async (error: unknown) => {
-      if (!(error instanceof ZoppError) || error.code !== "NotRecipient" || opener.recovery !== undefined) throw error;
-      if (session.context.terminal() === undefined) {
-        throw new ZoppError("NotRecipient", `${error.message}; --recovery-file names the recovery key, which opens it`);
-      }
-      opener = { ...opener, recovery: await askRecovery(session.context) };
-      return wrap();
-    });
-    if (content !== undefined) amendments.push({ accepted, content });
-  }
-  return amendments;
-}
-
-/** The kid of the key that the policy has for this cluster now, when it is another one: its wraps go. */
-function formerKid(workspace: AcceptedWorkspace, name: string, kid: string): readonly string[] {
-  const known = workspace.object.spec.clusters?.find((cluster) => cluster.name === name);
-  const former = known === undefined ? undefined : parseEncryptionKey(known.encryptionKey)?.kid;
-  return former === undefined || former === kid ? [] : [former];
 }

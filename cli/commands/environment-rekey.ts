@@ -1,9 +1,7 @@
 // `zopp environment rekey`: a new epoch of an environment's key, and every value of its bundles sealed to it again.
 // Whoever rekeys signs all of it, so nothing is signed whose author's signature cannot be checked. Interrupted, it is run again.
-import { bindingsOf, type Policy, placeOf } from "../../crds/bundle/case.js";
+import { type Policy, placeOf } from "../../crds/bundle/case.js";
 import { setEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
-import { checkEntry, checkHeader } from "../../crds/bundle/signed.js";
-import { bundleStatements } from "../../crds/bundle/statements.js";
 import { examineBundle } from "../../crds/bundle/verify.js";
 import {
   type DecryptionKey,
@@ -24,6 +22,7 @@ import { acceptPolicy, environmentName, refuseWithout, signerOf } from "../polic
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
 import { change, parseFound } from "../store/store.js";
+import { againstPart, earlierPolicy } from "../vouching.js";
 import { environmentRecipients, wrapToAll } from "../wrapping.js";
 import { kemOf } from "./options.js";
 
@@ -148,23 +147,10 @@ function refuseUnchecked(secret: ZoppSecret, { policy, base, now }: Checking, ki
 
 /** True when an earlier version of the policy, the base's, names the author of a value or the header and lets him write it. */
 function wasGood(secret: ZoppSecret, key: string | undefined, { policy, base, now }: Checking): boolean {
-  const workspace = base.workspaces.get(policy.workspace.name);
-  const environment = base.environments.get(policy.environment.object.metadata.name);
-  if (workspace === undefined || environment === undefined) return false;
-  if (!(policy.workspace.object.spec.ancestors ?? []).includes(workspace.digest)) return false;
-  const { header, entries } = bundleStatements(secret, bindingsOf(environment));
-  const statement = key === undefined ? header : entries.get(key);
-  if (statement === undefined) return false;
-  const then = { workspace, environment, secret, now, lenient: true };
-  try {
-    const rule = ruleFor(workspace, environment.scope);
-    const { warnings = [] } =
-      key === undefined ? checkHeader(then, statement, rule) : checkEntry(then, key, statement, rule);
-    return warnings.every(({ code }) => code !== "AuthorLeft");
-  } catch (error) {
-    if (!(error instanceof ZoppError)) throw error;
-    return error.code === "PendingApproval";
-  }
+  const then = earlierPolicy(policy, base);
+  if (then === undefined) return false;
+  const problem = againstPart(secret, key, then, now);
+  return problem === undefined || problem.code === "PendingApproval";
 }
 
 /** The environment's content with a new epoch, for all whom the policy lets have it now. */

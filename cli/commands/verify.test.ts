@@ -160,7 +160,7 @@ t.test("an author who left is a warning, and a problem for a new cluster", async
   t.equal((await bench.must(["get", "api", "BOB"])).out, "b");
   const strict = await bench.run(["verify", "--as-new-cluster"]);
   t.equal(strict.code, 3);
-  t.match(strict.out, /UnknownSigner.*BOB/);
+  t.match(strict.out, /AuthorLeft.*BOB/);
 });
 
 t.test("with a base, only what differs from it needs rights now", async (t) => {

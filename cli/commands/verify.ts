@@ -34,8 +34,13 @@ export async function run(session: Session, _args: readonly string[], options: V
 }
 
 function report(checked: Checked): Result {
-  const { problems, warnings, bundles, environments, workspaces } = checked;
-  const counts = { workspaces: workspaces.length, environments: environments.length, bundles: bundles.length };
+  const { problems, warnings, bundles, baselines, environments, workspaces } = checked;
+  const counts = {
+    workspaces: workspaces.length,
+    environments: environments.length,
+    bundles: bundles.length,
+    baselines: baselines.length,
+  };
   const from = workspaces.map(({ name, ownersDigest, version }) =>
     formatPin({ workspace: name, owners: ownersDigest, minVersion: version }),
   );

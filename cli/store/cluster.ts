@@ -7,6 +7,7 @@ import { hasStatus } from "../../operator/kube/errors.js";
 import {
   type KubeObject,
   type Resource,
+  ZOPP_BASELINES,
   ZOPP_ENVIRONMENTS,
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
@@ -26,6 +27,7 @@ const RESOURCES: Readonly<Record<Kind, Resource>> = {
   ZoppWorkspace: ZOPP_WORKSPACES,
   ZoppEnvironment: ZOPP_ENVIRONMENTS,
   ZoppSecret: ZOPP_SECRETS,
+  ZoppBaseline: ZOPP_BASELINES,
 };
 const PAGE = 500;
 const ATTEMPTS = 5;

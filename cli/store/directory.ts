@@ -9,6 +9,7 @@ import {
   type Change,
   type Contents,
   type Found,
+  KINDS,
   type Kind,
   type Kinds,
   nameOf,
@@ -21,7 +22,7 @@ import { readManifests } from "./yaml.read.js";
 import { renderManifest } from "./yaml.render.js";
 
 const API_VERSION = "zopp.dev/v1alpha1";
-const OURS: ReadonlySet<string> = new Set<Kind>(["ZoppWorkspace", "ZoppEnvironment", "ZoppSecret"]);
+const OURS: ReadonlySet<string> = new Set<Kind>(KINDS);
 /** The API group in a file is what makes it worth parsing: templates of other tools need not be YAML at all. */
 const MARK = /zopp\.dev\/v/;
 const SKIPPED: ReadonlySet<string> = new Set([".git", "node_modules"]);
@@ -190,10 +191,10 @@ function appended(text: string, object: unknown): string {
   return `${text.endsWith("\n") ? text : `${text}\n`}---\n${renderManifest(object)}`;
 }
 
-/** Where a new object goes: bundles by namespace, policy at the top. */
+/** Where a new object goes: bundles by namespace, policy at the top, a baseline beside its environment. */
 function newPath({ kind, namespace, name }: Change): string {
   if (kind === "ZoppSecret") return join(namespace ?? "", `${name}.yaml`);
-  return `${name}.yaml`;
+  return kind === "ZoppBaseline" ? `${name}.baseline.yaml` : `${name}.yaml`;
 }
 
 /** The text of a file that holds nothing of ours yet; undefined when it is not there. Throws FileUnwritable for links. */

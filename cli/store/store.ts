@@ -1,21 +1,22 @@
 // What a store of manifests is to the commands, whether a directory or a cluster.
 // Trust is not a store's business: whatever it gives is judged from a pin before it is used.
 import { ZoppError } from "../../crds/errors.js";
-import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
-import { parseEnvironment, parseSecret, parseWorkspace } from "../../crds/validate.js";
+import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
+import { parseBaseline, parseEnvironment, parseSecret, parseWorkspace } from "../../crds/validate.js";
 
 /** The kinds that people write. */
 export interface Kinds {
   readonly ZoppWorkspace: ZoppWorkspace;
   readonly ZoppEnvironment: ZoppEnvironment;
   readonly ZoppSecret: ZoppSecret;
+  readonly ZoppBaseline: ZoppBaseline;
 }
 
 /** The name of such a kind. */
 export type Kind = keyof Kinds;
 
 /** The kinds in the order in which they build on each other. */
-export const KINDS: readonly Kind[] = ["ZoppWorkspace", "ZoppEnvironment", "ZoppSecret"];
+export const KINDS: readonly Kind[] = ["ZoppWorkspace", "ZoppEnvironment", "ZoppSecret", "ZoppBaseline"];
 
 /** Which object; `namespace` for bundles only. */
 export interface ObjectName {
@@ -65,6 +66,7 @@ const PARSERS: { readonly [K in Kind]: (value: unknown) => Kinds[K] } = {
   ZoppWorkspace: parseWorkspace,
   ZoppEnvironment: parseEnvironment,
   ZoppSecret: parseSecret,
+  ZoppBaseline: parseBaseline,
 };
 
 /** Parses an object of a known kind strictly. Throws Malformed or TooLarge, saying where it lies. */

@@ -1,0 +1,99 @@
+// The lines of the command table about clusters: their keyrings, what they are given, and what is kept for the day they are lost.
+import type { CommandSpec } from "./table.types.js";
+
+const YES = { flags: "-y, --yes", description: "do not ask: you have compared the fingerprint already" };
+/** The recovery key as a flag. */
+export const RECOVERY = {
+  flags: "--recovery-file <file>",
+  description: "a file with the recovery key, to open environment keys with",
+};
+const KEYRING = [
+  { flags: "--keyring <host:port>", description: "where the keyring is, if not where policy says" },
+  { flags: "--keyring-namespace <name>", description: "where keyrings run (default: zopp-system)" },
+];
+
+/** The commands about clusters, in the order in which help shows them. */
+export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "cluster add",
+    args: "<name>",
+    summary: "let a cluster's keyring serve environments: name it in policy and wrap their keys to it",
+    examples: [
+      "zopp cluster add eu-1 --context eu-1",
+      "zopp cluster add eu-1 --from zopp-cluster.yaml -e shop/dev --yes",
+      "zopp cluster add eu-2 --context eu-2 --through eu-1",
+      "zopp cluster add eu-1 --context eu-1 --replace --recovery-file recovery.txt",
+    ],
+    options: [
+      { flags: "--from <file>", description: "the ConfigMap zopp-cluster as YAML or JSON; - is stdin" },
+      { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
+      { flags: "-e, --environment <path...>", description: "only these environments (default: all of the workspace)" },
+      { flags: "--endpoint <host:port>", description: "where people reach the keyring" },
+      {
+        flags: "--fingerprint <groups>",
+        description: "the fingerprint that the keyring's own log shows, instead of a question",
+      },
+      {
+        flags: "--replace",
+        description: "put these keys in the place of other ones that the policy has for that name",
+      },
+      {
+        flags: "--through <cluster>",
+        description: "the cluster whose keyring wraps the keys that do not open here (default: the only other one)",
+      },
+      { flags: "--through-context <name>", description: "the kubeconfig context that leads to that keyring" },
+      { flags: "--keyring <host:port>", description: "where that keyring is, if not where policy says" },
+      {
+        flags: "--base <revision...>",
+        description: "git revisions whose policies name authors who left, for the baseline",
+      },
+      RECOVERY,
+      YES,
+    ],
+    readsCluster: true,
+  },
+  {
+    name: "cluster remove",
+    args: "<name>",
+    summary: "take a cluster out of the policy and its wraps out of all environments",
+    examples: ["zopp cluster remove eu-2"],
+    options: [],
+  },
+  {
+    name: "policy offer",
+    args: "",
+    summary: "bring the signed policy of the store to keyrings at once; they judge it as if it lay in the cluster",
+    examples: ["zopp policy offer", "zopp policy offer --cluster eu-1 --keyring localhost:8443"],
+    options: [
+      { flags: "--cluster <name...>", description: "only these clusters (default: all of the policy)" },
+      ...KEYRING,
+    ],
+  },
+  {
+    name: "baseline create",
+    args: "[path]",
+    summary: "sign what a new keyring would refuse of an environment because who wrote it may write no more",
+    examples: ["zopp baseline create shop/production", "zopp baseline create shop/production --base v2026.1"],
+    options: [
+      {
+        flags: "--base <revision...>",
+        description: "git revisions whose policies let the authors write what they may write no more",
+      },
+      { flags: "--all", description: "list every bundle: for a keyring that lost its log, which takes nothing else" },
+    ],
+  },
+  {
+    name: "baseline approve",
+    args: "[path]",
+    summary: "sign an environment's baseline as an approver, once what it lists lies here unchanged",
+    examples: ["zopp baseline approve shop/production"],
+    options: [],
+  },
+  {
+    name: "keys drill",
+    args: "",
+    summary: "prove that the recovery key opens every epoch of every environment",
+    examples: ["zopp keys drill --recovery-file recovery.txt", "zopp keys drill --recovery-file - -o json"],
+    options: [{ ...RECOVERY, description: "a file with the recovery key; - is stdin (default: it is asked for)" }],
+  },
+];
