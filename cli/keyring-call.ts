@@ -124,7 +124,8 @@ async function clusterHere(
   }
 }
 
-function contextClient({ settings, options, context: { env } }: Session): Promise<ApiClient> {
+/** A client of the cluster that the command works on. */
+export function contextClient({ settings, options, context: { env } }: Session): Promise<ApiClient> {
   const { store } = settings;
   const context = options.context ?? (store?.kind === "cluster" ? store.context : undefined);
   return clusterClient({ context, kubeconfig: options.kubeconfig, env });

@@ -51,6 +51,11 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   unset: () => import("./commands/unset.js"),
   status: () => import("./commands/status.js"),
   verify: () => import("./commands/verify.js"),
+  "audit list": () => import("./commands/audit-list.js"),
+  "audit tail": () => import("./commands/audit-tail.js"),
+  "audit verify": () => import("./commands/audit-verify.js"),
+  "audit who": () => import("./commands/audit-who.js"),
+  "audit export": () => import("./commands/audit-export.js"),
   whoami: () => import("./commands/whoami.js"),
   completion: () => import("./commands/completion.js"),
 };

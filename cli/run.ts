@@ -36,6 +36,9 @@ export async function runCli(context: Context): Promise<number> {
   }
 }
 
+/** Groups of commands that are not about things of a kind. */
+const GROUPS: Readonly<Record<string, string>> = { audit: "commands for the audit log" };
+
 /** What a person typed after the verb. */
 interface Call {
   readonly args: readonly unknown[];
@@ -62,8 +65,7 @@ function newProgram(context: Context, hear: (text: string) => void, action: Acti
     const parent =
       sub === undefined
         ? program
-        : (groups.get(verb) ??
-          prepared(program.command(verb).description(`commands for ${verb.replace(/y$/, "ie")}s`)));
+        : (groups.get(verb) ?? prepared(program.command(verb).description(GROUPS[verb] ?? `commands for ${verb}s`)));
     if (sub !== undefined) groups.set(verb, parent);
     const command = prepared(parent.command(`${sub ?? verb} ${spec.args}`.trim()).description(spec.summary));
     for (const each of spec.options) command.addOption(option(each));

@@ -1,6 +1,7 @@
 // The command table: every verb with its arguments, options, one-line purpose and examples.
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 
+import { AUDIT_COMMANDS } from "./table.audit.js";
 import { CLUSTER_COMMANDS, RECOVERY } from "./table.clusters.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
@@ -206,6 +207,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       { flags: "--as-new-cluster", description: "judge as a keyring would that has accepted nothing yet" },
     ],
   },
+  ...AUDIT_COMMANDS,
   {
     name: "whoami",
     args: "",

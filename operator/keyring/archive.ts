@@ -13,9 +13,8 @@ import { hasStatus } from "../kube/errors.js";
 import { type KubeObject, ZOPP_AUDIT_SEGMENTS } from "../kube/resources.js";
 import type { LogEnd } from "./log.js";
 import type { Head } from "./parts.js";
-import { bytesOf, type Remembered, type StoredSegment } from "./replay.js";
+import { bytesOf, type Remembered, type StoredSegment, strip } from "./replay.js";
 import { checkSegment, linesOf, MAX_SEGMENT_BYTES, makeSegment, segmentName } from "./segment.js";
-import { strip } from "./store.js";
 
 /** So many small segments are folded at once: each then holds as many records at least, or is full. */
 const FOLD_AT = 256;

@@ -1,10 +1,11 @@
 // The log read back at start: segments and snapshots, as they were found, to what the keyring remembers. Pure.
 // Finding them in the API is store.ts'; whatever is missing or changed is LogBroken here.
-import { leafHash, MerkleTree } from "../../crds/audit/merkle.js";
+import { leafHash, MerkleTree, type TreeStart } from "../../crds/audit/merkle.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
+import type { KubeObject } from "../kube/resources.js";
 import { Ledger, type StoredPlace } from "./ledger.js";
 import { emptyLog, type LogEnd } from "./log.js";
 import { contentOf, type Head } from "./parts.js";
@@ -73,32 +74,40 @@ export function replay(
   if (head !== undefined) ledger.restorePolicies(head);
   const known = (record: AuditRecord) =>
     record.action === "open" && record.index < (places.get(record.object ?? "")?.through ?? 0);
-  const start = head ?? { size: 0, previous: NO_SEGMENT, hashes: [] };
-  const found = readSegments(
-    { log, size: start.size, previous: start.previous },
-    treeFrom(start),
-    segments,
-    key,
-    (line) => {
-      const record = JSON.parse(line) as AuditRecord;
-      if (!known(record)) ledger.apply(record);
-    },
-  );
+  const found = readSegments(log, head, segments, key, (line) => {
+    const record = JSON.parse(line) as AuditRecord;
+    if (!known(record)) ledger.apply(record);
+  });
   const { end } = found;
   if (end.size < folded) throw new ZoppError("LogBroken", `log ${log} ends at ${end.size}, its snapshot at ${folded}`);
   return { ledger, ...found, policies, fresh: false, folded, shards };
 }
 
+/** A log as its segments and snapshots hold it, for whoever checks it. Throws LogBroken when anything is missing or changed. */
+export function readBack(
+  log: string,
+  segments: readonly ZoppAuditSegment[],
+  parts: readonly ZoppLedger[],
+  key: VerifyKey,
+): { readonly first: TreeStart; readonly lines: readonly string[] } {
+  const head = parts.find(({ spec }) => spec.kind === "Head");
+  const content = head === undefined ? undefined : (contentOf(head, key) as Head);
+  const lines: string[] = [];
+  readSegments(log, content, segments, key, (line) => void lines.push(line));
+  return { first: treeStart(content), lines };
+}
+
 /** Segments in the order of their records; a folded one counts before those that it stands for. */
 function readSegments(
-  start: LogEnd,
-  tree: MerkleTree,
+  log: string,
+  head: Head | undefined,
   all: readonly ZoppAuditSegment[],
   key: VerifyKey,
   onLine: (line: string) => void,
 ): Pick<Remembered, "end" | "tree" | "segments" | "leftovers"> {
+  const tree = new MerkleTree(treeStart(head));
   const [segments, leftovers]: [StoredSegment[], string[]] = [[], []];
-  let end = start;
+  let end: LogEnd = { log, size: head?.size ?? 0, previous: head?.previous ?? NO_SEGMENT };
   for (const segment of [...all].sort(inOrder)) {
     const { name } = segment.metadata;
     const { first, count, through } = segment.spec;
@@ -128,8 +137,14 @@ export function bytesOf(lines: readonly string[]): number {
   return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
 }
 
-function treeFrom({ size, hashes }: Pick<Head, "size" | "hashes">): MerkleTree {
-  return new MerkleTree({ size, hashes: hashes.map((text) => decodeBase64(text) ?? new Uint8Array(0)) });
+function treeStart(head: Pick<Head, "size" | "hashes"> | undefined): TreeStart {
+  const hashes = head?.hashes.map((text) => decodeBase64(text) ?? new Uint8Array(0));
+  return { size: head?.size ?? 0, hashes: hashes ?? [] };
+}
+
+/** Only what zopp wrote: the API server's own fields are not part of the object. */
+export function strip({ apiVersion, kind, metadata, ...rest }: KubeObject): unknown {
+  return { apiVersion, kind, metadata: { name: metadata.name, namespace: metadata.namespace }, ...rest };
 }
 
 interface KnownPart {

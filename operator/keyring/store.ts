@@ -9,7 +9,7 @@ import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } fro
 import type { Ledger } from "./ledger.js";
 import type { LogEnd } from "./log.js";
 import { contentOf, type Head, headPart, placeParts, policyPart } from "./parts.js";
-import { forgetful, type Remembered, replay } from "./replay.js";
+import { forgetful, type Remembered, replay, strip } from "./replay.js";
 import { checkSegment } from "./segment.js";
 
 const PAGE = 100;
@@ -112,11 +112,6 @@ export class Store {
     } while (next !== undefined);
     return found;
   }
-}
-
-/** Only what zopp wrote: the API server's own fields are not part of the object. */
-export function strip({ apiVersion, kind, metadata, ...rest }: KubeObject): unknown {
-  return { apiVersion, kind, metadata: { name: metadata.name, namespace: metadata.namespace }, ...rest };
 }
 
 function isSigned(
