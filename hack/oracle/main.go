@@ -38,6 +38,7 @@ type request struct {
 	Object    json.RawMessage `json:"object"`
 	Policy    json.RawMessage `json:"policy"`
 	Under     json.RawMessage `json:"under"`
+	logRequest
 }
 
 type owner struct {
@@ -64,11 +65,14 @@ var operations = map[string]func(request) (answer, error){
 		private, err := unwrap(r.Seed, r.Place, r.Enc, r.Wrapped, r.Public)
 		return answer{"private": private}, err
 	},
-	"verify":   verify,
-	"sign":     sign,
-	"identity": identity,
-	"owners":   owners,
-	"judge":    judge,
+	"verify":     verify,
+	"sign":       sign,
+	"identity":   identity,
+	"owners":     owners,
+	"judge":      judge,
+	"checkpoint": checkpoint,
+	"tree":       tree,
+	"tile":       tile,
 	"token": func(r request) (answer, error) {
 		digest, err := hex.DecodeString(r.Digest)
 		if err != nil || len(digest) != 32 {

@@ -22,7 +22,9 @@ export function whyNoOracle(): string | null {
   const version = spawnSync("go", ["env", "GOVERSION"], { cwd, encoding: "utf8" });
   if (version.status !== 0) return "no usable Go 1.26: the independent check of the format is not run";
   const download = spawnSync("go", ["mod", "download"], { cwd, encoding: "utf8" });
-  return download.status === 0 ? null : "golang.org/x/crypto is not to be had: the independent check is not run";
+  return download.status === 0
+    ? null
+    : "golang.org/x/crypto and golang.org/x/mod are not to be had: the independent check is not run";
 }
 
 /** Builds the oracle (10 s the first time) and starts it. Throws when it does not compile. */
