@@ -33,13 +33,17 @@ export const JOINING_COMMANDS: readonly CommandSpec[] = [
     name: "invite create",
     args: "<name>",
     summary: "invite a person: the code for `zopp join` is printed this once",
-    examples: ["zopp invite create bob", "zopp invite create bob --role write --scope shop --expires 2d"],
+    examples: ["zopp invite create bob --role write --scope shop --expires 2d", "zopp invite create bob --device"],
     options: [
-      { flags: "--role <role>", description: "what bob is granted when admitted: read, submit, write, admin or audit" },
+      {
+        flags: "--role <role>",
+        description: "what the person is granted when admitted: read, submit, write, admin or audit",
+      },
       { flags: "--scope <scope>", description: "*, PROJECT or PROJECT/ENVIRONMENT (default: that of zopp.yaml)" },
       { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
       { flags: "--until <time>", description: "the end of the grant: 90d, 2027-02-18 or a full UTC time" },
       { flags: "--expires <time>", description: "the end of the invite (default: 7d)" },
+      { flags: "--device", description: "for a further device of a person who is there" },
     ],
   },
   {

@@ -4,12 +4,13 @@ import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import { formatInvite } from "../../crds/policy/invite.js";
+import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import { grantOf, roleOf } from "../granting.js";
 import { inviteText, withInvites } from "../joining.js";
 import type { Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf, storeChange } from "../policy-change.js";
-import { newPrincipal } from "../principals.js";
+import { newPrincipal, principalNamed } from "../principals.js";
 import type { Session } from "../session.js";
 import { label } from "../settings.js";
 import { expiryOf } from "./options.js";
@@ -21,6 +22,8 @@ export interface InviteCreateOptions {
   readonly keys?: readonly string[];
   readonly expires?: string;
   readonly until?: string;
+  /** For a further device of a person who is there. */
+  readonly device?: boolean;
 }
 
 /** Runs `zopp invite create NAME`. */
@@ -30,7 +33,8 @@ export async function run(session: Session, [text]: readonly string[], options: 
   const grant = givenGrant(session, name, options);
   const workspace = await acceptNamedWorkspace(session);
   const { environments } = await environmentsOf(session, workspace);
-  newPrincipal(workspace, environments, { name, kind: "person" });
+  if (options.device === true) refuseStrange(workspace, name, grant);
+  else newPrincipal(workspace, environments, { name, kind: "person" });
   const present = workspaceContent(workspace.object);
   const { invites = [] } = present;
   const others = invites.filter((invite) => invite.name !== name);
@@ -53,13 +57,20 @@ export async function run(session: Session, [text]: readonly string[], options: 
       human: [code],
       notes: [
         ...stored.notes,
-        `${name} is invited until ${expires} and gets ${inviteText(invite)}; the code stands on stdout this once: hand it to ${name} alone, who runs \`zopp join\``,
+        `${name} is invited until ${expires}${options.device === true ? " with a further device" : ` and gets ${inviteText(invite)}`}; the code stands on stdout this once: hand it to ${name} alone, who runs \`zopp join\``,
         `then: zopp principal approve ${name}, with the fingerprint that ${name} tells you`,
       ],
     };
   } finally {
     seed.fill(0);
   }
+}
+
+/** A further device has the rights of its person. Throws NotFound, Usage. */
+function refuseStrange(workspace: AcceptedWorkspace, name: string, grant: unknown): void {
+  if (principalNamed(workspace, name).kind !== "person")
+    throw new ZoppError("Usage", `principal ${name} is no person: \`zopp token create\` is for services`);
+  if (grant !== undefined) throw new ZoppError("Usage", `${name} has rights already: --device takes no --role`);
 }
 
 /** Throws Usage for an end or a scope of no role. */

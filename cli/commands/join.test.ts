@@ -166,6 +166,36 @@ t.test("an invite does not move a pin that is there", async (t) => {
   t.match((await bench.must(["trust"], { as: "bob" })).out, `acme@${pin.minVersion}:`);
 });
 
+t.test("a further device of a person joins in the same way, and has the person's rights", async (t) => {
+  const bench = await workbench(t);
+  const bob = await joined(bench, await invite(bench, "--role", "write", "--scope", "shop"));
+  t.match(await bench.run(["invite", "create", "bob", "--device"]), { code: 4, err: "no principal bob" });
+  await bench.must(approve("--request", bob.file, "--yes"));
+  await bench.must(["set", "api", "K"], { stdin: "v" });
+  t.match(await bench.run(["invite", "create", "bob", "--device", "--role", "admin"]), { code: 2, err: "--role" });
+  const code = await invite(bench, "--device");
+  const same = await joined(bench, code, "phone");
+  t.match(await bench.run(approve("--request", same.file, "--yes")), { code: 7, err: "a device laptop already" });
+  const words = ["join", "--code-file", "-", "--device", "phone", "--offline"];
+  const request = (await bench.must(words, { as: "phone", stdin: code })).out;
+  await bench.must(approve("--request", "-", "--yes"), { stdin: request });
+  t.match((await policy(bench)).principals[1], { name: "bob", devices: [{ name: "laptop" }, { name: "phone" }] });
+  t.equal((await bench.must(["get", "api", "K"], { as: "phone" })).out, "v");
+});
+
+t.test("an owner's further device is a change of owners that others follow", async (t) => {
+  const bench = await workbench(t);
+  const pin = (await bench.must(["trust"])).out.trim();
+  const { out: code } = await bench.must(["invite", "create", "alice", "--device"]);
+  const words = ["join", "--code-file", "-", "--device", "phone", "--offline"];
+  const request = (await bench.must(words, { as: "phone", stdin: code })).out;
+  await bench.must(["principal", "approve", "alice", "--request", "-", "--yes"], { stdin: request });
+  t.equal((await policy(bench)).rotations?.length, 1);
+  await bench.must(["invite", "create", "bob"], { as: "phone" });
+  await bench.person("dora", pin);
+  await bench.must(["verify"], { as: "dora" });
+});
+
 t.test("invites are made by owners, for names that nobody has", async (t) => {
   const bench = await workbench(t);
   const bob = await joined(bench, await invite(bench));

@@ -3,7 +3,8 @@
 import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import type { GoodRequest } from "../../crds/policy/joining.js";
-import type { Device } from "../../crds/types.gen.js";
+import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
+import type { JoinRequest, Principal } from "../../crds/types.gen.js";
 import { confirmFingerprint, type FingerprintFlags, isFingerprint } from "../confirm.js";
 import { grantText } from "../granting.js";
 import { inviteNamed, requestsBy, withInvites } from "../joining.js";
@@ -37,10 +38,7 @@ export async function run(
     differs: "JoinRefused",
   } as const;
   await confirmFingerprint(session, compared, options);
-  const { environments } = await environmentsOf(session, workspace);
-  const { device: deviceName, signingKey, encryptionKey } = request;
-  const device: Device = { name: deviceName, signingKey, encryptionKey };
-  const principal = newPrincipal(workspace, environments, { name, kind: "person", devices: [device] });
+  const principal = await withDevice(session, workspace, name, request);
   const present = workspaceContent(workspace.object);
   const { grants = [], invites = [], principals } = present;
   const grant = invite.grant === undefined ? undefined : { subject: name, ...invite.grant };
@@ -50,7 +48,9 @@ export async function run(
       invites.filter((each) => each !== invite),
       session.context.now(),
     ),
-    principals: [...principals, principal],
+    principals: principals.some((each) => each.name === name)
+      ? principals.map((each) => (each.name === name ? principal : each))
+      : [...principals, principal],
     ...(grant === undefined ? {} : { grants: [...grants, grant] }),
   };
   const { where, notes } = await storeChange(session, { workspace, content });
@@ -58,11 +58,30 @@ export async function run(
     data: { principal, fingerprint, grant, where },
     names: [name],
     human: [
-      `${name} is a person of ${workspace.name}, with the device ${deviceName} (${where.join(", ")})`,
-      grant === undefined ? `next: zopp grant ${name} ROLE` : `${name} has ${grantText(grant)}`,
+      `${name} is a person of ${workspace.name}, with the device ${request.device} (${where.join(", ")})`,
+      ...(grant === undefined ? [] : [`${name} has ${grantText(grant)}`]),
     ],
     notes: [...asked.notes, ...notes],
   };
+}
+
+/** The person with the new device: a new one, or one who is there. Throws AlreadyExists. */
+async function withDevice(
+  session: Session,
+  workspace: AcceptedWorkspace,
+  name: string,
+  { device, signingKey, encryptionKey }: JoinRequest,
+): Promise<Principal> {
+  const added = { name: device, signingKey, encryptionKey };
+  const known = workspace.object.spec.principals.find((each) => each.name === name);
+  if (known === undefined) {
+    const { environments } = await environmentsOf(session, workspace);
+    return newPrincipal(workspace, environments, { name, kind: "person", devices: [added] });
+  }
+  const { devices = [] } = known;
+  if (devices.some((each) => each.name === device))
+    throw new ZoppError("AlreadyExists", `${name} has a device ${device} already: join as another one by --device`);
+  return { ...known, devices: [...devices, added] };
 }
 
 /** Two devices asked by one code: which of them is the person's, only the person can say. */

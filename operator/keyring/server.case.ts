@@ -61,6 +61,7 @@ export async function testKeyring(t: Test, script: Script = {}, port = 0): Promi
           await script.open?.(bundles);
           return { results: bundles.map(({ name }) => ({ digest: name, keys: { [name]: new Uint8Array(32) } })) };
         },
+        join: () => ({}),
       });
       reflectionAndHealth(router, () => true);
     },

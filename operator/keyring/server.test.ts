@@ -62,17 +62,32 @@ t.test("a certificate shows a key; only who holds the key gets through the hands
   await t.rejects(tlsTo(keyring.port, KEYS.operator, { key }), { code: "ERR_OSSL_X509_KEY_VALUES_MISMATCH" });
 });
 
-const TABLE: Record<Role, Record<"enrol" | "describe" | "open" | "offer" | "wrap", string>> = {
+const TABLE: Record<Role, Record<"enrol" | "describe" | "open" | "join" | "offer" | "wrap", string>> = {
   stranger: {
     enrol: "ok",
     describe: "Unauthenticated",
     open: "Unauthenticated",
+    join: "ok",
     offer: "Unauthenticated",
     wrap: "Unauthenticated",
   },
-  workload: { enrol: "ok", describe: "MethodDenied", open: "ok", offer: "MethodDenied", wrap: "MethodDenied" },
-  device: { enrol: "MethodDenied", describe: "ok", open: "ok", offer: "ok", wrap: "ok" },
-  operator: { enrol: "ok", describe: "ok", open: "ok", offer: "MethodDenied", wrap: "MethodDenied" },
+  workload: {
+    enrol: "ok",
+    describe: "MethodDenied",
+    open: "ok",
+    join: "MethodDenied",
+    offer: "MethodDenied",
+    wrap: "MethodDenied",
+  },
+  device: { enrol: "MethodDenied", describe: "ok", open: "ok", join: "ok", offer: "ok", wrap: "ok" },
+  operator: {
+    enrol: "ok",
+    describe: "ok",
+    open: "ok",
+    join: "MethodDenied",
+    offer: "MethodDenied",
+    wrap: "MethodDenied",
+  },
 };
 
 for (const [role, expected] of Object.entries(TABLE) as [Role, (typeof TABLE)[Role]][]) {
@@ -83,6 +98,7 @@ for (const [role, expected] of Object.entries(TABLE) as [Role, (typeof TABLE)[Ro
       enrol: await outcomeOf(caller.enrol({ token: "t" })),
       describe: await outcomeOf(caller.describe({})),
       open: await outcomeOf(caller.open({ bundles: [] })),
+      join: await outcomeOf(caller.join({})),
       offer: await outcomeOf(caller.offer({})),
       wrap: await outcomeOf(caller.wrap({})),
     };
