@@ -72,7 +72,12 @@ async function writePolicy(): Promise<string> {
 /** A command in the checkout, by the real clock: keyrings have it too. */
 function zopp(words: readonly string[], { by = "alice", stdin = "" } = {}) {
   bench.tick(Math.max(0, Math.ceil((Date.now() - bench.now.getTime()) / 1000)));
-  const env = { ZOPP_TOKEN: formatToken(seedOf(by), owners), ZOPP_WORKSPACE: "acme", ZOPP_ENVIRONMENT: PATH };
+  const env = {
+    ZOPP_TOKEN: formatToken(seedOf(by), owners),
+    ZOPP_WORKSPACE: "acme",
+    ZOPP_PROJECT: "shop",
+    ZOPP_ENVIRONMENT: "production",
+  };
   return bench.run([...words, "--store", "zopp"], { env, stdin });
 }
 
@@ -110,14 +115,15 @@ function deploy(bed: Testbed, part = "zopp"): Promise<string> {
   return must(bed.controlPlane.kubectl(["apply", "--server-side", "--recursive", "-f", bench.path(part)]));
 }
 
-/** The reason of an object's Ready condition for what is in it now. */
+/** Waits until this is the reason of an object's Ready condition; an operator asks a keyring twice a minute when all is quiet. */
 function settledAs(bed: Testbed, resource: Resource, reason: string): Promise<boolean> {
-  return eventually(async () => {
+  const isSettled = async () => {
     const found = await bed.client.get<KubeObject & Pick<ZoppBaseline, "status">>(resource, { name: NAME });
     const ready = readyOf(found.status);
     if (ready?.reason === reason && ready.observedGeneration === found.metadata.generation) return true;
     throw new Error(`${resource.kind} is ${ready?.reason}: ${ready?.message}`);
-  });
+  };
+  return eventually(isSettled, { timeoutMs: 60_000, message: `${resource.kind} ${NAME} is ${reason}` });
 }
 
 async function allThere(t: Pick<typeof import("tap").t, "same">, bed: Testbed): Promise<void> {
