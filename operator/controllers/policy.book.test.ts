@@ -135,6 +135,24 @@ t.test("after a change the keyring is asked soon, then more and more seldom whil
   await book.stop();
 });
 
+t.test(
+  "policy that is coming into force is followed to its end: environments come after their workspace",
+  async (t) => {
+    const lost = { refused: { code: "LedgerLost" as const, message: "another log" } };
+    const before = description([state("acme", "w1")], [state("acme.shop.prod", undefined, lost)]);
+    const between = description([state("acme", "w2")], before.environments);
+    const after = description(between.workspaces, [state("acme.shop.prod", "e2")]);
+    const { book, settle, next } = setup([before, between, after, after]);
+    book.start();
+    t.strictSame(await settle(), [30_000]);
+    t.strictSame(await next(), [200], "the keyring is still judging, though nothing in the API waits");
+    t.strictSame(await next(), [400]);
+    t.strictSame(book.policyOf("acme/shop/prod"), ["w2", "e2"]);
+    t.strictSame(await next(), [30_000]);
+    await book.stop();
+  },
+);
+
 t.test("a change while the keyring is being asked makes it be asked again", async (t) => {
   const { book, asked, settle, next } = setup([ACME]);
   book.start();

@@ -49,6 +49,8 @@ export class PolicyBook {
   #asking: Promise<void> | undefined;
   /** Something changed while the keyring was being asked: its answer may not know it yet. */
   #again = false;
+  /** The last answer differed from the one before: what belongs to that change may still come, environments after their workspace. */
+  #moving = false;
 
   constructor(options: PolicyBookOptions) {
     this.#options = options;
@@ -124,7 +126,7 @@ export class PolicyBook {
     this.#asking = this.#once().finally(() => {
       this.#asking = undefined;
       const isAway = this.#problem !== undefined;
-      const soon = this.#again || this.#options.pending() || isAway;
+      const soon = this.#again || this.#moving || this.#options.pending() || isAway;
       this.#again = false;
       this.#intervalMs = soon ? Math.min(this.#intervalMs * 2, isAway ? AWAY_MS : PENDING_MS) : QUIET_MS;
       this.#schedule(this.#intervalMs);
@@ -134,6 +136,7 @@ export class PolicyBook {
 
   async #once(): Promise<void> {
     const before = this.#description;
+    this.#moving = false;
     const recovered = before === undefined || this.#problem !== undefined;
     try {
       this.#description = await this.#options.keyring.describe(this.#stopped.signal);
@@ -149,9 +152,9 @@ export class PolicyBook {
     const change = differences(before, this.#description, recovered);
     if (recovered) this.#options.log.info({ ready: this.#description.ready }, "the keyring answers");
     const { workspaces, environments, baselines, accepted } = change;
-    if (recovered || [workspaces, environments, baselines, accepted].some(({ size }) => size > 0)) {
-      this.#options.changed(change);
-    }
+    const changed = [workspaces, environments, baselines, accepted].some(({ size }) => size > 0);
+    this.#moving = changed && !recovered;
+    if (recovered || changed) this.#options.changed(change);
   }
 }
 
