@@ -47,6 +47,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   diff: () => import("./commands/diff.js"),
   get: () => import("./commands/get.js"),
   run: () => import("./commands/run.js"),
+  edit: () => import("./commands/edit.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),
   status: () => import("./commands/status.js"),

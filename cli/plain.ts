@@ -80,11 +80,21 @@ function unlisted(value: unknown, where: string): { readonly value: unknown; rea
   return value.items.flatMap((item, at) => unlisted(item, `items.${at} of ${where}`));
 }
 
-/** Keys and plain values. A number or a word like `yes` is taken as it is written, not as YAML reads it. */
-function fromMap({ document, value }: Manifest, title: string): Plain {
-  if (!isMap(document.contents))
-    throw new ZoppError("Malformed", `${title} holds neither Secrets nor keys with values`);
-  if (Object.hasOwn(value as object, "sops")) throw stillSops(title);
+function fromMap(manifest: Manifest, title: string): Plain {
+  const { contents } = manifest.document;
+  if (!isMap(contents)) throw new ZoppError("Malformed", `${title} holds neither Secrets nor keys with values`);
+  if (contents.has("sops")) throw stillSops(title);
+  const values = keysAndValues(manifest, title);
+  for (const [key, value] of values) refuseSopsValue(Buffer.from(value).toString("utf8"), title, key);
+  return { secrets: [flat(title, values)], notes: [] };
+}
+
+/**
+ * Keys and plain values of a flat YAML document. A number or a word like `yes` is taken as it is written, not as YAML reads
+ * it. Throws Malformed, naming the key, never a value.
+ */
+export function keysAndValues({ document }: Manifest, title: string): ReadonlyMap<string, Uint8Array> {
+  if (!isMap(document.contents)) throw new ZoppError("Malformed", `${title} does not hold keys with values`);
   const values = new Map<string, Uint8Array>();
   for (const [at, pair] of document.contents.items.entries()) {
     const key = isScalar(pair.key) ? String(pair.key.value) : "";
@@ -98,10 +108,9 @@ function fromMap({ document, value }: Manifest, title: string): Plain {
       throw new ZoppError("Malformed", `${title}: ${key} is ${what}`);
     }
     const text = typeof node.value === "string" ? node.value : (node.source ?? String(node.value));
-    refuseSopsValue(text, title, key);
     values.set(key, Buffer.from(text, "utf8"));
   }
-  return { secrets: [flat(title, values)], notes: [] };
+  return values;
 }
 
 /** Lines of KEY=VALUE whose values are taken as they stand, as kubectl, kustomize and `sops -d` mean them. */

@@ -17,8 +17,15 @@ const ENVIRONMENT = {
 };
 const NAMESPACE = { flags: "-n, --namespace <name>", description: "the bundle's namespace" };
 
-/** The commands that hand values on, in the order in which help shows them. */
+/** The commands that hand values to an editor or a program, in the order in which help shows them. */
 export const READING_COMMANDS: readonly CommandSpec[] = [
+  {
+    name: "edit",
+    args: "<bundle>",
+    summary: "edit a bundle's values in an editor (VISUAL, EDITOR), in a file that lies in memory only",
+    examples: ["zopp edit api", "EDITOR='code --wait' zopp edit shop-prod/api"],
+    options: [ENVIRONMENT, NAMESPACE, ...KEYRING_OPTIONS],
+  },
   {
     name: "run",
     args: "<bundle> <command...>",

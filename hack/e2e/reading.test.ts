@@ -143,6 +143,15 @@ t.test(
   },
 );
 
+t.test("a person edits a brokered bundle: what he changes is sealed anew and comes into the Secret", async (t) => {
+  const before = (await bed.bundle()).spec.data;
+  const edited = await zopp("bob", ["edit", "shop-prod/api", ...STORE], { EDITOR: "sed -i s/v1/v2/" });
+  t.equal(edited.code, 0, edited.stderr);
+  const { spec } = await bed.bundle();
+  t.same([spec.data?.["DB_USER"], spec.data?.["DB_PASSWORD"]], [before?.["DB_USER"], before?.["DB_PASSWORD"]]);
+  await eventually(async () => (await bed.secret()).data?.["IMAGE_TAG"] === "v2");
+});
+
 t.test("a pod reads by its projected token what is granted to its account, with rights on three objects", async (t) => {
   const { controlPlane } = bed;
   const pods = {
