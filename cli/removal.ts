@@ -64,7 +64,7 @@ export async function removePrincipal(
 }
 
 const COMPROMISED = [
-  "compromised: this stops what is signed or opened from now on, and only where the new policy has arrived; bring it to every cluster at once (there is no `zopp policy offer` yet)",
+  "compromised: this stops what is signed or opened from now on, and only where the new policy has arrived; bring it to every cluster at once: `zopp policy offer`",
   "compromised: change every value that it could open at its source, first of all; nothing in zopp can call back what was read; `zopp exposure NAME` lists these values",
   "compromised: look through what its devices signed last, and set again what is not as it should be: keyrings keep what they accepted before this",
 ];

@@ -65,7 +65,7 @@ t.test("keyrings' objects are parsed as strictly", async (t) => {
   ]);
   refusesEach(t, { parse: parseLedger, valid: { ...object, kind: "ZoppLedger", spec: ledger } }, [
     ["content that is not canonical", ["spec", "content"], "AB==", [`spec.content ${PROBLEM.base64}`]],
-    ["a part of no kind", ["spec", "kind"], "Other", ["spec.kind is not one of Places, Policy"]],
+    ["a part of no kind", ["spec", "kind"], "Other", ["spec.kind is not one of Places, Policy, Head"]],
     ["no namespace", namespace, undefined, ["metadata.namespace is missing"]],
   ]);
   const largest = { ...object, kind: "ZoppLedger", spec: { ...ledger, content: "A".repeat(1_048_576) } };

@@ -134,16 +134,16 @@ t.test("an owner who could not sign the environments again removes nobody by hal
   t.equal(bench.read("zopp/acme.yaml"), before);
 });
 
-t.test("--compromised says what must be done now, and what zopp cannot do yet", async (t) => {
+t.test("--compromised says what must be done now, and by which commands", async (t) => {
   const bench = new Workbench(t);
   await withBob(bench);
   await bench.must(["grant", "bob", "write", "--scope", "shop"]);
   await bench.must(["set", "api", "BOBS"], { as: "bob", stdin: "b" });
   const { err } = await bench.must(["principal", "remove", "bob", "--compromised"]);
   for (const text of [
-    /every cluster at once/,
-    /not there yet/,
+    /every cluster at once: `zopp policy offer`/,
     /at its source, first of all/,
+    /`zopp exposure NAME` lists these values/,
     /shop-dev\/api \(BOBS\)/,
   ])
     t.match(err, text);
