@@ -133,7 +133,7 @@ export const ERRORS = {
   BrokeredOnly: terminal(
     "permission_denied",
     EXIT.cannotOpen,
-    "this environment is read through its keyring only; nothing on this machine can open it",
+    "name a cluster that serves the environment: it is read through a keyring, and nothing on this machine opens it",
   ),
   NotRecipient: terminal(
     "permission_denied",
@@ -146,7 +146,7 @@ export const ERRORS = {
   EnrolmentRefused: terminal(
     "permission_denied",
     EXIT.denied,
-    "use a pod-bound token of the operator's own account and pod",
+    "use a pod-bound token of the operator's own account and pod, or of an account that policy names as a workload here",
   ),
   MethodDenied: denied("use a key that may call this method"),
   KeyringUnavailable: transient(

@@ -46,11 +46,12 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   LedgerLost: "The keyring's log is not the one that the policy names: it was lost, or is a new one.",
 
   CannotOpen: "The keyring has the key, and the value does not open with it.",
-  BrokeredOnly: "People cannot open values of this environment with their own key.",
+  BrokeredOnly: "Values of this environment are read through a keyring, and no cluster serves it.",
   NotRecipient: "The environment's key is not wrapped to this device.",
 
   Unauthenticated: "The keyring does not know the caller's key, or its enrolment has ended.",
-  EnrolmentRefused: "The token is not bound to the operator's own account and pod.",
+  EnrolmentRefused:
+    "The token is neither bound to the operator's own account and pod, nor to a pod of a workload that policy names.",
   MethodDenied: "The caller's key may not use this method.",
   KeyringUnavailable: "The keyring does not answer.",
   KeyringMismatch: "What answers is not the keyring that was pinned.",

@@ -23,7 +23,7 @@ export const IN_ITS_PLACE: Readonly<Record<string, (on: On) => Promise<void>>> =
   },
 };
 
-/** What an installation does: a seed where there is none, both processes with the pin of this machine, and the keyring's fingerprint. */
+/** What an installation does: a seed where there is none, both processes with the pin of this machine, the keyring's fingerprint and address. */
 async function start({ stage, terminal }: On): Promise<void> {
   const seed = join(stage.folder, "keyring", "seed");
   if (!existsSync(seed)) {
@@ -34,6 +34,8 @@ async function start({ stage, terminal }: On): Promise<void> {
   const opened = await eventually(() => stage.keyring.lines.find((line) => line.includes('"log opened"')));
   const { fingerprint } = JSON.parse(opened) as { fingerprint: string };
   await terminal.type(`FINGERPRINT=${fingerprint}`);
+  // there is no pod to forward a port to
+  await terminal.type(`export ZOPP_KEYRING=127.0.0.1:${stage.ports.keyring}`);
   await stage.startOperator();
 }
 
