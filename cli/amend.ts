@@ -113,7 +113,8 @@ function refuseSecond(workspace: AcceptedWorkspace, now: Date): void {
   try {
     waiting = proposalOf(workspace.object);
     if (waiting === undefined) return;
-    judgeProposal(workspace, waiting.workspace, now);
+    // signed by nobody, it is no owner's wish
+    if (judgeProposal(workspace, waiting.workspace, now).signed.length === 0) return;
   } catch (error) {
     // damaged, or overtaken: it can never come into force any more
     if (error instanceof ZoppError) return;

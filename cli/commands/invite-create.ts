@@ -3,8 +3,11 @@
 import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
+import type { AcceptedEnvironment } from "../../crds/policy/environment.js";
 import { formatInvite } from "../../crds/policy/invite.js";
+import { includesRead, scopeCovers } from "../../crds/policy/rights.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
+import type { InviteGrant } from "../../crds/types.gen.js";
 import { grantOf, roleOf } from "../granting.js";
 import { inviteText, withInvites } from "../joining.js";
 import type { Result } from "../output.js";
@@ -33,6 +36,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
   const grant = givenGrant(session, name, options);
   const workspace = await acceptNamedWorkspace(session);
   const { environments } = await environmentsOf(session, workspace);
+  refuseUnenforceable(environments, grant);
   if (options.device === true) refuseStrange(workspace, name, grant);
   else newPrincipal(workspace, environments, { name, kind: "person" });
   const present = workspaceContent(workspace.object);
@@ -73,8 +77,22 @@ function refuseStrange(workspace: AcceptedWorkspace, name: string, grant: unknow
   if (grant !== undefined) throw new ZoppError("Usage", `${name} has rights already: --device takes no --role`);
 }
 
+/** Nobody could be admitted with such a grant: where access is direct, who reads one key reads them all. Throws GrantNotEnforceable. */
+function refuseUnenforceable(environments: readonly AcceptedEnvironment[], grant: InviteGrant | undefined): void {
+  if (grant?.keys === undefined || !includesRead(grant.role)) return;
+  const direct = environments.find(
+    ({ scope, object }) => object.spec.access === "direct" && scopeCovers(grant.scope, scope),
+  );
+  if (direct === undefined) return;
+  throw new ZoppError("GrantNotEnforceable", `environment ${direct.path} is direct: ${grant.role} covers all its keys`);
+}
+
 /** Throws Usage for an end or a scope of no role. */
-function givenGrant(session: Session, name: string, { role, scope, keys, until }: InviteCreateOptions) {
+function givenGrant(
+  session: Session,
+  name: string,
+  { role, scope, keys, until }: InviteCreateOptions,
+): InviteGrant | undefined {
   if (role === undefined) {
     if (scope ?? keys ?? until) throw new ZoppError("Usage", "--scope, --keys and --until say what --role covers");
     return undefined;

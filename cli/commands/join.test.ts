@@ -196,12 +196,23 @@ t.test("an owner's further device is a change of owners that others follow", asy
   await bench.must(["verify"], { as: "dora" });
 });
 
+t.test("where no keyring can be asked, it is said how the request goes by hand", async (t) => {
+  const bench = await workbench(t);
+  const code = await invite(bench);
+  const words = ["join", "--code-file", "-", "--device", "laptop"];
+  const ran = await bench.run(words, { as: "bob", stdin: code });
+  t.match(ran, { code: 6, err: /NoRecipient: workspace acme names no cluster.*--offline/ });
+  await joined(bench, code);
+});
+
 t.test("invites are made by owners, for names that nobody has", async (t) => {
   const bench = await workbench(t);
   const bob = await joined(bench, await invite(bench));
   t.match(await bench.run(["invite", "create", "bob"]), { code: 7, err: "invited already" });
   t.match(await bench.run(["invite", "create", "alice"]), { code: 7, err: "names a principal alice already" });
   t.match(await bench.run(["invite", "create", "zoe", "--scope", "shop"]), { code: 2, err: "--role" });
+  const some = await bench.run(["invite", "create", "zoe", "--role", "read", "--scope", "shop", "--keys", "A_*"]);
+  t.match(some, { code: 3, err: "GrantNotEnforceable" }, "nor with a grant that nobody could be admitted with");
   await bench.must(approve("--request", bob.file, "--yes"));
   t.match(await bench.run(["invite", "create", "eve"], { as: "bob" }), { code: 3, err: "NotAuthorised" });
   await bench.must(["invite", "create", "eve", "--expires", "12h"]);

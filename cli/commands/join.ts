@@ -2,7 +2,7 @@
 // The code is read from a prompt, a file or stdin, never from the command line; it is not kept.
 import { hostname } from "node:os";
 import { type Identity, identityFromSeed } from "../../crds/crypto/identity.js";
-import { ZoppError } from "../../crds/errors.js";
+import { type ErrorCode, ZoppError } from "../../crds/errors.js";
 import { fingerprintOf } from "../../crds/fingerprint.js";
 import { type InviteCode, parseInvite } from "../../crds/policy/invite.js";
 import { newJoinRequest } from "../../crds/policy/joining.js";
@@ -89,6 +89,9 @@ function pinInvited(context: Context, { workspace, owners, minVersion }: Pin): v
   throw new ZoppError("PinMismatch", text);
 }
 
+/** Where no keyring can be asked, a request goes by hand. */
+const UNREACHED: ReadonlySet<ErrorCode> = new Set(["KeyringUnavailable", "NoRecipient", "ApiUnreachable"]);
+
 /** Gives the name of the cluster. Throws as acceptWorkspace and withKeyring, and what the keyring refuses. */
 async function send(
   session: Session,
@@ -98,8 +101,16 @@ async function send(
   options: JoinOptions,
 ): Promise<string> {
   const workspace = await acceptWorkspace(session, name);
-  return withKeyring(session, { ...options, workspace, identity: signing }, async ({ keyring, cluster }) => {
-    await keyring.join(name, request);
-    return cluster.name;
-  });
+  const wanted = { ...options, workspace, identity: signing };
+  try {
+    return await withKeyring(session, wanted, async ({ keyring, cluster }) => {
+      await keyring.join(name, request);
+      return cluster.name;
+    });
+  } catch (error) {
+    if (!(error instanceof ZoppError) || !UNREACHED.has(error.code)) throw error;
+    throw new ZoppError(error.code, `${error.message}; --offline prints the request, to be handed over`, {
+      cause: error,
+    });
+  }
 }

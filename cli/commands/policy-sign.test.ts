@@ -1,6 +1,7 @@
 // Several owners: changes wait as proposals until enough of them have signed, and nobody follows them before.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
 import type { WorkspaceSpec } from "../../crds/types.gen.js";
 import { git, Workbench } from "../run.case.js";
@@ -117,7 +118,6 @@ t.test("one proposal at a time; it can be taken back, and what was overtaken is 
 
 t.test("a proposal that was tampered with lacks the signatures that it had", async (t) => {
   const { bench } = await threeOwners(t);
-  const { gunzipSync, gzipSync } = await import("node:zlib");
   await bench.must(["grant", "bob", "audit", "--scope", "shop"]);
   const text = bench.read("zopp/acme.yaml");
   const packed = /zopp.dev\/proposal: (\S+)/.exec(text)?.[1] ?? "";
@@ -196,6 +196,46 @@ t.test("owners change one by one, and a former owner's chain leads nowhere", asy
   bench.write("zopp/acme.yaml", old);
   for (const as of ["alice", "bob", "dora"])
     t.match(await bench.run(["set", "api", "K"], { as, stdin: "v" }), { code: 7, err: "PolicyRollback" }, as);
+});
+
+t.test("the only owner hands over to another, who must want it", async (t) => {
+  const bench = new Workbench(t);
+  const pin = await bench.init();
+  await bench.admit("bob", pin);
+  t.match(await bench.run(["policy", "owners", "bob"], { as: "bob" }), { code: 3, err: "bob is none" });
+  const given = await bench.must(["policy", "owners", "bob"]);
+  t.match(given.err, /PartlySigned: .*\(owners after it\) has 0 of 1 owners' signatures; missing from: bob/);
+  t.match(await policy(bench), { owners: { principals: ["alice"] } });
+  await bench.must(SIGN, { as: "bob" });
+  t.match(await policy(bench), { owners: { principals: ["bob"] } });
+  t.match(await bench.run(["grant", "alice", "audit", "--scope", "*"]), { code: 3, err: "alice is none" });
+  await bench.must(["grant", "alice", "audit", "--scope", "*"], { as: "bob" });
+  t.match(await bench.run(["policy", "owners", "alice", "--threshold", "2"], { as: "bob" }), { code: 2 });
+  t.match(await bench.run(["policy", "owners", "zoe"], { as: "bob" }), { code: 4, err: "no principal zoe" });
+});
+
+t.test("what others write into the place of a proposal hinders no owner", async (t) => {
+  const { bench } = await threeOwners(t);
+  await bench.must(["grant", "bob", "audit", "--scope", "*"]);
+  const signed = bench.read("zopp/acme.yaml");
+  const packed = /zopp.dev\/proposal: (\S+)/.exec(signed)?.[1] ?? "";
+  const { spec } = JSON.parse(gunzipSync(Buffer.from(packed, "base64")).toString()) as { spec: object };
+  const put = (value: object | Buffer) => {
+    const bytes = Buffer.isBuffer(value) ? value : gzipSync(JSON.stringify(value));
+    bench.write("zopp/acme.yaml", signed.replace(packed, bytes.toString("base64")));
+  };
+  for (const [title, value] of [
+    ["one that nobody signed", { spec: { ...spec, signatures: [] } }],
+    ["one of another form", { spec: { ...spec, more: true } }],
+    ["what unpacks to more than memory should hold", gzipSync(Buffer.alloc(64 * 1024 * 1024))],
+    ["what is not packed at all", Buffer.from("proposal")],
+  ] as const) {
+    put(value);
+    await bench.must(["set", "api", "K"], { stdin: title });
+    const ran = await bench.must(["grant", "carol", "audit", "--scope", "*"]);
+    t.match(ran.err, "PartlySigned", title);
+    t.match((await bench.must(["policy", "propose"])).out, "subject carol role audit", title);
+  }
 });
 
 t.test("a manifest that was edited by hand is signed as the next version, or proposed", async (t) => {
