@@ -27,6 +27,8 @@ export interface TestbedOptions {
   readonly kem?: "xwing" | "x25519";
   readonly workspace?: Partial<WorkspaceContent>;
   readonly environment?: Partial<EnvironmentContent>;
+  /** The pin that the keyring is told. Default: that of acme's owners among the fixtures. */
+  readonly trust?: string;
   /** False: neither policy nor operator; the keyring runs and waits (NoPolicy). */
   readonly ready?: boolean;
   /** Added to the environment of both processes. */

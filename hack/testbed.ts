@@ -143,7 +143,8 @@ export class Testbed {
   async startKeyring(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const owners = digestOfOwners(newWorkspace("acme", workspaceOf(this.#options, []), signing()));
     const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfigs.keyring];
-    args.push("--trust", formatPin({ workspace: "acme", owners, minVersion: 0 }), "--namespace", SYSTEM);
+    const { trust = formatPin({ workspace: "acme", owners, minVersion: 0 }) } = this.#options;
+    args.push("--trust", trust, "--namespace", SYSTEM);
     args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`);
     args.push(...(this.#options.apart === true ? ["--operator", "remote"] : ["--pod-uid", this.#pod.podUid]));
     args.push("--listen", `127.0.0.1:${this.ports.keyring}`);
