@@ -10,7 +10,7 @@ import { readInput } from "../input.js";
 import type { Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
 import { storeChange } from "../policy-change.js";
-import { judgeProposal, proposalOf, proposalText } from "../proposal.js";
+import { judgeProposal, type Proposal, type ProposalState, proposalOf, proposalText } from "../proposal.js";
 import type { Session } from "../session.js";
 import { parseFound } from "../store/store.js";
 import { readManifests } from "../store/yaml.read.js";
@@ -37,15 +37,25 @@ async function drop(session: Session, workspace: AcceptedWorkspace): Promise<Res
   return { data: { workspace: name, where }, names: [name], human: [`taken back (${where.join(", ")})`] };
 }
 
-/** What a command says that finds no proposal. */
-export function nothingWaits({ name }: AcceptedWorkspace): ZoppError {
+function nothingWaits({ name }: AcceptedWorkspace): ZoppError {
   return new ZoppError("NotFound", `workspace ${name} has no proposal that waits for signatures`);
 }
 
-function show(session: Session, workspace: AcceptedWorkspace): Result {
+/** The proposal that waits, and where it stands. Throws NotFound, Malformed, and what keeps it from ever coming into force. */
+export function waitingProposal(workspace: AcceptedWorkspace, now: Date): Proposal & { readonly state: ProposalState } {
   const proposal = proposalOf(workspace.object);
   if (proposal === undefined) throw nothingWaits(workspace);
-  const { candidate, lacks, signed } = judgeProposal(workspace, proposal.workspace, session.context.now());
+  try {
+    return { ...proposal, state: judgeProposal(workspace, proposal.workspace, now) };
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+    const text = `the proposal comes into force no more (\`zopp policy propose --drop\` takes it away): ${error.message}`;
+    throw new ZoppError(error.code, text, { cause: error });
+  }
+}
+
+function show(session: Session, workspace: AcceptedWorkspace): Result {
+  const { candidate, lacks, signed } = waitingProposal(workspace, session.context.now()).state;
   const changes = differences(workspace.object.spec, candidate.object.spec);
   const { name, version, digest } = candidate;
   return {

@@ -106,7 +106,7 @@ t.test("one proposal at a time; it can be taken back, and what was overtaken is 
   bench.write("zopp/acme.yaml", moved);
   t.match(
     await bench.run(SIGN, { as: "bob" }),
-    { code: 7, err: "in force already" },
+    { code: 7, err: /comes into force no more.*in force already/ },
     "what came into force is no proposal any more",
   );
   await bench.must(["grant", "bob", "audit", "--scope", "*"]);

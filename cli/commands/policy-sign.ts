@@ -11,9 +11,9 @@ import { terminalOf } from "../input.js";
 import { printable, type Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
 import { storeChange } from "../policy-change.js";
-import { judgeProposal, ownerBy, type ProposalState, proposalOf, signProposal } from "../proposal.js";
+import { judgeProposal, ownerBy, type ProposalState, signProposal } from "../proposal.js";
 import type { Session } from "../session.js";
-import { nothingWaits } from "./policy-propose.js";
+import { waitingProposal } from "./policy-propose.js";
 
 /** The flags of `zopp policy sign`. */
 export interface PolicySignOptions {
@@ -23,10 +23,8 @@ export interface PolicySignOptions {
 /** Runs `zopp policy sign`. */
 export async function run(session: Session, _words: readonly string[], options: PolicySignOptions): Promise<Result> {
   const workspace = await acceptNamedWorkspace(session);
-  const proposal = proposalOf(workspace.object);
-  if (proposal === undefined) throw nothingWaits(workspace);
   const now = session.context.now();
-  const before = judgeProposal(workspace, proposal.workspace, now);
+  const { state: before, ...proposal } = waitingProposal(workspace, now);
   const changes = differences(workspace.object.spec, before.candidate.object.spec);
   const { signing } = await session.identity();
   const owner = ownerBy(workspace, before.candidate, signing);

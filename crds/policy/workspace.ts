@@ -83,7 +83,7 @@ function refuseUnpinned(judged: AcceptedWorkspace, pin: Pin | undefined): void {
   }
   if (pinNames(pin, judged.ownersDigest)) return;
   if (rotationsLead(judged, pin.minVersion, (digest) => pinNames(pin, digest))) return;
-  const text = `workspace ${judged.name}: its owners are not those of the pin ${formatPin(pin)}, nor rotated from them`;
+  const text = `workspace ${judged.name}: its owners are not those of the pin ${formatPin(pin)}, nor rotated from them since that version`;
   throw new ZoppError("PinMismatch", text);
 }
 
