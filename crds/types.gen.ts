@@ -527,7 +527,7 @@ export interface ZoppBaseline {
 export interface LedgerSpec {
   /** The log's id. */
   readonly log: string;
-  /** Places: a shard of the accepted headers and entries. Policy: one accepted workspace or environment, whole. Head: where the log begins in the cluster, and what is in force. */
+  /** Places: a shard of the accepted headers and entries. Policy: one accepted workspace, environment or baseline, whole. Head: where the log begins in the cluster, and what is in force. */
   readonly kind: "Places" | "Policy" | "Head";
   /** The shard's number and how many there are, or the policy object's digest, or head. */
   readonly name: string;

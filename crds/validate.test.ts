@@ -1,8 +1,9 @@
 import t from "tap";
 import { type Path, PROBLEM, refusalOf, refusesEach } from "../hack/field-table.js";
+import { authorOf, baseline } from "../hack/fixtures.baseline.js";
 import { acme, bundle, production, world } from "../hack/fixtures.js";
 import type { ZoppSecret } from "./types.gen.js";
-import { parseAuditSegment, parseLedger, parseObject, parseSecret } from "./validate.js";
+import { parseAuditSegment, parseBaseline, parseLedger, parseObject, parseSecret } from "./validate.js";
 
 const KEY = "DB_PASSWORD";
 const secret = bundle(
@@ -40,6 +41,34 @@ t.test("a hundred thousand unknown fields are refused without delay", async (t) 
   t.match(refusalOf(parseSecret, { ...secret, spec: strange }), { code: /TooLarge|Malformed/ });
   t.match(refusalOf(parseSecret, { ...secret, status: {}, ...strange }), { code: /TooLarge|Malformed/ });
   t.ok(performance.now() - before < 5_000);
+});
+
+t.test("a baseline is parsed as strictly", async (t) => {
+  const other = bundle(world().environment, { A: "a" }, { name: "web" });
+  const valid = baseline(world(), [bundle(world().environment, { A: "a" }), other], { authors: ["bob"] });
+  const [first, second] = valid.spec.bundles;
+  refusesEach(t, { parse: parseBaseline, valid }, [
+    [
+      "bundles out of order",
+      ["spec", "bundles"],
+      [second, first],
+      ["spec.bundles.1 does not come after the one before"],
+    ],
+    ["a bundle twice", ["spec", "bundles"], [first, first], ["spec.bundles.1 does not come after the one before"]],
+    [
+      "another name",
+      ["metadata", "name"],
+      "acme.shop.dev",
+      ["metadata.name is not workspace.project.environment of spec"],
+    ],
+    [
+      "a key twice",
+      ["spec", "authors"],
+      [authorOf("bob"), { ...authorOf("bob"), name: "carol" }],
+      ["spec.authors.1.signingKey stands there twice"],
+    ],
+    ["an unknown field", ["spec", "until"], 1, [`spec.until ${PROBLEM.unknown}`]],
+  ]);
 });
 
 t.test("keyrings' objects are parsed as strictly", async (t) => {

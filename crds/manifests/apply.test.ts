@@ -4,6 +4,7 @@ import { apiTrials, type Sent } from "../../hack/api-trials.js";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { must } from "../../hack/control-plane/kubectl.js";
 import { changed, type Path } from "../../hack/field-table.js";
+import { baseline } from "../../hack/fixtures.baseline.js";
 import { acme, bundle, environmentKey, person, production, world } from "../../hack/fixtures.js";
 import { parseObject, parseSecret } from "../validate.js";
 
@@ -32,7 +33,7 @@ async function stored(kind: string, name: string): Promise<unknown> {
 }
 
 t.test("kubectl apply takes every kind from YAML, and what it stores is what was written", async (t) => {
-  for (const object of [acme(), production(), named("from-yaml", { A: "a", B: "b" })]) {
+  for (const object of [acme(), production(), baseline(world(), []), named("from-yaml", { A: "a", B: "b" })]) {
     const input = stringify(object, { version: "1.1" });
     await must(cp.kubectl(["apply", "--filename", "-"], { input }));
     const back = parseObject(await stored(object.kind.toLowerCase(), object.metadata.name));
@@ -70,6 +71,14 @@ t.test("two managers of one workspace do not mix its signed lists", async (t) =>
   t.equal((await trials.apply(byOne, "zopp")).code, 201);
   const { object } = await trials.apply(byTwo, "flux");
   t.strictSame(object.spec, byTwo.spec, "exactly what was applied last: nobody removed is still there");
+});
+
+t.test("two managers of one baseline do not mix what it lists, nor whose keys it has", async (t) => {
+  const one = baseline(world(), [named("a", { A: "a" }), named("b", { B: "b" })], { authors: ["bob"] });
+  const two = baseline(world(), [named("c", { C: "c" })], { authors: ["carol"] });
+  t.strictSame((await trials.apply(one, "zopp")).object.spec, one.spec);
+  const { object } = await trials.apply(two, "flux");
+  t.strictSame(object.spec, two.spec);
 });
 
 t.test("two managers of one bundle do not mix an entry, and each keeps its own keys", async (t) => {
