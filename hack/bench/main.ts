@@ -196,6 +196,14 @@ function figuresOf({
       cpuMsPerBundle: rounded(operator + keyring),
       operatorMsPerBundle: rounded(operator),
       keyringMsPerBundle: rounded(keyring),
+      auditOfWrites: rounded(
+        pick(({ auditOfWrites }) => auditOfWrites),
+        4,
+      ),
+      auditOfTime: rounded(
+        pick(({ auditOfTime }) => auditOfTime),
+        4,
+      ),
     };
   };
   return {

@@ -36,6 +36,9 @@ export interface SyncFigures {
   readonly cpuMsPerBundle: number;
   readonly operatorMsPerBundle: number;
   readonly keyringMsPerBundle: number;
+  /** The audit log's share of all writes, and of the time at most. */
+  readonly auditOfWrites: number;
+  readonly auditOfTime: number;
 }
 
 type Row = readonly [what: string, ratio: string, figure: string, limit: string];
@@ -64,6 +67,8 @@ function speedRows({ raw, firstSync, restart, change }: Figures): readonly Row[]
     ["raw limit: the same two writes, bare client", "100 %", `${raw.bundlesPerSecond}/s`, ""],
     ["first sync, X25519", ...syncCells(firstSync.x25519), ">= 50 % of raw, <= 7 ms"],
     ["first sync, X-Wing", ...syncCells(firstSync.xwing), ">= 45 % of raw, <= 8 ms"],
+    ["  of it the audit log: writes", percent(firstSync.xwing.auditOfWrites, 1), "", "< 5 %"],
+    ["  of it the audit log: time at most", percent(firstSync.xwing.auditOfTime, 1), "", "< 10 %"],
     ["restart, nothing changed", "", `${writes} writes, ${opens} opens, ready in ${readyMs} ms`, "0 writes, 0 opens"],
     ["changed value, idle", "", latency(change.idle), "p99 < 250 ms"],
     ["changed value, backlog", "", latency(change.backlog), "p99 < 1000 ms"],
@@ -116,6 +121,6 @@ function latency({ p50Ms, p99Ms }: Figures["change"]["idle"]): string {
   return `p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms`;
 }
 
-function percent(ratio: number): string {
-  return `${(ratio * 100).toFixed(0)} %`;
+function percent(ratio: number, decimals = 0): string {
+  return `${(ratio * 100).toFixed(decimals)} %`;
 }

@@ -8,6 +8,7 @@ import type { Child } from "../child.js";
 import { eventually } from "../eventually.js";
 import type { Testbed } from "../testbed.js";
 import { quiet, readMetrics, versions } from "../testbed.look.js";
+import { auditSeconds, writesOf } from "./audit.js";
 import { cpuMs } from "./process.js";
 import type { World } from "./world.js";
 
@@ -16,13 +17,18 @@ export interface Synced {
   readonly bundlesPerSecond: number;
   readonly operatorMs: number;
   readonly keyringMs: number;
+  /** The audit log's shares. */
+  readonly auditOfWrites: number;
+  readonly auditOfTime: number;
 }
 
 const PAGE = 500;
 const STARTED = '"msg":"started"';
 
 /** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
-export async function firstSync({ testbed }: World, namespace: string, count: number): Promise<Synced> {
+export async function firstSync(world: World, namespace: string, count: number): Promise<Synced> {
+  const { testbed } = world;
+  const [writesBefore, linesBefore] = [await writesOf(testbed.ports.keyringMetrics), testbed.keyring.lines.length];
   const keyringBefore = await cpuMs(testbed.keyring.pid);
   const starting = testbed.startOperator(["--namespaces", namespace]);
   const operatorBefore = await cpuAtStart(testbed);
@@ -30,8 +36,15 @@ export async function firstSync({ testbed }: World, namespace: string, count: nu
   const finished = await whenReady(testbed, namespace, count);
   const operatorMs = (await cpuMs(testbed.operator.pid)) - operatorBefore;
   const keyringMs = (await cpuMs(testbed.keyring.pid)) - keyringBefore;
+  // the keyring writes nothing but its log, and snapshots of what is in it
+  const audited = (await writesOf(testbed.ports.keyringMetrics)) - writesBefore;
+  const written = audited + (await writesOf(testbed.ports.metrics));
+  const seconds = (finished - startedAt(testbed.operator)) / 1000;
+  const again = await auditSeconds(world, `audit-${namespace}`, testbed.keyring.lines.slice(linesBefore));
   return {
-    bundlesPerSecond: count / ((finished - startedAt(testbed.operator)) / 1000),
+    auditOfWrites: audited / written,
+    auditOfTime: again / seconds,
+    bundlesPerSecond: count / seconds,
     operatorMs: operatorMs / count,
     keyringMs: keyringMs / count,
   };

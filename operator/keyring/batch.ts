@@ -10,7 +10,7 @@ const MAX_CALLS = 2;
  * While there is much to do, calls are at least this far apart: every call costs the keyring a durable write, which is
  * shared by all that is in it. A single change after a pause is sent at once.
  */
-const BUSY_GAP_MS = 60;
+const BUSY_GAP_MS = 100;
 
 interface Waiting<Item, Answer> {
   readonly item: Item;
