@@ -5,7 +5,7 @@ import type { Cluster } from "../../crds/types.gen.js";
 import type { KeyringClient } from "../../operator/keyring/client.js";
 import { withKeyring } from "../keyring-call.js";
 import { problemLine, type Result } from "../output.js";
-import { acceptEnvironment, acceptNamedWorkspace, environmentName } from "../policy.js";
+import { acceptNamedWorkspace, environmentName, readEnvironmentObject } from "../policy.js";
 import type { Session } from "../session.js";
 import { pathIn } from "../settings.js";
 
@@ -66,8 +66,8 @@ async function offerAll(
     if (clusters?.includes(cluster.name) !== true) continue;
     const path = pathIn(workspace.name, scope);
     const name = environmentName(path);
-    const { object } = await acceptEnvironment(session, workspace, path);
-    said.push(await offer(keyring, `zoppenvironment/${name}`, object));
+    // judged there, not here: who leaves may have approved it, and what a keyring has accepted stays in force
+    said.push(await offer(keyring, `zoppenvironment/${name}`, await readEnvironmentObject(session, path)));
     const baseline = await store.read("ZoppBaseline", { name });
     if (baseline !== undefined) said.push(await offer(keyring, `zoppbaseline/${name}`, baseline));
   }
