@@ -87,7 +87,10 @@ async function withDevice(
 /** Two devices asked by one code: which of them is the person's, only the person can say. */
 function onlyOne(name: string, good: readonly GoodRequest[], fingerprint: string | undefined): GoodRequest {
   const [first, second] = good;
-  if (first === undefined) throw new ZoppError("NotFound", `nobody has asked to join as ${name} yet`);
+  if (first === undefined) {
+    const text = `nobody has asked to join as ${name} yet; what a keyring was asked stands in its cluster within half a minute`;
+    throw new ZoppError("NotFound", text);
+  }
   if (second === undefined) return first;
   const chosen = good.find((each) => fingerprint !== undefined && isFingerprint(fingerprint, each.fingerprint));
   if (chosen !== undefined) return chosen;
