@@ -3,6 +3,7 @@
 import { bindingsOf, type Policy, placeOf } from "../crds/bundle/case.js";
 import { bundleDigest, bundleStatements } from "../crds/bundle/statements.js";
 import { examineBundle } from "../crds/bundle/verify.js";
+import { canonicalJson } from "../crds/crypto/jcs.js";
 import { type ErrorCode, ZoppError } from "../crds/errors.js";
 import { judgeBaseline, versionOfLog } from "../crds/policy/baseline.js";
 import { newBaseline } from "../crds/policy/edit.js";
@@ -57,9 +58,12 @@ export async function storeBaseline(
   const name = policy.environment.object.metadata.name;
   const store = await session.store();
   const before = await store.read("ZoppBaseline", { name });
+  const beginnings = logBeginnings(policy);
+  if (before !== undefined && saysTheSame(before, listed) && before.spec.version > Math.max(...beginnings))
+    return { ...listed, where: [], notes: waiting(before, policy, now) };
   const since = { workspace: policy.workspace.version, environment: policy.environment.version };
   const content = { workspace, project, environment, since, ...listed };
-  const floor = Math.max(before?.spec.version ?? 0, ...logBeginnings(policy));
+  const floor = Math.max(before?.spec.version ?? 0, ...beginnings);
   const signed = newBaseline(content, { signingKeys: [identity.signing], now }, floor);
   const candidate = parseBaseline(JSON.parse(JSON.stringify(signed)));
   const notes = waiting(candidate, policy, now);
@@ -70,6 +74,12 @@ export async function storeBaseline(
     }),
   ]);
   return { ...listed, where, notes };
+}
+
+/** A baseline that lists the same, and is newer than every log that it is for, is not signed again. */
+function saysTheSame({ spec }: ZoppBaseline, { bundles, authors }: Pick<Written, "bundles" | "authors">): boolean {
+  const text = (lists: readonly unknown[]) => canonicalJson(JSON.parse(JSON.stringify(lists)));
+  return text([spec.bundles, spec.authors ?? []]) === text([bundles, authors]);
 }
 
 function digestOf(object: ZoppBaseline | undefined): string | undefined {

@@ -141,22 +141,26 @@ function throughOf(
 export async function storeBaselines(
   session: Session,
   { workspace, notes }: Amended,
-  environments: readonly AcceptedEnvironment[],
-  { base = [] }: ThroughOptions,
+  given: ThroughOptions & {
+    readonly rules: readonly WorkspaceEnvironment[];
+    /** Those that have just got another version. */
+    readonly changed: readonly AcceptedEnvironment[];
+  },
 ): Promise<readonly Pick<Written, "where" | "notes">[]> {
+  const { rules, changed, base = [] } = given;
   const written: Pick<Written, "where" | "notes">[] = [];
   // what still waits for signatures will be followed by another version, and the baseline by another too
   if (notes.length > 0) return written;
-  for (const environment of environments) {
+  for (const { name } of rules) {
     try {
+      const environment =
+        changed.find(({ scope }) => scope === name) ??
+        (await acceptEnvironment(session, workspace, pathIn(workspace.name, name)));
       written.push(await storeBaseline(session, { workspace, environment }, { base }));
     } catch (error) {
       if (!(error instanceof ZoppError)) throw error;
-      const command = `\`zopp baseline create ${environment.scope}\``;
-      written.push({
-        where: [],
-        notes: [`no baseline of ${environment.path} yet (${command}): ${error.code}: ${error.message}`],
-      });
+      const text = `no baseline of ${workspace.name}/${name} yet (\`zopp baseline create ${name}\`): ${error.code}: ${error.message}`;
+      written.push({ where: [], notes: [text] });
     }
   }
   return written;

@@ -15,12 +15,12 @@ export async function run(session: Session, [text]: readonly string[], options: 
     data: { environment: path, bundles, authors, where },
     names: where.length === 0 ? [] : [`zoppbaseline/${policy.environment.object.metadata.name}`],
     human:
-      where.length === 0
+      bundles.length === 0
         ? [`a new keyring would accept all of ${path} as it is`]
         : [
             ...bundles.map(({ namespace, name }) => `listed ${namespace}/${name}`),
             ...authors.map(({ name }) => `checked by a key of ${name}, whom the policy does not name any more`),
-            `written: ${where.join(", ")}`,
+            where.length === 0 ? "the baseline says so already" : `written: ${where.join(", ")}`,
           ],
     notes,
   };

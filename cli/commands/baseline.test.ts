@@ -35,7 +35,10 @@ t.test("what somebody wrote who left is listed with his key, once a revision sho
     bundles: [{ namespace: "shop-dev", name: "api" }],
     authors: [{ name: "bob" }],
   });
-  t.match(bench.read(BASELINE), "kind: ZoppBaseline");
+  const written = bench.read(BASELINE);
+  t.match(written, "kind: ZoppBaseline");
+  t.match((await bench.must(["baseline", "create", "--base", "HEAD~1"])).out, "says so already");
+  t.equal(bench.read(BASELINE), written, "what says the same is not signed again");
   t.match(JSON.parse((await bench.must(["verify", "--as-new-cluster", "-o", "json"])).out), {
     verified: true,
     counts: { baselines: 1 },

@@ -68,7 +68,8 @@ export async function run(session: Session, [text]: readonly string[], options: 
     environments: wraps.amendments,
   });
   const wrapped = await wrapThrough(session, amended, wraps, { cluster: name, ...options });
-  const baselines = await storeBaselines(session, amended, [...amended.environments, ...wrapped.environments], options);
+  const changed = [...amended.environments, ...wrapped.environments];
+  const baselines = await storeBaselines(session, amended, { rules: chosen, changed, ...options });
   const where = [...new Set([amended, wrapped, ...baselines].flatMap((each) => each.where))];
   const scopes = chosen.map((rule) => `${workspace.name}/${rule.name}`);
   return {
@@ -77,7 +78,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
     human: [
       `cluster ${name} (${fingerprint}) ${where.length === 0 ? "was in the policy already" : "is in the policy"}`,
       `serves ${scopes.length === 0 ? "no environment yet: `zopp environment create`" : scopes.join(", ")}`,
-      ...(where.length === 0 ? [] : [`written: ${amended.where.join(", ")}`]),
+      ...(where.length === 0 ? [] : [`written: ${where.join(", ")}`]),
     ],
     notes: [amended, wrapped, ...baselines].flatMap(({ notes }) => notes),
   };
