@@ -1,26 +1,28 @@
 // Reads a keyring's whole log back from the API, checked segment by segment.
 // For tests that ask what was recorded, and in which order.
 import { parseVerifyKey } from "../../crds/crypto/keys.js";
-import type { ZoppAuditSegment } from "../../crds/types.gen.js";
+import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import type { AuditRecord } from "../../operator/keyring/records.js";
-import { checkSegment, linesOf, NO_SEGMENT } from "../../operator/keyring/segment.js";
-import { ZOPP_AUDIT_SEGMENTS } from "../../operator/kube/resources.js";
+import { readBack } from "../../operator/keyring/replay.js";
+import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import type { Testbed } from "../testbed.js";
 
-/** All records in order. Throws LogBroken when the segments are not one unbroken chain of this keyring's. */
-export async function readLog(
-  { client, keyringKey }: Testbed,
-  namespace = "zopp-system",
-): Promise<readonly AuditRecord[]> {
+/** All records that are kept, in order. Throws LogBroken when the segments are not one unbroken chain of this keyring's. */
+export async function readLog(bed: Testbed, namespace = "zopp-system"): Promise<readonly AuditRecord[]> {
+  return (await readStored(bed, namespace)).lines.map((line) => JSON.parse(line) as AuditRecord);
+}
+
+/** The newest log as it is stored: its lines, and what stands for those before. Throws as `readLog`. */
+export async function readStored({ client, keyringKey }: Testbed, namespace = "zopp-system") {
   const key = parseVerifyKey(keyringKey);
   if (key === null) throw new Error("the keyring's public file holds no key");
-  const { items } = await client.list<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace });
-  const segments = [...items].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-  const records: AuditRecord[] = [];
-  let previous = NO_SEGMENT;
-  for (const segment of segments) {
-    previous = checkSegment(segment, { log: segment.spec.log, first: records.length, previous }, key);
-    records.push(...linesOf(segment).map((line) => JSON.parse(line) as AuditRecord));
-  }
-  return records;
+  const { items: segments } = await client.list<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace });
+  const { items: parts } = await client.list<ZoppLedger>(ZOPP_LEDGERS, { namespace });
+  const log =
+    segments
+      .map(({ spec }) => spec.log)
+      .sort()
+      .at(-1) ?? "";
+  const of = <T extends ZoppAuditSegment | ZoppLedger>(all: readonly T[]) => all.filter(({ spec }) => spec.log === log);
+  return { ...readBack(log, of(segments), of(parts), key), segments: of(segments) };
 }
