@@ -6,6 +6,12 @@ export function madeIn(step: Rotation): number {
   return "version" in step ? Number(step.version) : Number.POSITIVE_INFINITY;
 }
 
+/** Whether a change of owners does not come after the one before it, or comes after the policy. */
+export function isOutOfOrder({ version, rotations = [] }: WorkspaceSpec): boolean {
+  const made = rotations.map(madeIn).filter(Number.isFinite);
+  return made.some((step, at) => step > version || step <= (made[at - 1] ?? 0));
+}
+
 /** A policy's owners with their keys. */
 export function ownersOf({ owners, principals }: WorkspaceSpec): OwnersSet {
   const named = owners.principals.map((name) => {

@@ -11,7 +11,7 @@ import type {
   ZoppWorkspace,
 } from "../../crds/types.gen.js";
 import { environmentClaim, type Notary, ownersClaim, rotationClaim, workspaceClaim } from "./claims.js";
-import { changesAnEpoch, hasTwins, madeIn, ownersOf, sharesNamespaces } from "./reference.shape.js";
+import { changesAnEpoch, hasTwins, isOutOfOrder, madeIn, ownersOf, sharesNamespaces } from "./reference.shape.js";
 import { belongs, isOver, mayHe, type Where } from "./rights.js";
 
 /** Why something must be refused; empty when it must be accepted. Which of several is said is the keyring's choice. */
@@ -125,6 +125,7 @@ export class Reference {
     const accepted = this.workspace?.spec;
     const before = accepted === undefined ? undefined : workspaceClaim(name, accepted);
     if (before === claim) return reasons;
+    refuse(isOutOfOrder(spec), "Malformed");
     refuse(hasTwins(spec), "KeyAmbiguous");
     refuse(spec.version > numberOf(this.now + DAY), "VersionTooFar");
     refuse(sharesNamespaces(spec, this.outside.reserved), "NamespaceConflict");

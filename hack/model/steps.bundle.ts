@@ -39,13 +39,13 @@ export function environmentFor(scene: Scene, name: EnvironmentName): ZoppEnviron
   return present === undefined || random.percent(4) ? random.pick(made) : present;
 }
 
-/** Whose environment a namespace is: as it was in the beginning or, as often, as policy says now. */
+/** Whose environment a namespace is: as policy says now, or as it was in the beginning. */
 export function environmentAt({ random, workspace }: Scene, { namespace }: Place): EnvironmentName {
   const rules = workspace?.spec.environments ?? [];
   const now = rules.find(({ namespaces: [pattern = ""] }) => namespace.startsWith(pattern.replace("*", "")))?.name;
   const names = Object.keys(ENVIRONMENTS) as EnvironmentName[];
   const named = names.find((name) => now === `shop/${name}`);
-  if (named !== undefined && random.percent(50)) return named;
+  if (named !== undefined && random.percent(80)) return named;
   return names.find((name) => ENVIRONMENTS[name] === namespace) ?? "dev";
 }
 
@@ -138,6 +138,7 @@ export function write(scene: Scene): Written {
   const environment = environmentFor(scene, environmentAt(scene, place));
   const pen = new Pen(scene, environment, random.percent(2) ? 48 : 0);
   const present = scene.good.get(placeText(place));
+  if (present !== undefined && present.spec.environment !== pathOf(environment)) return rewrite(scene, place);
   const isNew = present === undefined || random.percent(2);
   const words: string[] = [];
   let secret = isNew ? pen.start(place, writer(scene, environment)) : present;
@@ -156,18 +157,19 @@ export function write(scene: Scene): Written {
   return { what: `${placeText(place)}: ${words.join(", ")}`, object: approved(scene, pen, secret, environment) };
 }
 
-/** Puts right what a change of policy broke: every part of a bundle is signed again. */
-export function rewrite(scene: Scene): Written {
-  const { random } = scene;
-  const place = random.pick(PLACES);
+/** Puts right what a change of policy broke: every part of a bundle is signed again, for the environment that its place has now. */
+export function rewrite(scene: Scene, place = scene.random.pick(PLACES)): Written {
   const environment = environmentFor(scene, environmentAt(scene, place));
   const pen = new Pen(scene, environment);
   const present = scene.good.get(placeText(place)) ?? pen.start(place, writer(scene, environment));
-  const path = `acme/shop/${environment.spec.environment}`;
-  const headed = pen.header(present, { environment: path }, writer(scene, environment));
+  const headed = pen.header(present, { environment: pathOf(environment) }, writer(scene, environment));
   const keys = Object.keys(present.spec.data ?? {});
   const secret = keys.reduce((one, key) => pen.set(one, key, writer(scene, environment, key)), headed);
   return { what: `${placeText(place)}: all of it is written again`, object: approved(scene, pen, secret, environment) };
+}
+
+function pathOf({ spec }: ZoppEnvironment): string {
+  return `acme/shop/${spec.environment}`;
 }
 
 /** Approves what is new: by all who may, by some, or by people who may not. */

@@ -150,7 +150,7 @@ const otherEnvironment: Tampering = (scene, secret) => {
   const name = random.percent(60) ? environmentAt(scene, secret.metadata) : random.pick(names);
   const environment = environmentFor(scene, name);
   const pen = new Pen(scene, environment);
-  const able: Signer = random.percent(60) ? { person: "alice", device: "laptop" } : writer(scene, environment);
+  const able: Signer = random.percent(40) ? { person: "alice", device: "laptop" } : writer(scene, environment);
   const place = { ...secret.metadata, namespace: random.percent(70) ? secret.metadata.namespace : ENVIRONMENTS[name] };
   const there = { ...secret, metadata: place };
   const headed = pen.header(there, { environment: `acme/shop/${name}` }, able);

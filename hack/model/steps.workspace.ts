@@ -6,6 +6,7 @@ import type { WorkspaceSpec, ZoppWorkspace } from "../../crds/types.gen.js";
 import { CLUSTERS, DEVICES, draft, namesIn, principalOf, type Signer, STRANGER, signingKey } from "./cast.js";
 import { CHANGES } from "./changes.workspace.js";
 import { workspaceClaim } from "./claims.js";
+import { madeIn } from "./reference.shape.js";
 import type { Scene } from "./scene.js";
 
 /** The workspace as it starts: alice owns it, and there are two environments. */
@@ -34,7 +35,7 @@ export function nextWorkspace(scene: Scene): { readonly what: string; readonly o
   const present = scene.workspace ?? random.pick(workspaces);
   if (random.percent(6)) return { what: "an older workspace again", object: random.pick(workspaces) };
   if (random.percent(scene.model.workspace === undefined ? 20 : 6)) return comeback(scene, present);
-  if (random.percent(scene.model.workspace === undefined ? 40 : 2)) return strangers(scene);
+  if (random.percent(scene.model.workspace === undefined ? 50 : 2)) return strangers(scene);
   const older = random.percent(8);
   const base = older ? random.pick(workspaces) : present;
   const content = draft(workspaceContent(base));
@@ -74,7 +75,8 @@ function comeback(scene: Scene, present: ZoppWorkspace): { readonly what: string
   const digest = workspaceStatement("acme", present.spec).hash;
   const others = present.spec.principals.filter(({ name }) => !former.principals.includes(name));
   const steps = scene.workspaces.flatMap(({ spec }) => spec.rotations ?? []);
-  const known = [...new Map(steps.map((step) => [JSON.stringify(step), step])).values()].slice(-8);
+  const unlike = new Map(steps.map((step) => [JSON.stringify(step), step]));
+  const known = [...unlike.values()].sort((one, other) => (madeIn(one) < madeIn(other) ? -1 : 1)).slice(-8);
   const direct = random.percent(30);
   const spec: WorkspaceSpec = {
     ...present.spec,
