@@ -1,9 +1,9 @@
 // One caller who floods the keyring: two hundred connections and two thousand calls a second, in a process of its own.
-// Run as a program: address, the caller's seed in hex. Prints, on SIGTERM, what became of the calls.
+// Run as a program: address, and who of the fixtures calls. Prints, on SIGTERM, what became of the calls.
 import http2 from "node:http2";
 import { connect, type TLSSocket } from "node:tls";
-import { identityFromSeed } from "../../crds/crypto/identity.js";
 import { tlsIdentity } from "../../operator/keyring/tls.js";
+import { identityOf } from "../fixtures.js";
 
 const CONNECTIONS = 200;
 const CALLS_PER_SECOND = 2_000;
@@ -11,9 +11,9 @@ const TICK_MS = 10;
 /** An empty message. */
 const FRAME = Buffer.alloc(5);
 
-const [address = "", seed = ""] = process.argv.slice(2);
+const [address = "", name = ""] = process.argv.slice(2);
 const [host = "", port = ""] = address.split(":");
-const identity = await tlsIdentity(identityFromSeed(Buffer.from(seed, "hex")).signing);
+const identity = await tlsIdentity(identityOf(name).signing);
 const sessions = new Set<http2.ClientHttp2Session>();
 const counts = { calls: 0, answered: 0, refused: 0, connections: 0 };
 

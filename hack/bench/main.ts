@@ -7,9 +7,11 @@ import { packageRoot } from "../package-root.js";
 import { quiet } from "../testbed.look.js";
 import { changes } from "./change.js";
 import { median, rounded } from "./figures.js";
+import { type Flooded, whileFlooded } from "./flooded.js";
 import { keyringAlone, type Opening, primitivesAlone } from "./keyring.js";
 import { memory } from "./memory.js";
 import { IN_FLIGHT, writeRaw } from "./raw.js";
+import { type Rekeyed, rekey } from "./rekey.js";
 import { type Figures, table } from "./report.js";
 import { type Size, sizeFor } from "./sizing.js";
 import { firstSync, restart, type Synced } from "./sync.js";
@@ -134,7 +136,7 @@ async function aloneRounds(world: World): Promise<Record<"unseen" | "known", Ope
   return { unseen: medians("unseen"), known: medians("known") };
 }
 
-async function run(world: World): Promise<Omit<Figures, "sizing">> {
+async function run(world: World): Promise<Omit<Figures, "sizing" | "rekey">> {
   say(`${BUNDLES} bundles of five values, ${ROUNDS} rounds`);
   const { small, large } = await memories(world);
   const { raw: limit, synced } = await rounds(world);
@@ -152,6 +154,10 @@ async function run(world: World): Promise<Omit<Figures, "sizing">> {
   await quiet(world.testbed);
   const idle = await changes(world, "xwing-1", EDITS);
   say(`one changed value, idle: p50 ${idle.p50Ms.toFixed(0)} ms, p99 ${idle.p99Ms.toFixed(0)} ms`);
+  const flooded = await whileFlooded(world, () => changes(world, "xwing-1", EDITS));
+  say(
+    `one changed value while one caller floods the keyring: p99 ${flooded.p99Ms.toFixed(0)} ms; ${flooded.answered} of ${flooded.calls} calls answered`,
+  );
   await world.testbed.operator.stop();
   await layOut(world, "xwing", "xwing-backlog", BACKLOG);
   await world.testbed.startOperator(["--namespaces", "xwing-1,xwing-backlog"]);
@@ -160,7 +166,7 @@ async function run(world: World): Promise<Omit<Figures, "sizing">> {
     `one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`,
   );
   await quiet(world.testbed);
-  return figuresOf({ limit, synced, restarted, idle, backlog, small, large, alone, primitives });
+  return figuresOf({ limit, synced, restarted, idle, flooded, backlog, small, large, alone, primitives });
 }
 
 interface Measured {
@@ -168,6 +174,7 @@ interface Measured {
   readonly synced: Readonly<Record<Sealing, readonly Synced[]>>;
   readonly restarted: Figures["restart"];
   readonly idle: Figures["change"]["idle"];
+  readonly flooded: Flooded;
   readonly backlog: Figures["change"]["backlog"];
   readonly small: { readonly operatorMiB: number; readonly keyringMiB: number };
   readonly large: { readonly operatorMiB: number; readonly keyringMiB: number };
@@ -180,12 +187,13 @@ function figuresOf({
   synced,
   restarted,
   idle,
+  flooded,
   backlog,
   small,
   large,
   alone,
   primitives,
-}: Measured): Omit<Figures, "sizing"> {
+}: Measured): Omit<Figures, "sizing" | "rekey"> {
   const of = (sealing: Sealing) => {
     const pick = (read: (figure: Synced) => number): number => median(synced[sealing].map(read));
     const rate = pick(({ bundlesPerSecond }) => bundlesPerSecond);
@@ -210,7 +218,7 @@ function figuresOf({
     raw: { bundlesPerSecond: rounded(limit, 1) },
     firstSync: { x25519: of("x25519"), xwing: of("xwing") },
     restart: { ...restarted, readyMs: rounded(restarted.readyMs, 0) },
-    change: { idle, backlog },
+    change: { idle, flooded, backlog },
     memory: {
       operatorMiB: rounded(small.operatorMiB, 1),
       keyringMiB: rounded(small.keyringMiB, 1),
@@ -229,7 +237,7 @@ function figuresOf({
   };
 }
 
-async function main(): Promise<Omit<Figures, "sizing">> {
+async function main(): Promise<Omit<Figures, "sizing" | "rekey">> {
   const world = await startWorld();
   try {
     return await run(world);
@@ -238,7 +246,13 @@ async function main(): Promise<Omit<Figures, "sizing">> {
   }
 }
 
-const figures: Figures = { ...(await main()), sizing: await sizes() };
+async function rekeyed(): Promise<Rekeyed> {
+  const found = await rekey(BUNDLES);
+  say(`rekey of ${BUNDLES} bundles: ${found.msPerBundle.toFixed(1)} ms a bundle; differs: ${found.changed.join(", ")}`);
+  return { ...found, msPerBundle: rounded(found.msPerBundle) };
+}
+
+const figures: Figures = { ...(await main()), rekey: await rekeyed(), sizing: await sizes() };
 await mkdir(`${packageRoot()}/build`, { recursive: true });
 await writeFile(`${packageRoot()}/build/bench.json`, `${JSON.stringify(figures, null, 2)}\n`);
 console.log(table(figures));

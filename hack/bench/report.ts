@@ -1,5 +1,8 @@
 // The table that the benchmark prints: figures beside the limits that the project sets itself.
 // Nothing fails here: a slow machine is no error.
+import type { Latency } from "./change.js";
+import type { Flooded } from "./flooded.js";
+import type { Rekeyed } from "./rekey.js";
 import type { Size } from "./sizing.js";
 
 /** What build/bench.json holds. */
@@ -7,9 +10,10 @@ export interface Figures {
   readonly raw: { readonly bundlesPerSecond: number };
   readonly firstSync: Readonly<Record<"x25519" | "xwing", SyncFigures>>;
   readonly restart: { readonly writes: number; readonly opens: number; readonly readyMs: number };
-  readonly change: Readonly<Record<"idle" | "backlog", { readonly p50Ms: number; readonly p99Ms: number }>>;
+  readonly change: Readonly<Record<"idle" | "backlog", Latency>> & { readonly flooded: Flooded };
   readonly memory: { readonly operatorMiB: number; readonly keyringMiB: number; readonly withForeignMiB: number };
   readonly keyring: KeyringFigures;
+  readonly rekey: Rekeyed;
   readonly sizing: readonly Size[];
   readonly date: string;
   readonly versions: Readonly<Record<string, string>>;
@@ -71,11 +75,17 @@ function speedRows({ raw, firstSync, restart, change }: Figures): readonly Row[]
     ["  of it the audit log: time at most", percent(firstSync.xwing.auditOfTime, 1), "", "< 10 %"],
     ["restart, nothing changed", "", `${writes} writes, ${opens} opens, ready in ${readyMs} ms`, "0 writes, 0 opens"],
     ["changed value, idle", "", latency(change.idle), "p99 < 250 ms"],
+    [
+      "changed value, one caller floods",
+      percent(change.flooded.p99Ms / change.idle.p99Ms),
+      `${latency(change.flooded)}; ${change.flooded.answered} of ${change.flooded.calls} calls answered`,
+      "p99 <= 200 % of idle",
+    ],
     ["changed value, backlog", "", latency(change.backlog), "p99 < 1000 ms"],
   ];
 }
 
-function costRows({ memory, keyring }: Figures): readonly Row[] {
+function costRows({ memory, keyring, rekey }: Figures): readonly Row[] {
   const { operatorMiB, keyringMiB, withForeignMiB } = memory;
   const total = operatorMiB + keyringMiB;
   const sum = `${operatorMiB} + ${keyringMiB} = ${total.toFixed(0)} MiB`;
@@ -93,6 +103,7 @@ function costRows({ memory, keyring }: Figures): readonly Row[] {
       ">= 3000 per CPU second",
     ],
     ["keyring alone, X-Wing entries it knows", "", known, ""],
+    ["rekey in a directory", "", `${rekey.msPerBundle} ms a bundle; ${rekey.changed.join(", ")} differ`, "< 20 ms"],
   ];
 }
 
