@@ -6,7 +6,10 @@ import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import t, { type Test } from "tap";
+import { connectKeyring } from "../keyring/client.js";
+import { KEYRING_KEY, KEYS, testKeyring } from "../keyring/server.case.js";
 import type { Endpoint } from "./kubeconfig.js";
+import { silentLog } from "./observe.js";
 import { forwardPort } from "./port-forward.js";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -108,10 +111,23 @@ t.test("bytes go to the pod's port and come back, whatever their number, and its
   await Promise.all([...api.sockets].map((socket) => socket.destroyed || once(socket, "close")));
 });
 
+t.test("HTTP/2 over TLS goes through it, from the first answer of a connection on", async (t) => {
+  const keyring = await testKeyring(t);
+  const api = await apiServer(t, keyring.port);
+  const { text: keyringKey } = KEYRING_KEY.verifyKey;
+  for (let turn = 0; turn < 10; turn += 1) {
+    const dial = () => forwardPort(api.endpoint("good"), POD, 8443);
+    const connection = { address: "zopp-0.zopp-system:8443", dial, keyringKey, identity: KEYS.device, log: silentLog };
+    const client = connectKeyring(connection);
+    t.equal((await client.describe()).ready, true);
+    await client.close();
+  }
+});
+
 t.test("a connection that the server cuts ends the stream", async (t) => {
   const api = await apiServer(t, await echo(t));
   const stream = await forwardPort(api.endpoint("good"), POD, 8443);
-  const closed = once(stream, "close");
+  const closed = once(stream.resume(), "close");
   for (const socket of api.sockets) socket.destroy();
   await closed;
   t.equal(stream.destroyed, true);
@@ -123,8 +139,11 @@ t.test("who may not forward, and a port where nothing listens, hear which it was
     code: "ApiUnreachable",
     message: /opens no way to port 8443 of pod zopp-system\/zopp-0.*pods\/portforward/,
   });
-  const stream = await forwardPort(api.endpoint("good"), POD, 8443);
-  const [error] = (await once(stream, "error")) as [Error];
-  t.match(error, { code: "ApiUnreachable", message: "nothing answers at port 8443 of pod zopp-system/zopp-0" });
-  t.notMatch(error.message, "nothing listens");
+  const used = forwardPort(api.endpoint("good"), POD, 8443).then(async (socket) => {
+    throw (await once(socket, "error"))[0];
+  });
+  await t.rejects(used, {
+    code: "ApiUnreachable",
+    message: /^nothing answers at port 8443 of pod zopp-system\/zopp-0$/,
+  });
 });

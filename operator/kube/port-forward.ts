@@ -1,5 +1,10 @@
-// A stream to a port of a pod through the API server, as `kubectl port-forward` makes one, but without a port on this machine.
+// A socket to a port of a pod through the API server, as `kubectl port-forward` makes one, but without a port on this machine.
 // What is spoken on it is the caller's business.
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { Agent, type Dispatcher, ProxyAgent, WebSocket } from "undici";
 import { ZoppError } from "../../crds/errors.js";
@@ -15,7 +20,7 @@ const PORT_BYTES = 2;
 const OPEN_MS = 10_000;
 
 /** Opens the stream; whoever destroys it ends the forwarding. Throws ApiUnreachable, and NotFound or Malformed as the endpoint. */
-export async function forwardPort(endpoint: Endpoint, pod: Required<Place>, port: number): Promise<Duplex> {
+export async function forwardPort(endpoint: Endpoint, pod: Required<Place>, port: number): Promise<Socket> {
   const { headers, tls } = await endpoint.credentials();
   const dispatcher =
     endpoint.proxy === undefined
@@ -30,7 +35,7 @@ export async function forwardPort(endpoint: Endpoint, pod: Required<Place>, port
   const what = `port ${port} of pod ${pod.namespace}/${pod.name}`;
   try {
     await opened(socket, what);
-    return streamOf(socket, dispatcher, what);
+    return await asSocket(streamOf(socket, dispatcher, what));
   } catch (error) {
     socket.close();
     await dispatcher.destroy();
@@ -84,4 +89,37 @@ function streamOf(socket: WebSocket, dispatcher: Dispatcher, what: string): Dupl
   });
   socket.addEventListener("close", () => stream.destroy());
   return stream;
+}
+
+/**
+ * The stream as a socket: HTTP/2 over TLS over anything else loses the first answer of a connection. The way between them
+ * is a Unix socket in a folder that nobody else may enter, and is gone once both ends have met.
+ */
+async function asSocket(stream: Duplex): Promise<Socket> {
+  const folder = mkdtempSync(join(tmpdir(), "zopp-"));
+  const path = join(folder, "s");
+  const server = createServer();
+  let failed: Error | undefined;
+  stream.on("error", (error) => {
+    failed = error;
+  });
+  try {
+    const met = once(server, "connection") as Promise<[Socket]>;
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+    const near = connect(path);
+    const [far] = await met;
+    if (failed !== undefined) throw failed;
+    // one end's end is the other's
+    stream.on("error", (error) => near.destroy(error)).on("close", () => far.destroySoon());
+    far.on("error", () => stream.destroy()).on("close", () => stream.destroy());
+    far.pipe(stream).pipe(far);
+    return near;
+  } catch (cause) {
+    stream.destroy();
+    if (cause === failed) throw cause;
+    throw new ZoppError("FileUnwritable", `cannot make a socket in ${tmpdir()}`, { cause });
+  } finally {
+    server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
