@@ -10,8 +10,10 @@ import { newRecovery, wrapToAge } from "../../crds/crypto/age.js";
 import { formatToken } from "../../crds/crypto/token.js";
 import { newEnvironment, newWorkspace } from "../../crds/policy/edit.js";
 import type { ZoppAuditSegment, ZoppBaseline, ZoppEnvironment } from "../../crds/types.gen.js";
+import { connectKeyring } from "../../operator/keyring/client.js";
 import { linesOf } from "../../operator/keyring/segment.js";
 import { readyOf } from "../../operator/kube/conditions.js";
+import { silentLog } from "../../operator/kube/observe.js";
 import {
   type KubeObject,
   type Resource,
@@ -23,7 +25,7 @@ import {
 } from "../../operator/kube/resources.js";
 import { must } from "../control-plane/kubectl.js";
 import { eventually } from "../eventually.js";
-import { acmeContent, digestOfOwners, environmentKey, seedOf } from "../fixtures.js";
+import { acmeContent, digestOfOwners, environmentKey, identityOf, seedOf } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { signing } from "../testbed.policy.js";
 import { noStockAge, openWithStockAge } from "./stock-age.js";
@@ -205,15 +207,38 @@ t.test("a second cluster gets its keys from the keyring of the first, and what b
   await lose(eu2);
 });
 
-t.test("a keyring wraps to no cluster that the policy in force does not name, whoever asks", async (t) => {
-  const stranger = await emptyCluster();
-  const ran = await zopp(["cluster", "add", "us-1", ...at(stranger), "--through", "eu-1", "-e", "shop/production"], {
-    by: "ci",
-  });
-  t.match(ran, { code: 3, err: /NotAuthorised|signed by its owners/ });
-  t.equal((await records(eu1)).filter(({ action }) => action === "wrap").length, 1);
-  await lose(stranger);
-});
+const ASKED: readonly (readonly [who: string, to: string, code: string])[] = [
+  ["alice", "cluster us-1", "UnknownRecipient"],
+  ["alice", "alice", "UnknownRecipient"],
+  ["carol", "cluster us-1", "NotAuthorised"],
+  ["ci", "ci", "NotAuthorised"],
+  ["bob", "bob", "Unauthenticated"],
+];
+
+t.test(
+  "a keyring wraps to nobody whom the policy in force does not name, whoever asks, and puts it on record",
+  async (t) => {
+    for (const [who, to, code] of ASKED) {
+      const keyring = connectKeyring({
+        address: `127.0.0.1:${eu1.ports.keyring}`,
+        keyringKey: eu1.keyringKey,
+        identity: identityOf(who).signing,
+        log: silentLog,
+      });
+      await t.rejects(keyring.wrap(PATH, identityOf(to).encryption.publicKey.kid), { code }, `${who} for ${to}`);
+      await keyring.close();
+    }
+    // the key of somebody who left is nobody's: it reaches no method, and is no line of the log
+    const wanted = ASKED.filter(([who]) => who !== "bob").map(([who, , code]) => [`${who}/laptop`, code]);
+    const refused = async () =>
+      (await records(eu1)).filter(({ action, decision }) => action === "wrap" && decision === "refused");
+    await eventually(async () => (await refused()).length >= wanted.length);
+    t.same(
+      (await refused()).map(({ actor, reason }) => [actor, reason]),
+      wanted,
+    );
+  },
+);
 
 t.test("the recovery key opens every key, also with the stock age tool alone", { skip: noStockAge() }, async (t) => {
   t.match((await done(["keys", "drill", "--recovery-file", recoveryFile])).out, "opens all 1 keys of workspace acme");
