@@ -8,7 +8,8 @@ const MAX_BYTES = 2 * 1024 * 1024;
 const MAX_CALLS = 2;
 /**
  * While there is much to do, calls are at least this far apart: every call costs the keyring a durable write, which is
- * shared by all that is in it. A single change after a pause is sent at once.
+ * shared by all that is in it. A single change after a pause is sent at once. By reckoning, 16 share one at 160 bundles a
+ * second, and 3 % of all writes are the log's; with 60 ms it was 5 %.
  */
 const BUSY_GAP_MS = 100;
 
