@@ -62,7 +62,8 @@ export interface DirectoryOptions {
 export function openDirectory(options: DirectoryOptions): DirectoryStore {
   const { root, cwd, disk } = options;
   const shown = (path: string): string => relative(cwd, join(root, path)) || ".";
-  const load = (): Scan => scan(root, shown);
+  const known: Known = new Map();
+  const load = (): Scan => scan(root, shown, known);
   return {
     title: `directory ${relative(cwd, root) || "."}`,
     kind: "directory",
@@ -81,9 +82,12 @@ export function openDirectory(options: DirectoryOptions): DirectoryStore {
     },
     committed: (kind, name) => committed(root, load(), kind, name),
     at: async (revision) => {
-      const found = emptyScan();
-      for (const { path, text } of await filesAt(root, revision)) collect(found, path, `${revision}:${path}`, text);
-      return found;
+      const files = await filesAt(root, revision);
+      const all = files.map(({ path, text }) => parsed(path, `${revision}:${path}`, text));
+      return {
+        objects: all.flatMap(({ objects }) => objects),
+        problems: all.flatMap(({ problems }) => problems),
+      };
     },
     history: () => history(root),
     close: async () => {},
@@ -101,11 +105,20 @@ function emptyScan(): Scan {
   return { objects: [], problems: [], texts: new Map() };
 }
 
-function scan(root: string, shown: (path: string) => string): Scan {
+/** What files held when they were read last: what did not change is not parsed again. */
+type Known = Map<string, Parsed & { readonly text: string }>;
+
+function scan(root: string, shown: (path: string) => string, known: Known): Scan {
   const found = emptyScan();
   for (const path of yamlFiles(root, "")) {
     const text = readFileSync(join(root, path), "utf8");
-    collect(found, path, shown(path), text);
+    if (!MARK.test(text)) continue;
+    const before = known.get(path);
+    const now = before?.text === text ? before : { text, ...parsed(path, shown(path), text) };
+    known.set(path, now);
+    found.texts.set(path, text);
+    found.objects.push(...now.objects);
+    found.problems.push(...now.problems);
   }
   return found;
 }
@@ -131,26 +144,33 @@ function readEntries(folder: string) {
   return readdirSync(folder, { withFileTypes: true });
 }
 
-function collect(found: Scan, path: string, where: string, text: string): void {
-  if (!MARK.test(text)) return;
-  found.texts.set(path, text);
+/** What one file holds of ours. */
+interface Parsed {
+  readonly objects: readonly Located[];
+  readonly problems: Scan["problems"];
+}
+
+function parsed(path: string, where: string, text: string): Parsed {
+  if (!MARK.test(text)) return { objects: [], problems: [] };
   try {
-    for (const { index, value } of readManifests(text, where)) {
-      const { apiVersion, kind, metadata } = value as {
-        apiVersion?: unknown;
-        kind?: unknown;
-        metadata?: Partial<ObjectName>;
-      };
-      if (apiVersion !== API_VERSION || typeof kind !== "string" || !OURS.has(kind)) continue;
-      const name = typeof metadata?.name === "string" ? metadata.name : "";
-      const namespace = typeof metadata?.namespace === "string" ? metadata.namespace : undefined;
-      const place = kind === "ZoppSecret" ? { namespace, name } : { name };
-      found.objects.push({ kind: kind as Kind, ...place, where, path, index, value });
-    }
+    return { objects: readManifests(text, where).flatMap((each) => located(path, where, each)), problems: [] };
   } catch (error) {
     if (!(error instanceof ZoppError)) throw error;
-    found.problems.push({ where, error });
+    return { objects: [], problems: [{ where, error }] };
   }
+}
+
+function located(path: string, where: string, { index, value }: { index: number; value: unknown }): Located[] {
+  const { apiVersion, kind, metadata } = value as {
+    apiVersion?: unknown;
+    kind?: unknown;
+    metadata?: Partial<ObjectName>;
+  };
+  if (apiVersion !== API_VERSION || typeof kind !== "string" || !OURS.has(kind)) return [];
+  const name = typeof metadata?.name === "string" ? metadata.name : "";
+  const namespace = typeof metadata?.namespace === "string" ? metadata.namespace : undefined;
+  const place = kind === "ZoppSecret" ? { namespace, name } : { name };
+  return [{ kind: kind as Kind, ...place, where, path, index, value }];
 }
 
 /** The one object of that name. Throws Malformed when it stands there twice, or may hide in a file that cannot be read. */
@@ -227,32 +247,20 @@ async function committed<K extends Kind>(
   const found = locate(scanned, kind, name);
   const text = found === undefined ? undefined : await textAtHead(root, found.path);
   if (text === undefined || found === undefined) return undefined;
-  const before = emptyScan();
-  collect(before, found.path, `HEAD:${found.path}`, text);
-  const old = before.objects.find(
+  const old = parsed(found.path, `HEAD:${found.path}`, text).objects.find(
     (object) => object.kind === kind && object.name === name.name && object.namespace === name.namespace,
   );
   return old === undefined ? undefined : parseFound(kind, old.value, old.where);
 }
-
-/** So many contents are read by one run of git: their bytes are all held at once. */
-const TEXTS_AT_ONCE = 500;
 
 async function history(root: string): Promise<{ past: readonly Past[]; isWhole: boolean }> {
   const { commits, isWhole } = await historyOf(root);
   const files = new Map<string, { readonly id: string; readonly path: string }>();
   for (const { blobs } of commits) for (const [path, id] of blobs) files.set(`${id} ${path}`, { id, path });
   const objects = new Map<string, readonly Found[]>();
-  const all = [...files];
-  for (let at = 0; at < all.length; at += TEXTS_AT_ONCE) {
-    const some = all.slice(at, at + TEXTS_AT_ONCE);
-    const texts = await textsOf(root, [...new Set(some.map(([, { id }]) => id))]);
-    for (const [file, { id, path }] of some) {
-      const found = emptyScan();
-      collect(found, path, `${id.slice(0, 12)}:${path}`, texts.get(id) ?? "");
-      objects.set(file, found.objects);
-    }
-  }
+  const texts = await textsOf(root, [...new Set([...files.values()].map(({ id }) => id))]);
+  for (const [file, { id, path }] of files)
+    objects.set(file, parsed(path, `${id.slice(0, 12)}:${path}`, texts.get(id) ?? "").objects);
   const past = commits.map(({ id, when, blobs }) => ({
     commit: id,
     when,

@@ -1,7 +1,7 @@
 // Reads committed manifests from git's object store: HEAD's for ancestors, a revision's for a base, all for exposure.
 // Never writes, and runs only git's plumbing, which executes nothing of the checkout's configuration.
 import { execFile } from "node:child_process";
-import { join, posix } from "node:path";
+import { join } from "node:path";
 import { ZoppError } from "../../crds/errors.js";
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
@@ -55,15 +55,9 @@ export async function filesAt(folder: string, revision: string): Promise<readonl
   const commit = found.stdout.trim();
   if (!found.ok || !/^[0-9a-f]{40,64}$/.test(commit))
     throw new ZoppError("NotFound", `git has no revision ${revision} here`);
-  const prefix = (await git(folder, ["rev-parse", "--show-prefix"])).stdout.trim();
-  const tree = await git(folder, ["ls-tree", "-r", "-z", "--name-only", commit, "."]);
-  const paths = tree.stdout.split("\0").filter((path) => /\.ya?ml$/.test(path));
-  const files: CommittedFile[] = [];
-  for (const path of paths) {
-    const blob = await git(folder, ["cat-file", "blob", `${commit}:${posix.join(prefix, path)}`]);
-    if (blob.ok) files.push({ path: join(path), text: blob.stdout });
-  }
-  return files;
+  const blobs = await blobsOf(folder, commit);
+  const texts = await textsOf(folder, [...new Set(blobs.values())]);
+  return [...blobs].map(([path, id]) => ({ path: join(path), text: texts.get(id) ?? "" }));
 }
 
 /**
@@ -94,9 +88,21 @@ async function blobsOf(folder: string, commit: string): Promise<ReadonlyMap<stri
   );
 }
 
-/** The texts of blobs by id, in one run of git. */
+/** So many contents are read by one run of git: their bytes are all held at once. */
+const TEXTS_AT_ONCE = 500;
+
+/** The texts of blobs by id. */
 export async function textsOf(folder: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const { stdout } = await plumb(folder, ["cat-file", "--batch"], ids.map((id) => `${id}\n`).join(""));
+  const texts = new Map<string, string>();
+  for (let at = 0; at < ids.length; at += TEXTS_AT_ONCE) {
+    const input = ids.slice(at, at + TEXTS_AT_ONCE).map((id) => `${id}\n`);
+    const { stdout } = await plumb(folder, ["cat-file", "--batch"], input.join(""));
+    for (const [id, text] of splitBatch(stdout)) texts.set(id, text);
+  }
+  return texts;
+}
+
+function splitBatch(stdout: Buffer): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
   for (let at = 0; at < stdout.length; ) {
     const end = stdout.indexOf(10, at);
