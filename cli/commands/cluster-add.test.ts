@@ -130,7 +130,7 @@ t.test(
     bench.write("us.json", keyring().configMap);
     const without = await bench.run(add);
     t.match(without, {
-      code: 4,
+      code: 8,
       err: /no kubeconfig.*us-1 is in the policy but has no key of acme\/shop\/production yet/,
     });
     t.match(without.err, "--recovery-file");
