@@ -108,7 +108,10 @@ async function asSocket(stream: Duplex): Promise<Socket> {
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
     const near = connect(path);
     const [far] = await met;
-    if (failed !== undefined) throw failed;
+    if (failed !== undefined) {
+      for (const end of [near, far]) end.destroy();
+      throw failed;
+    }
     // one end's end is the other's
     stream.on("error", (error) => near.destroy(error)).on("close", () => far.destroySoon());
     far.on("error", () => stream.destroy()).on("close", () => stream.destroy());
