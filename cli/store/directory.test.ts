@@ -48,8 +48,8 @@ t.test("setting one key leaves every other byte of the file as it is, comments a
           ? ["apiVersion: v1", "kind: ConfigMap  # not ours", "metadata: {name: x,   namespace: y}", "---"]
           : []),
         plain
-          .replace(/^kind: ZoppSecret$/m, `kind:   ZoppSecret ${between}`)
-          .replace(/^( {4}"?on"?:)$/m, `    ${between}\n$1 ${tail}${blank ? "\n" : ""}`)
+          .replace(/^kind: ZoppSecret$/m, () => `kind:   ZoppSecret ${between}`)
+          .replace(/^ {4}"?on"?:$/m, (key) => `    ${between}\n${key} ${tail}${blank ? "\n" : ""}`)
           .trimEnd(),
         tail,
         "",
