@@ -153,13 +153,15 @@ export class Keyring {
       join: ({ workspace, asked }, { values }) => this.#joins.take(workspace, plainOf(asked), peerOf(values)),
       offer: ({ object }, context) => {
         const { book } = this.#running();
-        return this.#reviews.inTurn(() => takeOffer(object, peerOf(context.values), book));
+        const peer = this.#admitted(context);
+        return this.#reviews.inTurn(() => takeOffer(object, peer, book));
       },
       wrap: ({ environment, to }, context) => {
         const { book, log } = this.#running();
         const own = this.#options.identity.encryption;
         const refuse = (fact: Fact) => this.#refuse(fact);
-        return wrapKeys({ environment, to }, peerOf(context.values), { book, log, own, now: () => new Date(), refuse });
+        const peer = this.#admitted(context);
+        return wrapKeys({ environment, to }, peer, { book, log, own, now: () => new Date(), refuse });
       },
     });
     auditRoutes(router, () => this.#running());
@@ -260,7 +262,7 @@ export class Keyring {
     if (bundles.length > MAX_BUNDLES)
       throw new ZoppError("TooLarge", `an Open holds ${bundles.length} bundles, the limit is ${MAX_BUNDLES}`);
     const { log, archive, book, memory } = this.#running();
-    const peer = peerOf(context.values);
+    const peer = this.#admitted(context);
     const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
     const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
     const opened = await openBundles(bundles, caller, {
@@ -269,9 +271,16 @@ export class Keyring {
       now: () => new Date(),
       note: (fact) => log.note(fact),
       durable: () => log.flush(),
-      refuse: (fact) => this.#refusals.note(log, fact),
+      refuse: (fact) => this.#refusals.note(log, fact, peer.actor),
     });
     return { ...toOpenResponse(opened), checkpoint: archive.checkpoint() };
+  }
+
+  /** The caller, unless too much of what it asked for was refused; the operator asks for whatever lies in the API. */
+  #admitted({ values }: HandlerContext): Peer {
+    const peer = peerOf(values);
+    if (peer.role !== "operator") this.#refusals.admit(peer.actor);
+    return peer;
   }
 
   #running() {

@@ -13,6 +13,15 @@ t.test("a rate gives so many at once and refills evenly, never beyond", async (t
   t.same(takes(5), [true, true, true, true, false]);
 });
 
+t.test("a rate may give more at once than it refills in a second, and says when it is used up", async (t) => {
+  let nowMs = 0;
+  const rate = new Rate(0.1, () => nowMs, 3);
+  t.same([rate.take(), rate.take(), rate.used, rate.take(), rate.used], [true, true, false, true, true]);
+  nowMs += 10_000;
+  t.notOk(rate.used);
+  t.same([rate.take(), rate.take()], [true, false]);
+});
+
 t.test("a quota refuses a caller's next call, lets others in, and frees what ended or failed", async (t) => {
   const quota = new Quota(2);
   const gate = Promise.withResolvers<void>();

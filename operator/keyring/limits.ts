@@ -5,24 +5,31 @@ import { ZoppError } from "../../crds/errors.js";
 /** A bucket of tokens that refills evenly. */
 export class Rate {
   readonly #perSecond: number;
+  readonly #atOnce: number;
   readonly #now: () => number;
   #tokens: number;
   #at: number;
 
-  /** `perSecond` is also how many may come at once; `now` gives milliseconds. */
-  constructor(perSecond: number, now: () => number = () => performance.now()) {
+  /** `now` gives milliseconds; `atOnce` is how many may come at once. */
+  constructor(perSecond: number, now: () => number = () => performance.now(), atOnce = perSecond) {
     this.#perSecond = perSecond;
+    this.#atOnce = atOnce;
     this.#now = now;
-    this.#tokens = perSecond;
+    this.#tokens = atOnce;
     this.#at = now();
+  }
+
+  /** Whether there is none. */
+  get used(): boolean {
+    const now = this.#now();
+    this.#tokens = Math.min(this.#atOnce, this.#tokens + ((now - this.#at) / 1000) * this.#perSecond);
+    this.#at = now;
+    return this.#tokens < 1;
   }
 
   /** Takes one; false when there is none. */
   take(): boolean {
-    const now = this.#now();
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + ((now - this.#at) / 1000) * this.#perSecond);
-    this.#at = now;
-    if (this.#tokens < 1) return false;
+    if (this.used) return false;
     this.#tokens -= 1;
     return true;
   }

@@ -1,9 +1,11 @@
 // Refusals on their way into the log: each once, so that whoever is refused again and again does not fill it.
 // Appending is log.ts'.
+import { ZoppError } from "../../crds/errors.js";
 import { baselineStatement, environmentStatement, workspaceStatement } from "../../crds/statement.js";
 import type { BaselineSpec, EnvironmentSpec, WorkspaceSpec } from "../../crds/types.gen.js";
 import type { Log } from "../kube/observe.js";
 import type { KubeObject } from "../kube/resources.js";
+import { Rate } from "./limits.js";
 import type { AuditLog } from "./log.js";
 import type { Kind } from "./policy.types.js";
 import type { Fact } from "./records.js";
@@ -11,20 +13,32 @@ import type { Fact } from "./records.js";
 /** Refusals that were recorded are remembered up to this many; then some are recorded twice. */
 const MAX_REMEMBERED = 10_000;
 const HOUR_MS = 3_600_000;
+/** How much of the log one caller may fill with refusals: so many at once, and then one in ten seconds. */
+const PATIENCE = { perSecond: 0.1, atOnce: 100 } as const;
 
 /** What was refused since this keyring started. */
 export class Refusals {
   readonly #seen = new Set<string>();
+  readonly #patience = new Map<string, Rate>();
   readonly #log: Log;
 
   constructor(log: Log) {
     this.#log = log;
   }
 
-  /** Records a refusal, once per action, actor, object, recipient, digest, policy and reason. */
-  note(audit: AuditLog, fact: Fact): void {
+  /** Throws Overloaded for a caller of whose requests too many new ones were refused: it is not judged again until later. */
+  admit(caller: string): void {
+    if (this.#patience.get(caller)?.used !== true) return;
+    throw new ZoppError("Overloaded", `too many requests of ${caller} were refused: wait a minute, and look at why`);
+  }
+
+  /** Records a refusal at a caller's cost, once per action, actor, object, recipient, digest, policy and reason. */
+  note(audit: AuditLog, fact: Fact, caller = fact.actor): void {
     const { action, actor, object, to, digest, policy, reason } = fact;
-    this.#once(audit, fact, [action, actor, object, to, digest, policy, reason]);
+    if (!this.#once(audit, fact, [action, actor, object, to, digest, policy, reason])) return;
+    const patience = this.#patience.get(caller) ?? new Rate(PATIENCE.perSecond, undefined, PATIENCE.atOnce);
+    patience.take();
+    this.#patience.set(caller, patience);
   }
 
   /** Records the refusal of somebody unknown, who can take a new key for each try: once an hour and cause, whoever it was. */
@@ -32,12 +46,14 @@ export class Refusals {
     this.#once(audit, fact, [fact.action, why, Math.floor(Date.now() / HOUR_MS)]);
   }
 
-  #once(audit: AuditLog, fact: Fact, what: readonly unknown[]): void {
+  /** False for one that is on record already. */
+  #once(audit: AuditLog, fact: Fact, what: readonly unknown[]): boolean {
     const name = JSON.stringify(what);
-    if (this.#seen.has(name)) return;
+    if (this.#seen.has(name)) return false;
     if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
     this.#seen.add(name);
     audit.append([fact]).catch((err: unknown) => this.#log.warn({ err }, "a refusal is not recorded yet"));
+    return true;
   }
 }
 

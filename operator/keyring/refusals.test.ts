@@ -1,0 +1,41 @@
+// Refusals in the log: each once, and at the cost of whoever asks, so that nobody fills it.
+import t from "tap";
+import { silentLog } from "../kube/observe.js";
+import type { AuditLog } from "./log.js";
+import type { Fact } from "./records.js";
+import { Refusals } from "./refusals.js";
+
+/** A list in the log's place. */
+function listed() {
+  const facts: Fact[] = [];
+  const audit = { append: async (more: readonly Fact[]) => void facts.push(...more) } as unknown as AuditLog;
+  return { audit, facts };
+}
+
+const refused = (digest: string, actor = "eve/laptop"): Fact => ({
+  action: "read",
+  decision: "refused",
+  actor,
+  object: "shop-prod/api",
+  digest,
+  reason: "NotAuthorised",
+});
+
+t.test("the same refusal is one record, and costs once", async (t) => {
+  const { audit, facts } = listed();
+  const refusals = new Refusals(silentLog);
+  for (let at = 0; at < 500; at += 1) refusals.note(audit, refused("the same"));
+  t.equal(facts.length, 1);
+  t.doesNotThrow(() => refusals.admit("eve/laptop"));
+});
+
+t.test("who is refused for a hundred different things is not judged again for now; others are", async (t) => {
+  const { audit, facts } = listed();
+  const refusals = new Refusals(silentLog);
+  for (let at = 0; at < 99; at += 1) refusals.note(audit, refused(`${at}`));
+  t.doesNotThrow(() => refusals.admit("eve/laptop"));
+  refusals.note(audit, refused("99"));
+  t.equal(facts.length, 100);
+  t.throws(() => refusals.admit("eve/laptop"), { code: "Overloaded", message: /eve\/laptop were refused/ });
+  t.doesNotThrow(() => refusals.admit("bob/laptop"));
+});
