@@ -88,7 +88,7 @@ export class Keyring {
       workspace: (name) => this.#running().book.workspace(name),
       now: () => new Date(),
       record: (fact) => this.#running().log.append([fact]),
-      refuse: (fact) => this.#refuse(fact),
+      refuse: (fact) => this.#refusals.noteStranger(this.#running().log, fact, `${fact.reason} ${fact.object}`),
     });
     this.#watched = new WatchedPolicy({ client, log, hooks: metrics.informer });
     this.#reviews = new Reviews(this.#watched, (present) => this.#running().book.review(present));

@@ -39,3 +39,11 @@ t.test("who is refused for a hundred different things is not judged again for no
   t.throws(() => refusals.admit("eve/laptop"), { code: "Overloaded", message: /eve\/laptop were refused/ });
   t.doesNotThrow(() => refusals.admit("bob/laptop"));
 });
+
+t.test("strangers, who take a new key for each try, are one record an hour for each cause", async (t) => {
+  const { audit, facts } = listed();
+  const refusals = new Refusals(silentLog);
+  for (const why of ["forged", "forged", "ended"])
+    for (let at = 0; at < 50; at += 1) refusals.noteStranger(audit, refused(`${at}`, `zk1${at}`), why);
+  t.equal(facts.length, 2);
+});
