@@ -8,7 +8,7 @@ import { packageRoot } from "./package-root.js";
 /** The rows of a document that name tests. */
 function rowsOf(document: string): readonly string[] {
   const text = readFileSync(join(packageRoot(), document), "utf8");
-  return text.split("\n").filter((line) => /^\| .*\.test\.ts`: "/.test(line));
+  return text.split("\n").filter((line) => /^\| .*\.(?:test|slow)\.ts`: "/.test(line));
 }
 
 const security = rowsOf("SECURITY.md");
@@ -23,7 +23,7 @@ for (const [document, rows] of Object.entries({ "SECURITY.md": security, "docs/a
   t.test(`every test that ${document} names is there, by its title`, async (t) => {
     t.ok(rows.length > 0);
     for (const row of rows) {
-      for (const [, file = "", title = ""] of row.matchAll(/`([^`]+\.test\.ts)`: "([^"]+)"/g)) {
+      for (const [, file = "", title = ""] of row.matchAll(/`([^`]+\.(?:test|slow)\.ts)`: "([^"]+)"/g)) {
         const path = join(packageRoot(), file);
         t.ok(
           existsSync(path) && titles(readFileSync(path, "utf8")).some((line) => line.includes(title)),
