@@ -25,6 +25,8 @@ export interface StoredPlace {
 export interface StoredPolicies {
   readonly workspaces: Readonly<Record<string, AcceptedPolicy>>;
   readonly environments: Readonly<Record<string, AcceptedPolicy>>;
+  /** Absent in what was stored before there were any. */
+  readonly baselines?: Readonly<Record<string, AcceptedPolicy>>;
   readonly pins: Readonly<Record<string, string>>;
 }
 
@@ -101,9 +103,10 @@ export class Ledger {
   }
 
   /** Puts pins and policies back from a snapshot. */
-  restorePolicies({ workspaces, environments, pins }: StoredPolicies): void {
+  restorePolicies({ workspaces, environments, baselines = {}, pins }: StoredPolicies): void {
     for (const [name, accepted] of Object.entries(workspaces)) this.#workspaces.set(name, accepted);
     for (const [name, accepted] of Object.entries(environments)) this.#environments.set(name, accepted);
+    for (const [name, accepted] of Object.entries(baselines)) this.#baselines.set(name, accepted);
     for (const [name, pin] of Object.entries(pins)) this.#pins.set(name, pin);
   }
 
@@ -112,6 +115,7 @@ export class Ledger {
     return {
       workspaces: Object.fromEntries(this.#workspaces),
       environments: Object.fromEntries(this.#environments),
+      baselines: Object.fromEntries(this.#baselines),
       pins: Object.fromEntries(this.#pins),
     };
   }
