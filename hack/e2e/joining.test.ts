@@ -129,7 +129,17 @@ t.test("what is forged, sent by another or revoked is refused and recorded", asy
   t.equal((await asks("mallory", forged)).code, "JoinRefused");
   await recorded('"decision":"refused"', '"reason":"JoinRefused"', '"object":"acme/yan"');
   t.equal((await asks("mallory", yan)).code, "JoinRefused", "another's request");
+  for (const who of ["m1", "m2", "m3"])
+    t.equal(
+      (await asks(who, newJoinRequest("acme", asked, identityOf(who), identityOf("another invite")))).code,
+      "JoinRefused",
+    );
   t.equal((await asks("mallory", { ...yan, invite: "nobody" })).code, "JoinRefused");
+  await recorded('"decision":"refused"', '"object":"acme"');
+  const refusals = bed.keyring.lines.filter(
+    (line) => line.includes('"object":"acme/yan"') && line.includes("JoinRefused"),
+  );
+  t.equal(refusals.length, 1, "once, whatever keys strangers take: they cannot fill the log");
   const large = await asks("mallory", { ...yan, device: "x".repeat(5_000) });
   t.equal(large.code, "Overloaded", "a stranger's message is at most 4 KiB");
   await must("alice", ["invite", "revoke", "yan"]);
