@@ -70,20 +70,23 @@ t.test("policies and pins are remembered by name, refused ones are not", async (
   t.same([...ledger.pins], [["acme", `acme@1:${digest}`]]);
 });
 
-t.test("what was accepted of policy comes back whole from where a log begins whose first records are gone", async (t) => {
-  const ledger = new Ledger();
-  const digest = "c".repeat(64);
-  const policy = (index: number, action: AuditRecord["action"], object: string) =>
-    ledger.apply(record(index, { action, decision: "accepted", object, version: 7, digest }));
-  ledger.apply(record(0, { action: "pin", decision: "done", object: "acme", pin: `acme@1:${digest}` }));
-  policy(1, "accept-workspace", "acme");
-  policy(2, "accept-environment", "acme.shop.production");
-  policy(3, "accept-baseline", "acme.shop.production");
-  const restored = new Ledger();
-  restored.restorePolicies(JSON.parse(JSON.stringify(ledger.storedPolicies())) as StoredPolicies);
-  for (const kind of ["pins", "workspaces", "environments", "baselines"] as const)
-    t.same([...restored[kind]], [...ledger[kind]], kind);
-});
+t.test(
+  "what was accepted of policy comes back whole from where a log begins whose first records are gone",
+  async (t) => {
+    const ledger = new Ledger();
+    const digest = "c".repeat(64);
+    const policy = (index: number, action: AuditRecord["action"], object: string) =>
+      ledger.apply(record(index, { action, decision: "accepted", object, version: 7, digest }));
+    ledger.apply(record(0, { action: "pin", decision: "done", object: "acme", pin: `acme@1:${digest}` }));
+    policy(1, "accept-workspace", "acme");
+    policy(2, "accept-environment", "acme.shop.production");
+    policy(3, "accept-baseline", "acme.shop.production");
+    const restored = new Ledger();
+    restored.restorePolicies(JSON.parse(JSON.stringify(ledger.storedPolicies())) as StoredPolicies);
+    for (const kind of ["pins", "workspaces", "environments", "baselines"] as const)
+      t.same([...restored[kind]], [...ledger[kind]], kind);
+  },
+);
 
 t.test("keys named like members of every object are ordinary keys", async (t) => {
   const ledger = new Ledger();

@@ -162,13 +162,9 @@ export class PolicyBook {
 
   #refused(of: Kind, object: KubeObject, error: unknown, actor: string): ZoppError {
     const refused = asZoppError(error, `judging ${object.metadata.name}`);
-    this.#options.refuse({
-      action: ACTIONS[of],
-      decision: "refused",
-      actor,
-      ...namesOf(of, object),
-      reason: refused.code,
-    });
+    const evidence = actor === "keyring" ? undefined : "proved";
+    const fact = { action: ACTIONS[of], decision: "refused", actor, evidence, reason: refused.code } as const;
+    this.#options.refuse({ ...fact, ...namesOf(of, object) });
     return refused;
   }
 

@@ -25,7 +25,7 @@ export interface Fact {
   readonly decision: "done" | "accepted" | "released" | "refused";
   /** Who asked: an account, `principal/device`, or the keyring itself. */
   readonly actor: string;
-  readonly evidence?: Evidence;
+  readonly evidence?: Evidence | undefined;
   /** `namespace/name` of a bundle, or the name of a workspace or environment. */
   readonly object?: string | undefined;
   readonly version?: number | undefined;

@@ -1,14 +1,13 @@
 // Refusals in the log: each once, and at the cost of whoever asks, so that nobody fills it.
 import t from "tap";
 import { silentLog } from "../kube/observe.js";
-import type { AuditLog } from "./log.js";
 import type { Fact } from "./records.js";
 import { Refusals } from "./refusals.js";
 
 /** A list in the log's place. */
 function listed() {
   const facts: Fact[] = [];
-  const audit = { append: async (more: readonly Fact[]) => void facts.push(...more) } as unknown as AuditLog;
+  const audit = { append: async (more: readonly Fact[]) => void facts.push(...more) };
   return { audit, facts };
 }
 
@@ -38,6 +37,15 @@ t.test("who is refused for a hundred different things is not judged again for no
   t.equal(facts.length, 100);
   t.throws(() => refusals.admit("eve/laptop"), { code: "Overloaded", message: /eve\/laptop were refused/ });
   t.doesNotThrow(() => refusals.admit("bob/laptop"));
+});
+
+t.test("what a caller calls a thing is cut to what a name may be", async (t) => {
+  const { audit, facts } = listed();
+  const refusals = new Refusals(silentLog);
+  refusals.note(audit, { ...refused("a"), object: "x".repeat(200_000) });
+  refusals.note(audit, { ...refused("b"), action: "wrap", to: "z".repeat(200_000) });
+  t.ok(JSON.stringify(facts).length < 2_000);
+  t.equal(facts.length, 2);
 });
 
 t.test("strangers, who take a new key for each try, are one record an hour for each cause", async (t) => {

@@ -15,6 +15,8 @@ const MAX_REMEMBERED = 10_000;
 const HOUR_MS = 3_600_000;
 /** How much of the log one caller may fill with refusals: so many at once, and then one in ten seconds. */
 const PATIENCE = { perSecond: 0.1, atOnce: 100 } as const;
+/** `namespace/name` of a bundle, the longest name that anything has; what a caller sends may be longer. */
+const MAX_NAME = 63 + 1 + 253;
 
 /** What was refused since this keyring started. */
 export class Refusals {
@@ -33,7 +35,8 @@ export class Refusals {
   }
 
   /** Records a refusal at a caller's cost, once per action, actor, object, recipient, digest, policy and reason. */
-  note(audit: AuditLog, fact: Fact, caller = fact.actor): void {
+  note(audit: Pick<AuditLog, "append">, told: Fact, caller = told.actor): void {
+    const fact = { ...told, object: told.object?.slice(0, MAX_NAME), to: told.to?.slice(0, MAX_NAME) };
     const { action, actor, object, to, digest, policy, reason } = fact;
     if (!this.#once(audit, fact, [action, actor, object, to, digest, policy, reason])) return;
     const patience = this.#patience.get(caller) ?? new Rate(PATIENCE.perSecond, undefined, PATIENCE.atOnce);
@@ -42,12 +45,12 @@ export class Refusals {
   }
 
   /** Records the refusal of somebody unknown, who can take a new key for each try: once an hour and cause, whoever it was. */
-  noteStranger(audit: AuditLog, fact: Fact, why: string): void {
+  noteStranger(audit: Pick<AuditLog, "append">, fact: Fact, why: string): void {
     this.#once(audit, fact, [fact.action, why, Math.floor(Date.now() / HOUR_MS)]);
   }
 
   /** False for one that is on record already. */
-  #once(audit: AuditLog, fact: Fact, what: readonly unknown[]): boolean {
+  #once(audit: Pick<AuditLog, "append">, fact: Fact, what: readonly unknown[]): boolean {
     const name = JSON.stringify(what);
     if (this.#seen.has(name)) return false;
     if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
