@@ -78,7 +78,10 @@ function collect(given: JudgedCase, statements: BundleStatements, rule: Workspac
     if (accepted !== undefined) found.acceptedEntries.set(key, accepted);
   }
   attempt(() => refuseVanished(given));
-  if (found.acceptedHeader !== undefined || found.acceptedEntries.size > 0) attempt(() => refuseNews(given, rule));
+  // what waits for approval would be news: people read it before it is accepted
+  const waits = found.problems.some(({ code }) => code === "PendingApproval");
+  const news = found.acceptedHeader !== undefined || found.acceptedEntries.size > 0;
+  if (news || waits) attempt(() => refuseNews(given, rule));
   return found;
 }
 

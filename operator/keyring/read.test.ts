@@ -15,10 +15,10 @@ import {
   world as worldOf,
   writingBy,
 } from "../../hack/fixtures.js";
-import { LATER, review, sent } from "../../hack/keyring-world.js";
+import { LATER, pinned, review, sent } from "../../hack/keyring-world.js";
 import { openingKeyring, valuesOf } from "../../hack/opening-keyring.js";
 import type { Enrolment } from "./enrol.js";
-import type { Caller, Opened } from "./open.js";
+import { type Caller, type Opened, openBundles } from "./open.js";
 import { readerOf } from "./readers.js";
 
 const API_POD: Principal = { name: "api", kind: "workload", cluster: "eu-1", serviceAccount: "shop-prod/api" };
@@ -226,6 +226,24 @@ t.test(
     t.equal(outcome((await open(sent(API)))[0]), "PendingApproval", "and it is no more accepted than before");
   },
 );
+
+const NO_NEWS: Record<string, { readonly code: string; readonly expires?: string; readonly log?: string }> = {
+  "a keyring that lost its log": { code: "LedgerLost", log: "log-2" },
+  "a policy that has expired": { code: "PolicyExpired", expires: "2026-11-23T12:00:01Z" },
+};
+for (const [what, { code, expires, log }] of Object.entries(NO_NEWS)) {
+  t.test(`what waits for approval is new content too, and not read under ${what}`, async (t) => {
+    const approvals = { required: 1, approvers: ["carol"] };
+    const environments = [{ name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-1"], approvals }];
+    const workspace = policy([], { environments, ...(expires === undefined ? {} : { expires }) });
+    const signed = approveEnvironment(PRODUCTION, identityOf("carol").signing);
+    const { openAs, world } = await openingKeyring(workspace, signed);
+    if (log !== undefined) world.log = log;
+    const later = { ...world.opening(world.start(pinned(workspace))), now: () => new Date("2026-11-23T13:00:00Z") };
+    t.equal(outcome((await openBundles([sent(API)], device("bob"), later))[0]), code);
+    if (log === undefined) t.equal((await openAs(device("bob"), [sent(API)]))[0]?.ok, true, "a second before it was");
+  });
+}
 
 t.test("a tombstone has no key to read", async (t) => {
   const { openAs } = await openingKeyring(policy(), PRODUCTION);
