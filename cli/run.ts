@@ -6,7 +6,7 @@ import { VERSION } from "../crds/version.js";
 import type { Context } from "./context.js";
 import { loadCommand } from "./load.js";
 import { FORMATS, type Format, printable, printError, printResult } from "./output.js";
-import { COMMANDS, GLOBAL_OPTIONS } from "./table.js";
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from "./table.js";
 import type { CommandSpec, OptionSpec } from "./table.types.js";
 
 /** What asking for help, or for the version, comes as. */
@@ -36,9 +36,6 @@ export async function runCli(context: Context): Promise<number> {
   }
 }
 
-/** Groups of commands that are not about things of a kind. */
-const GROUPS: Readonly<Record<string, string>> = { audit: "commands for the audit log" };
-
 /** What a person typed after the verb. */
 interface Call {
   readonly args: readonly unknown[];
@@ -65,7 +62,7 @@ function newProgram(context: Context, hear: (text: string) => void, action: Acti
     const parent =
       sub === undefined
         ? program
-        : (groups.get(verb) ?? prepared(program.command(verb).description(GROUPS[verb] ?? `commands for ${verb}s`)));
+        : (groups.get(verb) ?? prepared(program.command(verb).description(GROUPS[verb] ?? "")));
     if (sub !== undefined) groups.set(verb, parent);
     const command = prepared(parent.command(`${sub ?? verb} ${spec.args}`.trim()).description(spec.summary));
     for (const each of spec.options) command.addOption(option(each));

@@ -1,4 +1,5 @@
 // The lines of the command table about the audit log.
+import { ENVIRONMENT, KEYRING_OPTIONS } from "./table.options.js";
 import type { CommandSpec } from "./table.types.js";
 
 const SOURCE = [
@@ -6,12 +7,7 @@ const SOURCE = [
     flags: "--from <place>",
     description: "keyring (the default), cluster (its ZoppAuditSegment objects), or a file, a folder or - (stdin)",
   },
-  { flags: "--cluster <name>", description: "the cluster whose keyring is asked, as the policy names it" },
-  {
-    flags: "--keyring <host:port>",
-    description: "where its keyring is reached (default: the policy's, or a port-forward)",
-  },
-  { flags: "--keyring-namespace <name>", description: "where keyrings run (default: zopp-system)" },
+  ...KEYRING_OPTIONS,
   { flags: "--log <id>", description: "which log, where a source holds several (default: the newest)" },
 ];
 const KEY = {
@@ -26,7 +22,7 @@ const WHO = {
   flags: "--principal <name>",
   description: "a principal, principal/device, or a ServiceAccount's whole name",
 };
-const WHERE = { flags: "-e, --environment <path>", description: "records of this environment" };
+const WHERE = { ...ENVIRONMENT, description: "records of this environment" };
 const FILTERS = [
   WHO,
   { flags: "--secret <bundle>", description: "records of this bundle: namespace/name, or its name" },
@@ -59,11 +55,7 @@ export const AUDIT_COMMANDS: readonly CommandSpec[] = [
       "zopp audit tail --decision refused -o json",
       "zopp audit tail --secret shop-prod/api --count 1",
     ],
-    options: [
-      ...FILTERS,
-      { flags: "--count <number>", description: "end after so many records" },
-      ...SOURCE.slice(1, 4),
-    ],
+    options: [...FILTERS, { flags: "--count <number>", description: "end after so many records" }, ...KEYRING_OPTIONS],
     readsCluster: true,
   },
   {

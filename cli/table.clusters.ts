@@ -1,16 +1,6 @@
 // The lines of the command table about clusters: their keyrings, what they are given, and what is kept for the day they are lost.
+import { KEYRING_PLACE, RECOVERY, YES } from "./table.options.js";
 import type { CommandSpec } from "./table.types.js";
-
-const YES = { flags: "-y, --yes", description: "do not ask: you have compared the fingerprint already" };
-/** The recovery key as a flag. */
-export const RECOVERY = {
-  flags: "--recovery-file <file>",
-  description: "a file with the recovery key, to open environment keys with",
-};
-const KEYRING = [
-  { flags: "--keyring <host:port>", description: "where the keyring is, if not where policy says" },
-  { flags: "--keyring-namespace <name>", description: "where keyrings run (default: zopp-system)" },
-];
 
 /** The commands about clusters, in the order in which help shows them. */
 export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
@@ -66,7 +56,7 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     examples: ["zopp policy offer", "zopp policy offer --cluster eu-1 --keyring localhost:8443"],
     options: [
       { flags: "--cluster <name...>", description: "only these clusters (default: all of the policy)" },
-      ...KEYRING,
+      ...KEYRING_PLACE,
     ],
   },
   {

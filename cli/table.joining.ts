@@ -1,12 +1,6 @@
 // The lines of the command table about those who join, and about what several owners sign.
+import { KEYRING_OPTIONS, KEYS, SCOPE, YES } from "./table.options.js";
 import type { CommandSpec } from "./table.types.js";
-
-const KEYRING = [
-  { flags: "--cluster <name>", description: "the cluster whose keyring is asked (default: the only one)" },
-  { flags: "--keyring <host:port>", description: "reach the keyring there, instead of at policy's endpoint" },
-  { flags: "--keyring-namespace <name>", description: "where keyrings run (default: zopp-system)" },
-];
-const YES = { flags: "-y, --yes", description: "do not ask: you have compared the fingerprint already" };
 
 /** The commands about joining, in the order in which help shows them. */
 export const JOINING_COMMANDS: readonly CommandSpec[] = [
@@ -26,7 +20,7 @@ export const JOINING_COMMANDS: readonly CommandSpec[] = [
       },
       { flags: "--device <name>", description: "this device's name (default: the machine's)" },
       { flags: "--offline", description: "print the request to hand it over, instead of sending it to a keyring" },
-      ...KEYRING,
+      ...KEYRING_OPTIONS,
     ],
   },
   {
@@ -39,8 +33,8 @@ export const JOINING_COMMANDS: readonly CommandSpec[] = [
         flags: "--role <role>",
         description: "what the person is granted when admitted: read, submit, write, admin or audit",
       },
-      { flags: "--scope <scope>", description: "*, PROJECT or PROJECT/ENVIRONMENT (default: that of zopp.yaml)" },
-      { flags: "--keys <pattern...>", description: "only keys that match one of these; * is any run of characters" },
+      SCOPE,
+      KEYS,
       { flags: "--until <time>", description: "the end of the grant: 90d, 2027-02-18 or a full UTC time" },
       { flags: "--expires <time>", description: "the end of the invite (default: 7d)" },
       { flags: "--device", description: "for a further device of a person who is there" },
@@ -74,7 +68,7 @@ export const JOINING_COMMANDS: readonly CommandSpec[] = [
         flags: "--fingerprint <groups>",
         description: "the fingerprint that `zopp join` showed there, instead of a question",
       },
-      ...KEYRING,
+      ...KEYRING_OPTIONS,
       YES,
     ],
   },

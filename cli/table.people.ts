@@ -1,14 +1,7 @@
 // The lines of the command table about people: who they are, what they may do, and the tokens of services.
+import { KEYS, SCOPE } from "./table.options.js";
 import type { CommandSpec } from "./table.types.js";
 
-const SCOPE = {
-  flags: "--scope <scope>",
-  description: "*, PROJECT or PROJECT/ENVIRONMENT (default: the environment of zopp.yaml)",
-};
-const KEYS = {
-  flags: "--keys <pattern...>",
-  description: "only keys that match one of these; * is any run of characters",
-};
 const EXPIRES = { flags: "--expires <time>", description: "its end: 90d, 2027-02-18 or a full UTC time" };
 const DEVICE_KEYS = [
   { flags: "--signing-key <key>", description: "the device's public key for signatures: ed25519:…" },

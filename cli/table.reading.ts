@@ -1,21 +1,6 @@
-// The lines of the command table about reading, and the options of every command that asks a keyring.
-import type { CommandSpec, OptionSpec } from "./table.types.js";
-
-/** Which keyring is asked, and how it is reached. */
-export const KEYRING_OPTIONS: readonly OptionSpec[] = [
-  { flags: "--cluster <name>", description: "the cluster whose keyring is asked, as policy names it (ZOPP_CLUSTER)" },
-  {
-    flags: "--keyring <host:port>",
-    description: "where that keyring is, instead of policy's endpoint or a port-forward (ZOPP_KEYRING)",
-  },
-  { flags: "--keyring-namespace <name>", description: "where its pod is, for the port-forward (default: zopp-system)" },
-];
-
-const ENVIRONMENT = {
-  flags: "-e, --environment <path>",
-  description: "the bundle's environment, where several have one of that name",
-};
-const NAMESPACE = { flags: "-n, --namespace <name>", description: "the bundle's namespace" };
+// The lines of the command table about handing values on.
+import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE } from "./table.options.js";
+import type { CommandSpec } from "./table.types.js";
 
 /** The commands that hand values to an editor or a program, in the order in which help shows them. */
 export const READING_COMMANDS: readonly CommandSpec[] = [

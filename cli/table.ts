@@ -1,11 +1,11 @@
 // The command table: every verb with its arguments, options, one-line purpose and examples.
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
-
 import { AUDIT_COMMANDS } from "./table.audit.js";
-import { CLUSTER_COMMANDS, RECOVERY } from "./table.clusters.js";
+import { CLUSTER_COMMANDS } from "./table.clusters.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
+import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
-import { KEYRING_OPTIONS, READING_COMMANDS } from "./table.reading.js";
+import { READING_COMMANDS } from "./table.reading.js";
 import type { CommandSpec, OptionSpec } from "./table.types.js";
 
 /** Options that every command has. */
@@ -21,16 +21,26 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
-const ENVIRONMENT = {
-  flags: "-e, --environment <path>",
-  description: "ENVIRONMENT, PROJECT/ENVIRONMENT or the full path (ZOPP_ENVIRONMENT, zopp.yaml)",
-};
-const NAMESPACE = { flags: "-n, --namespace <name>", description: "the bundle's namespace" };
 const KEM = {
   flags: "--kem <kind>",
   description: "xwing (post-quantum hybrid, the default) or x25519 (compact)",
   choices: ["xwing", "x25519"],
 };
+/** What the commands that share a first word are about. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  cluster: "add and remove clusters, whose keyrings serve environments",
+  policy: "change owners, sign what waits for several of them, bring policy to keyrings",
+  baseline: "list what a new keyring may have though its authors have left",
+  keys: "try the recovery key before it is needed",
+  environment: "make environments, and give them new keys",
+  principal: "list, add, admit and remove people, services and workloads",
+  device: "add and remove devices of principals",
+  group: "list, fill and empty groups of principals",
+  token: "make, list and revoke tokens of services, for CI",
+  invite: "make, list and revoke invites of people",
+  audit: "list, follow, verify and export the audit log",
+};
+
 /** Every command, in the order in which help shows them. */
 export const COMMANDS: readonly CommandSpec[] = [
   {

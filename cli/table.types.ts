@@ -1,4 +1,4 @@
-// What a line of the command table says. The lines themselves are in table.ts and table.people.ts.
+// What a line of the command table says. The lines themselves are in table.ts and the table.*.ts that it gathers.
 
 /** An option: flags as commander reads them, and what it is for. */
 export interface OptionSpec {

@@ -3,7 +3,7 @@
 import { ZoppError } from "../../crds/errors.js";
 import type { Result } from "../output.js";
 import type { Session } from "../session.js";
-import { COMMANDS, GLOBAL_OPTIONS } from "../table.js";
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from "../table.js";
 import type { OptionSpec } from "../table.types.js";
 
 const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
@@ -73,7 +73,7 @@ ${bash()}`;
 function fish(): string {
   const quoted = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
   const lines = verbs().map((verb) => {
-    const summary = COMMANDS.find(({ name }) => name === verb)?.summary ?? `commands for ${verb}s`;
+    const summary = COMMANDS.find(({ name }) => name === verb)?.summary ?? GROUPS[verb] ?? "";
     return `complete -c zopp -n __fish_use_subcommand -f -a ${verb} -d ${quoted(summary)}`;
   });
   for (const { name, summary, options } of COMMANDS) {
