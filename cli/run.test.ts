@@ -5,10 +5,11 @@ import * as fs from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { parse } from "yaml";
+import { ERRORS } from "../crds/errors.js";
 import { VERSION } from "../crds/version.js";
 import { loadCommand } from "./load.js";
 import { Workbench } from "./run.case.js";
-import { COMMANDS } from "./table.js";
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from "./table.js";
 
 const MAIN = fileURLToPath(new URL("main.js", import.meta.url));
 
@@ -45,8 +46,37 @@ t.test("every command says in its help what it is for, with examples, and loads"
     t.match(ran.out, "--store", name);
     t.type((await loadCommand(name)).run, "function", name);
   }
-  t.match((await bench.must(["--help"])).out, "Commands:");
+  const help = (await bench.must(["--help"])).out.replaceAll(/\s+/g, " ");
+  for (const { name } of COMMANDS) {
+    const [verb = "", sub] = name.split(" ");
+    if (sub !== undefined) t.match(help, `${verb} ${GROUPS[verb]}`);
+  }
   t.match((await bench.must(["--version"])).out, VERSION);
+});
+
+/** The command lines of `zopp` in a text, as words. */
+function commandLines(text: string): string[][] {
+  return [...text.matchAll(/(?<![-\w./])zopp ([^|<>)`]+)/g)].map(([, words = ""]) => words.trim().split(/\s+/));
+}
+
+t.test("every example and every next step names a command that there is, with options that it has", async (t) => {
+  const steps = Object.values(ERRORS).flatMap(({ next }) => next.match(/`zopp [^`]+`/g) ?? []);
+  const texts = [...COMMANDS.flatMap(({ examples }) => examples), ...steps];
+  for (const text of texts) {
+    for (const words of commandLines(text)) {
+      const line = words.join(" ");
+      const spec = COMMANDS.find(({ name }) => `${line} `.startsWith(`${name} `));
+      if (spec === undefined) throw new Error(`no command: ${text}`);
+      const known = new Set([...GLOBAL_OPTIONS, ...spec.options].flatMap(({ flags }) => flags.match(/-[-\w]+/g) ?? []));
+      const end = words.indexOf("--");
+      const given = words.slice(0, end < 0 ? undefined : end).filter((word) => /^--?[a-z]/i.test(word));
+      t.same(
+        given.filter((flag) => !known.has(flag)),
+        [],
+        text,
+      );
+    }
+  }
 });
 
 t.test("a wrong command line is a usage error: code, next step, exit 2, nothing on stdout", async (t) => {

@@ -175,7 +175,7 @@ export const ERRORS = {
   LogPruned: terminal(
     "not_found",
     EXIT.notFound,
-    "ask an export (`zopp audit … --from`): the cluster keeps the newest only",
+    "ask an export (`zopp audit list --from FILE`): the cluster keeps the newest only",
   ),
   Overloaded: transient("resource_exhausted", EXIT.unreachable, "send fewer or smaller requests; it is tried again"),
   SeedExists: terminal("failed_precondition", EXIT.conflict, "keep the seed that is there, or name another file"),
@@ -214,7 +214,11 @@ export const ERRORS = {
   NotFound: terminal("not_found", EXIT.notFound, "check the name; `zopp list` shows what there is"),
   AlreadyExists: refused("choose another name, or change the one that is there"),
   StillNeeded: refused("change first what the message says still needs it"),
-  NoIdentity: terminal("unauthenticated", EXIT.notFound, "run `zopp init`, or set ZOPP_TOKEN"),
+  NoIdentity: terminal(
+    "unauthenticated",
+    EXIT.notFound,
+    "run `zopp init`, or `zopp join` with an invite, or set ZOPP_TOKEN",
+  ),
   WrongPassphrase: terminal("permission_denied", EXIT.cannotOpen, "type the passphrase of the identity file again"),
   FileExposed: denied("let nobody but yourself read or write the file: chmod 600"),
   FileUnwritable: terminal(

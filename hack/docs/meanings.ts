@@ -42,7 +42,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   EntryMissing: "A key that was accepted is gone without a signed tombstone.",
   EnvironmentChanged: "The bundle names another environment than before, without a right in both.",
   BaselineOutdated:
-    "the baseline was signed before this keyring's log began, so it was meant for another keyring: it could bring back old content",
+    "The baseline was signed before this keyring's log began, so it could bring back old content; or a bundle is not what it lists.",
   LedgerLost: "The keyring's log is not the one that the policy names: it was lost, or is a new one.",
 
   CannotOpen: "The keyring has the key, and the value does not open with it.",
