@@ -9,6 +9,8 @@ import type { Context } from "./context.js";
 import { readInput } from "./input.js";
 import { readManifests } from "./store/yaml.read.js";
 
+/** Where the chart puts keyrings. */
+export const KEYRING_NAMESPACE = "zopp-system";
 const CONFIG_MAP = "zopp-cluster";
 const FIELDS = ["signingKey", "encryptionKey", "log", "clusterUid", "signature"] as const;
 

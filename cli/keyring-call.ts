@@ -10,12 +10,11 @@ import type { ApiClient } from "../operator/kube/client.js";
 import { silentLog } from "../operator/kube/observe.js";
 import { forwardPort } from "../operator/kube/port-forward.js";
 import { type KubeObject, PODS } from "../operator/kube/resources.js";
-import { factsFromCluster } from "./cluster-facts.js";
+import { factsFromCluster, KEYRING_NAMESPACE } from "./cluster-facts.js";
 import { withProgress } from "./output.js";
 import type { Session } from "./session.js";
 import { clusterClient } from "./store/cluster.js";
 
-const NAMESPACE = "zopp-system";
 const PORT = 8443;
 const CONTAINER = "keyring";
 const ADDRESS = /^(?:[-.a-zA-Z0-9]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/;
@@ -112,7 +111,7 @@ function worksOnCluster({ settings, options }: Session): boolean {
 /** What the cluster publishes is hearsay: it only chooses among the keys of policy. */
 async function clusterHere(
   session: Session,
-  { keyringNamespace = NAMESPACE }: Wanted,
+  { keyringNamespace = KEYRING_NAMESPACE }: Wanted,
   candidates: readonly Cluster[],
 ): Promise<Cluster | undefined> {
   const client = await contextClient(session);
@@ -147,7 +146,7 @@ async function wayTo(session: Session, wanted: Wanted, cluster: Cluster): Promis
     throw new ZoppError("Usage", "the keyring's address reads HOST:PORT (--keyring, ZOPP_KEYRING)");
   const address = named ?? cluster.endpoint ?? wanted.otherwise;
   if (address !== undefined) return { title: address, address, end: async () => {} };
-  return forwarded(session, wanted.keyringNamespace ?? NAMESPACE).catch((cause: unknown) => {
+  return forwarded(session, wanted.keyringNamespace ?? KEYRING_NAMESPACE).catch((cause: unknown) => {
     const { message } = asZoppError(cause, "the port-forward");
     const text = `no way to the keyring of cluster ${cluster.name}: policy names no endpoint, and for a port-forward: ${message}`;
     throw new ZoppError("KeyringUnavailable", text, { cause });

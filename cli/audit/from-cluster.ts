@@ -6,16 +6,16 @@ import { parseAuditSegment, parseLedger } from "../../crds/validate.js";
 import { readBack, strip } from "../../operator/keyring/replay.js";
 import type { ApiClient } from "../../operator/kube/client.js";
 import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
+import { KEYRING_NAMESPACE } from "../cluster-facts.js";
 import { contextClient } from "../keyring-call.js";
 import type { Session } from "../session.js";
 import { type FoundLog, keyOfLog, type SourceOptions } from "./found.js";
 
-const NAMESPACE = "zopp-system";
 const PAGE = 100;
 
 /** The newest log there, or the one that is named. Throws LogBroken when anything of it is missing, changed or of another key. */
 export async function fromCluster(session: Session, options: SourceOptions): Promise<FoundLog> {
-  const { keyringNamespace: namespace = NAMESPACE } = options;
+  const { keyringNamespace: namespace = KEYRING_NAMESPACE } = options;
   const client = await contextClient(session);
   try {
     const segments = await all(client, namespace, ZOPP_AUDIT_SEGMENTS, parseAuditSegment);

@@ -8,7 +8,7 @@ import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ClusterFacts } from "../../crds/statement.js";
 import type { Cluster, WorkspaceEnvironment } from "../../crds/types.gen.js";
 import { storeAmendment } from "../amend.js";
-import { factsFromCluster, factsFromFile } from "../cluster-facts.js";
+import { factsFromCluster, factsFromFile, KEYRING_NAMESPACE } from "../cluster-facts.js";
 import { livingClusters, storeBaselines, type ThroughOptions, wrapAll, wrapThrough } from "../cluster-wrap.js";
 import { confirmFingerprint, type FingerprintFlags } from "../confirm.js";
 import { readRecovery } from "../epoch-keys.js";
@@ -94,7 +94,7 @@ async function factsOf(session: Session, options: ClusterAddOptions): Promise<Cl
     return await withProgress(
       context,
       "asking the cluster",
-      factsFromCluster(client, options.keyringNamespace ?? "zopp-system"),
+      factsFromCluster(client, options.keyringNamespace ?? KEYRING_NAMESPACE),
     );
   } finally {
     await client.close();
