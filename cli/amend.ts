@@ -18,6 +18,7 @@ import { judgeFromPins, remember, signerOf } from "./policy.js";
 import { judgeProposal, type Proposal, proposalOf, proposalText, withProposal } from "./proposal.js";
 import type { Session } from "./session.js";
 import { type Change, change } from "./store/store.js";
+import { lackingSignatures } from "./waiting.js";
 
 /** An environment's new content: of one that is there, or of a new one. */
 export interface EnvironmentAmendment {
@@ -164,22 +165,10 @@ function nextEnvironment(
   const object =
     accepted === undefined ? newEnvironment(content, signing) : amendEnvironment(accepted.object, content, signing);
   const candidate = parseEnvironment(plain(object));
-  return tolerate(
-    notes,
-    () => judgeEnvironment({ candidate, accepted, workspace, now }),
-    () => readEnvironment(candidate),
-  );
-}
-
-/** A missing threshold or approval leaves a valid object that waits: the person hears of it. */
-function tolerate<T>(notes: string[], judge: () => T, read: () => T): T {
-  try {
-    return judge();
-  } catch (error) {
-    if (!(error instanceof ZoppError) || error.code !== "PartlySigned") throw error;
-    notes.push(`${error.code}: ${error.message}`);
-    return read();
-  }
+  const lacks = lackingSignatures(() => judgeEnvironment({ candidate, accepted, workspace, now }));
+  // a missing approval leaves a valid object that waits
+  if (lacks !== undefined) notes.push(`${lacks.code}: ${lacks.message}`);
+  return readEnvironment(candidate);
 }
 
 /** Stores only over exactly what was judged; what was proposed beside it cannot follow any more. */

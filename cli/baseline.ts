@@ -11,11 +11,13 @@ import { ruleFor } from "../crds/policy/environment.js";
 import { baselineStatement } from "../crds/statement.js";
 import type { BaselineAuthor, BaselineBundle, ZoppBaseline, ZoppSecret } from "../crds/types.gen.js";
 import { parseBaseline } from "../crds/validate.js";
+import { bundlesOf } from "./bundles.js";
 import { type Base, baseAt } from "./check.base.js";
 import { refuseWithout, signerOf } from "./policy.js";
 import type { Session } from "./session.js";
-import { change, parseFound } from "./store/store.js";
+import { change } from "./store/store.js";
 import { againstPart, earlierPolicy } from "./vouching.js";
+import { lackingSignatures } from "./waiting.js";
 
 /** What became of a baseline. */
 export interface Written {
@@ -51,7 +53,7 @@ export async function storeBaseline(
   const bases: Base[] = [];
   for (const revision of revisions) bases.push(await baseAt(session, revision));
   const policies = [policy, ...bases.flatMap((base) => earlierPolicy(policy, base) ?? [])];
-  const listed = listedOf(await bundlesOf(session, policy), { policies, now, all });
+  const listed = listedOf(await bundlesOf(session, policy.environment.path), { policies, now, all });
   if (listed.bundles.length === 0) return { ...listed, where: [], notes: [] };
   refuseWithout(policy, principal.name, "sign", now);
   const { workspace, project, environment } = policy.environment.object.spec;
@@ -60,13 +62,13 @@ export async function storeBaseline(
   const before = await store.read("ZoppBaseline", { name });
   const beginnings = logBeginnings(policy);
   if (before !== undefined && saysTheSame(before, listed) && before.spec.version > Math.max(...beginnings))
-    return { ...listed, where: [], notes: waiting(before, policy, now) };
+    return { ...listed, where: [], notes: missingApprovals(before, policy, now) };
   const since = { workspace: policy.workspace.version, environment: policy.environment.version };
   const content = { workspace, project, environment, since, ...listed };
   const floor = Math.max(before?.spec.version ?? 0, ...beginnings);
   const signed = newBaseline(content, { signingKeys: [identity.signing], now }, floor);
   const candidate = parseBaseline(JSON.parse(JSON.stringify(signed)));
-  const notes = waiting(candidate, policy, now);
+  const notes = missingApprovals(candidate, policy, now);
   const where = await store.write([
     change("ZoppBaseline", { name }, (present) => {
       if (digestOf(present) === digestOf(before)) return { ...present, ...candidate };
@@ -95,25 +97,10 @@ function logBeginnings({ workspace, environment }: Policy): readonly number[] {
 }
 
 /** Approvals that are missing are a note; whatever else is wrong is thrown. */
-export function waiting(candidate: ZoppBaseline, policy: Policy, now: Date): readonly string[] {
-  try {
-    judgeBaseline({ ...policy, candidate, since: 0, now });
-    return [];
-  } catch (error) {
-    if (!(error instanceof ZoppError) || error.code !== "PartlySigned") throw error;
-    const command = `\`zopp baseline approve ${policy.environment.scope}\``;
-    return [`${error.code}: ${error.message}; by ${command}`];
-  }
-}
-
-/** The environment's bundles. Throws what cannot be read: it would be missing in the new cluster. */
-async function bundlesOf(session: Session, { environment }: Policy): Promise<readonly ZoppSecret[]> {
-  const { objects, problems } = await (await session.store()).contents();
-  if (problems[0] !== undefined) throw problems[0].error;
-  return objects
-    .filter(({ kind }) => kind === "ZoppSecret")
-    .map(({ value, where }) => parseFound("ZoppSecret", value, where))
-    .filter(({ spec }) => spec.environment === environment.path);
+export function missingApprovals(candidate: ZoppBaseline, policy: Policy, now: Date): readonly string[] {
+  const lacks = lackingSignatures(() => judgeBaseline({ ...policy, candidate, since: 0, now }));
+  const command = `\`zopp baseline approve ${policy.environment.scope}\``;
+  return lacks === undefined ? [] : [`${lacks.code}: ${lacks.message}; by ${command}`];
 }
 
 /** What a new keyring would refuse and a baseline can list, with the keys of authors whom the policy names no more. */

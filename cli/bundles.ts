@@ -74,6 +74,16 @@ export async function findBundle(
   return { secret, where: first.where };
 }
 
+/** The bundles of an environment. Throws what cannot be read: what is passed over would be missing afterwards. */
+export async function bundlesOf(session: Session, environment: string): Promise<readonly ZoppSecret[]> {
+  const { objects, problems } = await (await session.store()).contents();
+  if (problems[0] !== undefined) throw problems[0].error;
+  return objects
+    .filter(({ kind }) => kind === "ZoppSecret")
+    .map(({ value, where }) => parseFound("ZoppSecret", value, where))
+    .filter(({ spec }) => spec.environment === environment);
+}
+
 /** Finds a bundle that must be there. Throws NotFound, and as findBundle. */
 export async function needBundle(session: Session, wanted: ObjectName, environment?: string): Promise<StoredBundle> {
   const found = await findBundle(session, wanted, environment);

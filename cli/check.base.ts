@@ -11,6 +11,7 @@ import { judgeFromPins } from "./policy.js";
 import type { Session } from "./session.js";
 import type { DirectoryStore } from "./store/directory.js";
 import { type Contents, type Kind, type Kinds, nameOf, parseFound } from "./store/store.js";
+import { unlessRefused } from "./unless-refused.js";
 
 /** The usable part of a revision: workspaces and environments by name, bundles by `namespace/name`. */
 export interface Base {
@@ -34,34 +35,25 @@ export async function baseAt(session: Session, revision: string): Promise<Base> 
 function readBase(context: Context, contents: Contents): Base {
   const parsed = <K extends Kind>(kind: K): Kinds[K][] =>
     contents.objects.flatMap((found) =>
-      found.kind === kind ? quietly(() => parseFound(kind, found.value, found.where)) : [],
+      found.kind === kind ? (unlessRefused(() => parseFound(kind, found.value, found.where)) ?? []) : [],
     );
   const workspaces = new Map(
     parsed("ZoppWorkspace")
-      .flatMap((object) => quietly(() => judgeFromPins(context, object, true)))
+      .flatMap((object) => unlessRefused(() => judgeFromPins(context, object, true)) ?? [])
       .map((judged) => [judged.name, judged]),
   );
   const environments = new Map<string, AcceptedEnvironment>();
   for (const candidate of parsed("ZoppEnvironment")) {
     const workspace = workspaces.get(candidate.spec.workspace);
     if (workspace === undefined) continue;
-    for (const judged of quietly(() => judgeEnvironment({ candidate, workspace, now: context.now() })))
-      environments.set(candidate.metadata.name, judged);
+    const judged = unlessRefused(() => judgeEnvironment({ candidate, workspace, now: context.now() }));
+    if (judged !== undefined) environments.set(candidate.metadata.name, judged);
   }
   return {
     workspaces,
     environments,
     bundles: new Map(parsed("ZoppSecret").map((secret) => [nameOf(secret.metadata), secret])),
   };
-}
-
-function quietly<T>(work: () => T): T[] {
-  try {
-    return [work()];
-  } catch (error) {
-    if (error instanceof ZoppError) return [];
-    throw error;
-  }
 }
 
 /** A bundle of the base in the form in which a keyring remembers it. */

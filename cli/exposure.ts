@@ -1,12 +1,12 @@
 // What a principal could open, from all that a store ever held: by a right to read, by a key of its own, or as the author.
 // It counts too much rather than too little: what anybody committed to any branch is taken as if it had been served.
-import { ZoppError } from "../crds/errors.js";
 import { type AcceptedEnvironment, readEnvironment } from "../crds/policy/environment.js";
 import { may } from "../crds/policy/rights.js";
 import type { AcceptedWorkspace } from "../crds/policy/workspace.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
 import type { Found, Kind, Kinds } from "./store/store.js";
 import { parseFound } from "./store/store.js";
+import { unlessRefused } from "./unless-refused.js";
 
 /** How a principal could know a value: it had a right to read it, its device held the environment's key, or it wrote it. */
 export type Way = "read" | "key" | "wrote";
@@ -86,7 +86,7 @@ class Walk {
     const workspace = this.#policy(objects);
     const environments = new Map<string, AcceptedEnvironment>();
     for (const environment of this.#all(objects, "ZoppEnvironment")) {
-      const read = once(this.#environments, environment, () => quietly(() => readEnvironment(environment)));
+      const read = once(this.#environments, environment, () => unlessRefused(() => readEnvironment(environment)));
       if (read !== undefined) environments.set(read.path, read);
     }
     for (const secret of this.#all(objects, "ZoppSecret")) {
@@ -174,7 +174,9 @@ class Walk {
   #all<K extends Kind>(objects: readonly Found[], kind: K): readonly Kinds[K][] {
     return objects.flatMap((found) => {
       if (found.kind !== kind) return [];
-      const parsed = once(this.#parsed, found.value, () => quietly(() => parseFound(kind, found.value, found.where)));
+      const parsed = once(this.#parsed, found.value, () =>
+        unlessRefused(() => parseFound(kind, found.value, found.where)),
+      );
       return parsed === undefined ? [] : [parsed as Kinds[K]];
     });
   }
@@ -197,13 +199,4 @@ function inOrder(a: Exposed, b: Exposed): number {
 function once<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   if (!map.has(key)) map.set(key, make());
   return map.get(key) as V;
-}
-
-function quietly<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof ZoppError) return undefined;
-    throw error;
-  }
 }

@@ -2,9 +2,11 @@
 // Nothing is sealed, wrapped or called verified on the word of a store alone.
 
 import type { Policy } from "../crds/bundle/case.js";
+import type { Identity } from "../crds/crypto/identity.js";
 import type { VerifyKey } from "../crds/crypto/keys.js";
 import { ZoppError } from "../crds/errors.js";
-import { type AcceptedEnvironment, judgeEnvironment, rightsIn } from "../crds/policy/environment.js";
+import { approversOf } from "../crds/policy/approvals.js";
+import { type AcceptedEnvironment, judgeEnvironment, rightsIn, ruleFor } from "../crds/policy/environment.js";
 import { type Action, may } from "../crds/policy/rights.js";
 import type { Signer } from "../crds/policy/roster.js";
 import { type AcceptedWorkspace, judgeWorkspace } from "../crds/policy/workspace.js";
@@ -150,6 +152,18 @@ export function signerOf(
   const signer = workspace.roster.signers.get(kid);
   if (signer !== undefined && signer.key.text === text) return signer;
   throw new ZoppError("UnknownSigner", `this identity (${kid}) is no device in the workspace ${workspace.name}`);
+}
+
+/** The name of the principal that approves. Throws UnknownSigner, NotAuthorised, and Usage where nothing is to be approved. */
+export function approverOf(workspace: AcceptedWorkspace, scope: string, identity: Identity, now: Date): string {
+  const { principal } = signerOf(workspace, identity);
+  const rule = ruleFor(workspace, scope);
+  const path = `${workspace.name}/${scope}`;
+  if ((rule.approvals?.required ?? 0) === 0) throw new ZoppError("Usage", `environment ${path} asks for no approvals`);
+  const approvers = approversOf({ workspace, rule, author: "", now });
+  if (approvers.includes(principal.name)) return principal.name;
+  const text = `${principal.name} is no approver of environment ${path} (${approvers.join(", ")})`;
+  throw new ZoppError("NotAuthorised", text);
 }
 
 /** Throws NotAuthorised unless a principal may act in an environment; `key` for the writing of one. */

@@ -8,6 +8,7 @@ import { type AcceptedWorkspace, judgeWorkspace, ownersWhoSigned, readWorkspace 
 import { rotationStatement, type Statement, signStatement, workspaceStatement } from "../crds/statement.js";
 import type { OwnersSet, Signature, ZoppEnvironment, ZoppWorkspace } from "../crds/types.gen.js";
 import { parseEnvironment, parseWorkspace } from "../crds/validate.js";
+import { lackingSignatures } from "./waiting.js";
 
 const ANNOTATION = "zopp.dev/proposal";
 /** Half of what is left of kubectl's 256 KiB of annotations, where it keeps a copy of the object beside. */
@@ -91,13 +92,8 @@ export function judgeProposal(accepted: AcceptedWorkspace, workspace: ZoppWorksp
       `version ${candidate.version} of workspace ${candidate.name} is in force already`,
     );
   const signed = signersOf(accepted, candidate);
-  try {
-    judgeWorkspace({ candidate: workspace, accepted, now });
-    return { candidate, lacks: undefined, signed };
-  } catch (error) {
-    if (!(error instanceof ZoppError) || error.code !== "PartlySigned") throw error;
-    return { candidate, lacks: error.message, signed };
-  }
+  const lacks = lackingSignatures(() => judgeWorkspace({ candidate: workspace, accepted, now }));
+  return { candidate, lacks: lacks?.message, signed };
 }
 
 function signersOf(accepted: AcceptedWorkspace, candidate: AcceptedWorkspace): readonly string[] {

@@ -12,6 +12,7 @@ import { without } from "./granting.js";
 import { type Changed, environmentsOf, storeChange } from "./policy-change.js";
 import type { Session } from "./session.js";
 import { parseFound } from "./store/store.js";
+import { unlessRefused } from "./unless-refused.js";
 
 /** What devices signed that lies in the store: keyrings keep what they have accepted, new ones do not take it. */
 export interface SignedBundle {
@@ -136,7 +137,8 @@ async function signedBy(
   const { objects } = await (await session.store()).contents();
   return objects.flatMap(({ kind, value, where }) => {
     if (kind !== "ZoppSecret") return [];
-    const secret = readable(value, where);
+    // one that is broken is `verify`'s business
+    const secret = unlessRefused(() => parseFound("ZoppSecret", value, where));
     if (secret?.spec.environment.split("/")[0] !== workspace.name) return [];
     const keys = Object.entries(secret.spec.data ?? {}).flatMap(([key, { by }]) => (kids.has(by) ? [key] : []));
     const header = kids.has(secret.spec.header.by);
@@ -144,16 +146,6 @@ async function signedBy(
       ? [{ bundle: `${secret.metadata.namespace}/${secret.metadata.name}`, header, keys }]
       : [];
   });
-}
-
-/** A bundle that is broken is `verify`'s business: nothing of it can be said here. */
-function readable(value: unknown, where: string) {
-  try {
-    return parseFound("ZoppSecret", value, where);
-  } catch (error) {
-    if (error instanceof ZoppError) return undefined;
-    throw error;
-  }
 }
 
 function signedNotes(who: string, signed: readonly SignedBundle[]): readonly string[] {

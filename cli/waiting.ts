@@ -1,5 +1,5 @@
-// What of a bundle waits for approvals and lacks nothing else.
-// Who approves it is the business of `approve`, what it changes that of `diff`.
+// What waits for others' signatures and lacks nothing else: parts of a bundle, or a version of policy.
+// Who gives them is the business of `approve` and `policy sign`, what is changed that of `diff`.
 import { type BundleCase, bindingsOf } from "../crds/bundle/case.js";
 import { checkEntry, checkHeader } from "../crds/bundle/signed.js";
 import { bundleStatements } from "../crds/bundle/statements.js";
@@ -31,6 +31,17 @@ export function waitingParts(given: BundleCase): readonly Part[] {
       parts.push({ key, version: entry.version, author: authorOf(entry.by) });
   }
   return parts;
+}
+
+/** What a version of policy still lacks of others' signatures: undefined = nothing. Throws what else is wrong with it. */
+export function lackingSignatures(judge: () => unknown): ZoppError | undefined {
+  try {
+    judge();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ZoppError && error.code === "PartlySigned") return error;
+    throw error;
+  }
 }
 
 function waits(check: () => unknown): boolean {

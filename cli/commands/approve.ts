@@ -3,21 +3,17 @@
 import { approveParts } from "../../crds/bundle/approve.js";
 import { bindingsOf, type Policy } from "../../crds/bundle/case.js";
 import { type BundleStatements, bundleStatements } from "../../crds/bundle/statements.js";
-import type { Identity } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
-import { approversOf } from "../../crds/policy/approvals.js";
 import { approveEnvironment } from "../../crds/policy/edit.js";
-import { ruleFor } from "../../crds/policy/environment.js";
-import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import { environmentStatement } from "../../crds/statement.js";
 import type { ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle, notesOn, refuseMisshapen, refuseOther } from "../bundles.js";
 import type { Result } from "../output.js";
-import { acceptPolicy, acceptWorkspace, judgeSeen, readEnvironmentObject, signerOf } from "../policy.js";
+import { acceptPolicy, acceptWorkspace, approverOf, judgeSeen, readEnvironmentObject } from "../policy.js";
 import type { Session } from "../session.js";
 import { type EnvironmentPath, environmentPath, pathText } from "../settings.js";
 import { change } from "../store/store.js";
-import { type Part, waitingParts } from "../waiting.js";
+import { lackingSignatures, type Part, waitingParts } from "../waiting.js";
 
 /** The flags of `zopp approve`. */
 export interface ApproveOptions {
@@ -85,18 +81,6 @@ async function approveBundle(
   };
 }
 
-/** The name of the principal that approves. Throws UnknownSigner, NotAuthorised, and Usage where nothing is to be approved. */
-function approverOf(workspace: AcceptedWorkspace, scope: string, identity: Identity, now: Date): string {
-  const { principal } = signerOf(workspace, identity);
-  const rule = ruleFor(workspace, scope);
-  const path = `${workspace.name}/${scope}`;
-  if ((rule.approvals?.required ?? 0) === 0) throw new ZoppError("Usage", `environment ${path} asks for no approvals`);
-  const approvers = approversOf({ workspace, rule, author: "", now });
-  if (approvers.includes(principal.name)) return principal.name;
-  const text = `${principal.name} is no approver of environment ${path} (${approvers.join(", ")})`;
-  throw new ZoppError("NotAuthorised", text);
-}
-
 /** All that waits, or what the person named of it. Throws NotFound for a key that does not wait. */
 function chosen(
   secret: ZoppSecret,
@@ -138,13 +122,14 @@ async function approvePolicy(session: Session, path: EnvironmentPath): Promise<R
       "NotAuthorised",
       `environment ${pathText(path)}: ${approver} signed it as its admin, so others approve it`,
     );
-  const { digest, missing } = judge(session, workspace, candidate);
-  if (missing === undefined) {
+  const { hash: digest } = environmentStatement(candidate.spec);
+  const lacks = (object: ZoppEnvironment) => lackingSignatures(() => judgeSeen(session.context, object, workspace));
+  if (lacks(candidate) === undefined) {
     const human = [`environment ${pathText(path)} waits for no approval`];
     return { data: { environment: pathText(path), version: candidate.spec.version }, names: [], human };
   }
   const approved = approveEnvironment(candidate, identity.signing);
-  const after = judge(session, workspace, approved);
+  const after = lacks(approved);
   const where = await (await session.store()).write([
     change("ZoppEnvironment", { name }, (present) => {
       if (present !== undefined && environmentStatement(present.spec).hash === digest)
@@ -159,18 +144,6 @@ async function approvePolicy(session: Session, path: EnvironmentPath): Promise<R
       `approved ${pathText(path)}, version ${candidate.spec.version}${author === undefined ? "" : ` by ${author}`}`,
       `written: ${where.join(", ")}`,
     ],
-    notes: after.missing === undefined ? [] : [after.missing],
+    notes: after === undefined ? [] : [`${after.code}: ${after.message}`],
   };
-}
-
-/** What is missing of a version of an environment: undefined = nothing. Throws what is wrong with it. */
-function judge(session: Session, workspace: AcceptedWorkspace, candidate: ZoppEnvironment) {
-  const digest = environmentStatement(candidate.spec).hash;
-  try {
-    judgeSeen(session.context, candidate, workspace);
-    return { digest, missing: undefined };
-  } catch (error) {
-    if (!(error instanceof ZoppError) || error.code !== "PartlySigned") throw error;
-    return { digest, missing: `${error.code}: ${error.message}` };
-  }
 }

@@ -2,13 +2,11 @@
 import { bindingsOf } from "../../crds/bundle/case.js";
 import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
 import { ZoppError } from "../../crds/errors.js";
-import { approversOf } from "../../crds/policy/approvals.js";
 import { approveBaseline } from "../../crds/policy/edit.js";
-import { ruleFor } from "../../crds/policy/environment.js";
 import { baselineStatement } from "../../crds/statement.js";
-import { waiting } from "../baseline.js";
+import { missingApprovals } from "../baseline.js";
 import type { Result } from "../output.js";
-import { acceptPolicy, environmentName, signerOf } from "../policy.js";
+import { acceptPolicy, approverOf, environmentName, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
 import { change } from "../store/store.js";
@@ -24,14 +22,11 @@ export async function run(session: Session, [text]: readonly string[]): Promise<
   if (found === undefined) throw new ZoppError("NotFound", `environment ${environment.path} has no baseline`);
   const identity = await session.identity();
   const now = session.context.now();
-  const { principal } = signerOf(workspace, identity);
-  const rule = ruleFor(workspace, environment.scope);
-  const author = workspace.roster.signers.get(found.spec.signatures[0]?.by ?? "")?.principal.name ?? "";
-  if (!approversOf({ workspace, rule, author, now }).includes(principal.name)) {
-    const why = author === principal.name ? "signed it, so others approve it" : "is no approver of this environment";
-    throw new ZoppError("NotAuthorised", `baseline of ${environment.path}: ${principal.name} ${why}`);
-  }
-  waiting(found, policy, now); // throws what else is wrong with it
+  const author = workspace.roster.signers.get(found.spec.signatures[0]?.by ?? "")?.principal.name;
+  if (author === signerOf(workspace, identity).principal.name)
+    throw new ZoppError("NotAuthorised", `baseline of ${environment.path}: ${author} signed it, so others approve it`);
+  approverOf(workspace, environment.scope, identity, now);
+  missingApprovals(found, policy, now); // throws what else is wrong with it
   for (const { namespace, name: bundle, digest } of found.spec.bundles) {
     const secret = await store.read("ZoppSecret", { namespace, name: bundle });
     const here = secret === undefined ? "" : bundleDigest(bundleStatements(secret, bindingsOf(environment)));
@@ -58,6 +53,6 @@ export async function run(session: Session, [text]: readonly string[]): Promise<
       `approved the baseline of ${environment.path}, version ${version} by ${author}`,
       `written: ${where.join(", ")}`,
     ],
-    notes: waiting(approved, policy, now),
+    notes: missingApprovals(approved, policy, now),
   };
 }

@@ -90,6 +90,9 @@ t.test("somebody who is no admin signs no baseline", async (t) => {
   await bench.must(["trust", pin], { as: "carol" });
   const ran = await bench.run(["baseline", "create", "--base", "HEAD~1"], { as: "carol" });
   t.match(ran, { code: 3, err: /carol may not sign the environment/ });
+  await bench.must(["baseline", "create", "--base", "HEAD~1"]);
+  const approving = await bench.run(["baseline", "approve"], { as: "carol" });
+  t.match(approving, { code: 2, err: /asks for no approvals/ }, "nor approves one where nobody asks for it");
 });
 
 t.test("where approvals are asked for, a baseline counts once somebody else has looked at it and signed", async (t) => {

@@ -4,13 +4,14 @@ import { type Policy, placeOf } from "../../crds/bundle/case.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { environmentOf, refuseOther } from "../bundles.js";
-import { type Difference, differences } from "../diff.js";
+import { bundleDifferences, type Difference } from "../diff.bundle.js";
 import { openValue } from "../epoch-keys.js";
 import { jsonText, type Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
 import type { Session } from "../session.js";
 import type { DirectoryStore, Past } from "../store/directory.js";
 import { type Found, parseFound } from "../store/store.js";
+import { unlessRefused } from "../unless-refused.js";
 import { type Part, waitingParts } from "../waiting.js";
 
 /** The flags of `zopp diff`. */
@@ -105,7 +106,7 @@ async function sinceBase(session: Session, present: Bundles, base: Bundles, show
   const all: ShownBundle[] = [];
   for (const place of places) {
     const pair = { before: base.get(place), after: present.get(place) };
-    const parts = differences(pair.before, pair.after);
+    const parts = bundleDifferences(pair.before, pair.after);
     if (parts.length > 0) all.push({ place, parts: await show(session, pair, parts, showing) });
   }
   return all;
@@ -131,7 +132,7 @@ async function waiting(
       )
       .find((old) => old !== undefined && isSettled(session, policy, old));
     const keys = new Set(parts.map(({ key }) => key));
-    const changed = differences(before, after).filter(({ key }) => keys.has(key));
+    const changed = bundleDifferences(before, after).filter(({ key }) => keys.has(key));
     all.push({ place, parts: await show(session, { before, after }, changed, showing) });
   }
   return all;
@@ -142,12 +143,7 @@ function partsOf(session: Session, policy: Policy, secret: ZoppSecret): readonly
 }
 
 function isSettled(session: Session, policy: Policy, secret: ZoppSecret): boolean {
-  try {
-    return partsOf(session, policy, secret).length === 0;
-  } catch (error) {
-    if (error instanceof ZoppError) return false;
-    throw error;
-  }
+  return unlessRefused(() => partsOf(session, policy, secret))?.length === 0;
 }
 
 async function show(

@@ -14,14 +14,14 @@ import { type EnvironmentContent, environmentContent } from "../../crds/policy/e
 import { type AcceptedEnvironment, ruleFor } from "../../crds/policy/environment.js";
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import { storeAmendment } from "../amend.js";
-import { refuseMisshapen, refuseProblems } from "../bundles.js";
+import { bundlesOf, refuseMisshapen, refuseProblems } from "../bundles.js";
 import { type Base, baseAt, noBase } from "../check.base.js";
 import { type Opener, openPrivateKey, openValueWith, readRecovery } from "../epoch-keys.js";
 import { counted, type Result } from "../output.js";
 import { acceptPolicy, environmentName, refuseWithout, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
-import { change, parseFound } from "../store/store.js";
+import { change } from "../store/store.js";
 import { againstPart, earlierPolicy } from "../vouching.js";
 import { environmentRecipients, wrapToAll } from "../wrapping.js";
 import { kemOf } from "./options.js";
@@ -50,7 +50,7 @@ export async function run(
   for (const action of ["sign", "header"] as const) refuseWithout(policy, principal.name, action, now);
   const recovery =
     options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile);
-  const bundles = await bundlesOf(session, policy);
+  const bundles = await bundlesOf(session, policy.environment.path);
   const checking = { policy, base: await baseOf(session, options), now };
   const { kid } = policy.environment.newest.key;
   const isUnfinished = bundles.some((secret) => stale(secret, kid).length > 0);
@@ -102,16 +102,6 @@ async function storeNewEpoch(session: Session, policy: Policy, options: Environm
   const { workspace, environment: accepted } = policy;
   const content = await withNewEpoch(policy, options, session.context.now());
   return storeAmendment(session, { workspace, identity, environments: [{ accepted, content }] });
-}
-
-/** The environment's bundles. Throws what cannot be read: a value that is passed over would keep its old key. */
-async function bundlesOf(session: Session, { environment }: Policy): Promise<readonly ZoppSecret[]> {
-  const { objects, problems } = await (await session.store()).contents();
-  if (problems[0] !== undefined) throw problems[0].error;
-  return objects
-    .filter(({ kind }) => kind === "ZoppSecret")
-    .map(({ value, where }) => parseFound("ZoppSecret", value, where))
-    .filter(({ spec }) => spec.environment === environment.path);
 }
 
 /** What the person names, else what was committed last, if anything was. */

@@ -9,6 +9,7 @@ import { type Result, table, withProgress } from "../output.js";
 import { acceptNamedWorkspace, judgeFromPins } from "../policy.js";
 import type { Session } from "../session.js";
 import type { DirectoryStore } from "../store/directory.js";
+import { unlessRefused } from "../unless-refused.js";
 
 /** The flags of `zopp exposure`. */
 export interface ExposureOptions {
@@ -74,13 +75,9 @@ async function momentsOf(session: Session): Promise<{ readonly moments: readonly
 /** A version of the policy counts if the present one follows it, or it chains from the pins itself. */
 function trustedBy(session: Session, present: AcceptedWorkspace) {
   const ancestors = new Set([present.digest, ...(present.object.spec.ancestors ?? [])]);
-  return (candidate: ZoppWorkspace): AcceptedWorkspace | undefined => {
-    try {
+  return (candidate: ZoppWorkspace): AcceptedWorkspace | undefined =>
+    unlessRefused(() => {
       const read = readWorkspace(candidate);
       return ancestors.has(read.digest) ? read : judgeFromPins(session.context, candidate, true);
-    } catch (error) {
-      if (error instanceof ZoppError) return undefined;
-      throw error;
-    }
-  };
+    });
 }

@@ -16,6 +16,7 @@ import { onlyNamespace, sealAll, startOf } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
 import { change, type ObjectName } from "../store/store.js";
+import { unlessRefused } from "../unless-refused.js";
 
 /** The flags of `zopp import`. */
 export interface ImportOptions {
@@ -177,13 +178,11 @@ class Import {
   #isSame(present: ZoppSecret | undefined, key: string, value: Uint8Array): boolean {
     const { policy, identity, now } = this.#writer;
     if (present?.spec.data?.[key]?.sealed === undefined) return false;
-    try {
+    const opened = unlessRefused(() => {
       verifyForReading(present, policy, [key], now);
-      return Buffer.from(openValue(present, key, policy.environment, identity)).equals(value);
-    } catch (error) {
-      if (error instanceof ZoppError) return false;
-      throw error;
-    }
+      return openValue(present, key, policy.environment, identity);
+    });
+    return opened !== undefined && Buffer.from(opened).equals(value);
   }
 
   /** What a person should hear: what was left out, what the bundle lacks, and how the running Secret becomes zopp's. */

@@ -4,7 +4,7 @@ import { ZoppError } from "../../crds/errors.js";
 import { workspaceContent } from "../../crds/policy/edit.js";
 import { formatPin } from "../../crds/policy/pin.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
-import { differences } from "../differences.js";
+import { policyDifferences } from "../diff.policy.js";
 import type { Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
 import { storeChange } from "../policy-change.js";
@@ -25,7 +25,7 @@ export async function run(session: Session, names: readonly string[], options: P
   const owners = { threshold: thresholdOf(options.threshold, present.owners.threshold, principals.length), principals };
   for (const name of principals) refuseNobody(workspace, name);
   const content = { ...present, owners };
-  const changes = differences(workspace.object.spec, { ...workspace.object.spec, owners });
+  const changes = policyDifferences(workspace.object.spec, { ...workspace.object.spec, owners });
   if (changes.length === 0)
     throw new ZoppError("AlreadyExists", `workspace ${workspace.name} has these owners already`);
   const { where, notes, proposed } = await storeChange(session, { workspace, content });

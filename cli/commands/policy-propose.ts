@@ -5,7 +5,7 @@ import { workspaceContent } from "../../crds/policy/edit.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppWorkspace } from "../../crds/types.gen.js";
 import { proposalChange } from "../amend.js";
-import { differences } from "../differences.js";
+import { policyDifferences } from "../diff.policy.js";
 import { readInput } from "../input.js";
 import type { Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
@@ -56,7 +56,7 @@ export function waitingProposal(workspace: AcceptedWorkspace, now: Date): Propos
 
 function show(session: Session, workspace: AcceptedWorkspace): Result {
   const { candidate, lacks, signed } = waitingProposal(workspace, session.context.now()).state;
-  const changes = differences(workspace.object.spec, candidate.object.spec);
+  const changes = policyDifferences(workspace.object.spec, candidate.object.spec);
   const { name, version, digest } = candidate;
   return {
     data: { workspace: name, version, digest, changes, signed, lacks: lacks ?? null },
@@ -73,7 +73,7 @@ async function propose(session: Session, workspace: AcceptedWorkspace, file: str
   const edited = await editedWorkspace(session, file);
   if (edited.metadata.name !== workspace.name)
     throw new ZoppError("Usage", `${file} holds the workspace ${edited.metadata.name}, not ${workspace.name}`);
-  const changes = differences(workspace.object.spec, edited.spec);
+  const changes = policyDifferences(workspace.object.spec, edited.spec);
   if (changes.length === 0) throw new ZoppError("Usage", `${file} differs in nothing that owners decide`);
   const content = workspaceContent(edited);
   const { workspace: next, where, notes, proposed } = await storeChange(session, { workspace, content });

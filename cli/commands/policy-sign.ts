@@ -5,7 +5,7 @@ import { judgeEnvironment, readEnvironment } from "../../crds/policy/environment
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppEnvironment } from "../../crds/types.gen.js";
 import { proposalChange } from "../amend.js";
-import { differences } from "../differences.js";
+import { policyDifferences } from "../diff.policy.js";
 import { without } from "../granting.js";
 import { terminalOf } from "../input.js";
 import { printable, type Result } from "../output.js";
@@ -25,7 +25,7 @@ export async function run(session: Session, _words: readonly string[], options: 
   const workspace = await acceptNamedWorkspace(session);
   const now = session.context.now();
   const { state: before, ...proposal } = waitingProposal(workspace, now);
-  const changes = differences(workspace.object.spec, before.candidate.object.spec);
+  const changes = policyDifferences(workspace.object.spec, before.candidate.object.spec);
   const { signing } = await session.identity();
   const owner = ownerBy(workspace, before.candidate, signing);
   if (before.signed.includes(owner))

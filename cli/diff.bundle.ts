@@ -26,7 +26,10 @@ export interface Difference {
 }
 
 /** The differences from one version of a bundle to another; undefined = it is not there. The header comes first, then keys in order. */
-export function differences(before: ZoppSecret | undefined, after: ZoppSecret | undefined): readonly Difference[] {
+export function bundleDifferences(
+  before: ZoppSecret | undefined,
+  after: ZoppSecret | undefined,
+): readonly Difference[] {
   const keys = new Set([...Object.keys(before?.spec.data ?? {}), ...Object.keys(after?.spec.data ?? {})]);
   const entries = [...keys]
     .sort()

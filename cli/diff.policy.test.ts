@@ -1,7 +1,7 @@
 import t from "tap";
 import type { WorkspaceSpec } from "../crds/types.gen.js";
 import { acme, cluster, identityOf, person } from "../hack/fixtures.js";
-import { differences } from "./differences.js";
+import { policyDifferences } from "./diff.policy.js";
 
 const { spec } = acme({
   environments: [
@@ -79,20 +79,20 @@ const CASES: readonly [string, Partial<WorkspaceSpec>, readonly RegExp[]][] = [
 
 t.test("an owner is shown every difference before signing, and what is lowered as such", async (t) => {
   t.same(
-    differences(spec, { ...spec, version: spec.version + 1, ancestors: [], signatures: [] }),
+    policyDifferences(spec, { ...spec, version: spec.version + 1, ancestors: [], signatures: [] }),
     [],
     "but no version's own",
   );
   for (const [title, change, lines] of CASES) {
     const before =
       title === "a lowered threshold" ? { ...spec, owners: { threshold: 2, principals: ["alice"] } } : spec;
-    const found = differences(before, { ...before, ...change });
+    const found = policyDifferences(before, { ...before, ...change });
     for (const line of lines) t.match(found.join("\n"), new RegExp(line.source, "m"), title);
     t.ok(found.length >= lines.length, title);
   }
   const { approvals: _, ...bare } = environment;
-  t.match(differences(spec, { ...spec, environments: [bare] }), [/^- .*approvals: required 2 .*\(lowered\)$/]);
+  t.match(policyDifferences(spec, { ...spec, environments: [bare] }), [/^- .*approvals: required 2 .*\(lowered\)$/]);
   const [alice, ...others] = spec.principals;
   const turned = { ...spec, principals: [...others, alice] } as WorkspaceSpec;
-  t.same(differences(spec, turned), ["~ principals: in another order"], "another order alone is one too");
+  t.same(policyDifferences(spec, turned), ["~ principals: in another order"], "another order alone is one too");
 });

@@ -10,7 +10,7 @@ const OWN: ReadonlySet<string> = new Set(["version", "ancestors", "rotations", "
 const GUARDS: ReadonlySet<string> = new Set(["threshold", "required", "minVersion", "minEpoch"]);
 
 /** The differences of two versions, in the order of the fields. */
-export function differences(before: WorkspaceSpec, after: WorkspaceSpec): readonly string[] {
+export function policyDifferences(before: WorkspaceSpec, after: WorkspaceSpec): readonly string[] {
   const fields = [...new Set([...Object.keys(after), ...Object.keys(before)])].filter((field) => !OWN.has(field));
   return fields.flatMap((field) =>
     compare(field, before[field as keyof WorkspaceSpec], after[field as keyof WorkspaceSpec]),
