@@ -37,10 +37,12 @@ export function parseRecord(line: string): LoggedRecord {
 }
 
 /** What a record belongs to: an environment (`workspace/project/environment`), a workspace, or the keyring itself. */
-export function scopeOf({ environment, object }: LoggedRecord): {
+export function scopeOf({ action, environment, object }: LoggedRecord): {
   readonly workspace?: string;
   readonly path?: string;
 } {
+  // the object of a join is an invite: workspace/name
+  if (action === "join" && object !== undefined) return { workspace: object.replace(/\/.*$/, "") };
   // names of environments have two dots, places of bundles a slash, and names of workspaces neither
   const path =
     environment ?? (object?.includes(".") && !object.includes("/") ? object.replaceAll(".", "/") : undefined);

@@ -1,4 +1,5 @@
 import t from "tap";
+import { type LoggedRecord, scopeOf } from "../../crds/audit/records.js";
 import type { WorkspaceContent } from "../../crds/policy/edit.js";
 import { newJoinRequest } from "../../crds/policy/joining.js";
 import { type AcceptedWorkspace, readWorkspace } from "../../crds/policy/workspace.js";
@@ -46,6 +47,7 @@ t.test("a request is recorded, and waits for an owner", async (t) => {
   await ask("zoe");
   t.same(joins.of("acme"), [requestOf("zoe")]);
   t.match(done, [{ action: "join", decision: "done", object: "acme/zoe", kid: callerOf("zoe").key.kid }]);
+  t.same(scopeOf(done[0] as unknown as LoggedRecord), { workspace: "acme" }, "for who audits that workspace");
   await ask("zoe");
   t.equal(done.length, 1, "the same once more is no other");
   await ask("mallory");

@@ -1,5 +1,6 @@
 // To whom a keyring wraps an environment's key, at whose request: every other is refused, and both are on record.
 import t from "tap";
+import { type LoggedRecord, scopeOf } from "../../crds/audit/records.js";
 import { newEnvironmentKey } from "../../crds/crypto/identity.js";
 import { unwrapPrivateKey, wrapEnvironmentKey } from "../../crds/crypto/wrap.js";
 import type { WorkspaceContent } from "../../crds/policy/edit.js";
@@ -33,6 +34,9 @@ function content(changes: Partial<WorkspaceContent> = {}): Partial<WorkspaceCont
 
 interface Given {
   readonly by?: string;
+  /** How the keyring calls the caller's key elsewhere. */
+  readonly actor?: string;
+  readonly path?: string;
   readonly to?: string;
   readonly workspace?: Partial<WorkspaceContent>;
   readonly environment?: ZoppEnvironment;
@@ -40,7 +44,16 @@ interface Given {
   readonly brokenLog?: boolean;
 }
 
-async function ask({ by = "alice", to = kidOf("cluster eu-2"), workspace, environment, log, brokenLog }: Given = {}) {
+async function ask({
+  by = "alice",
+  actor = `${by}/laptop`,
+  path = PATH,
+  to = kidOf("cluster eu-2"),
+  workspace,
+  environment,
+  log,
+  brokenLog,
+}: Given = {}) {
   const world = new KeyringWorld();
   const policy = acme(content(workspace));
   await review(world.start(), policy, environment ?? production());
@@ -58,11 +71,7 @@ async function ask({ by = "alice", to = kidOf("cluster eu-2"), workspace, enviro
     now: () => LATER,
     refuse: (fact: Fact) => refused.push(fact),
   };
-  const call = wrapKeys(
-    { environment: PATH, to },
-    { key: identityOf(by).signing.verifyKey, actor: `${by}/laptop` },
-    options,
-  );
+  const call = wrapKeys({ environment: path, to }, { key: identityOf(by).signing.verifyKey, actor }, options);
   return { call, released, refused };
 }
 
@@ -103,6 +112,23 @@ t.test("an admin has all epochs wrapped to a cluster that the owners allow, once
   t.equal(released[0]?.policy?.length, 2);
   t.equal(refused.length, 0);
 });
+
+t.test(
+  "the record names who asked as the environment's own policy does, for those who audit that environment",
+  async (t) => {
+    const { call, released } = await ask({ actor: "mallory/as another workspace calls this key" });
+    await call;
+    t.equal(released[0]?.actor, "alice/laptop");
+    t.equal(scopeOf(released[0] as unknown as LoggedRecord).path, PATH);
+    const dotted = await ask({ path: "acme.shop/production" });
+    await dotted.call;
+    t.equal(scopeOf(dotted.released[0] as unknown as LoggedRecord).path, PATH, "however it is written by who asks");
+    const { call: next, refused } = await ask({ actor: "mallory/laptop", by: "bob" });
+    await t.rejects(next);
+    t.equal(refused[0]?.actor, "bob/laptop");
+    t.equal(scopeOf(refused[0] as unknown as LoggedRecord).path, PATH);
+  },
+);
 
 t.test("where access is direct, a reader's device is a recipient too", async (t) => {
   const environment = production({ access: "direct" });

@@ -5,7 +5,7 @@ import { unwrapPrivateKey, type WrappedKey, wrapEnvironmentKey } from "../../crd
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import { mayHaveKey, refuseOutdated, rightsIn, ruleFor } from "../../crds/policy/environment.js";
 import { may } from "../../crds/policy/rights.js";
-import type { Recipient } from "../../crds/policy/roster.js";
+import type { Recipient, Signer } from "../../crds/policy/roster.js";
 import { hasEnded } from "../../crds/policy/versions.js";
 import { refuseExpired } from "../../crds/policy/workspace.js";
 import type { AuditLog } from "./log.js";
@@ -36,30 +36,45 @@ export interface WrapOptions {
  * EnvironmentOutdated, PolicyExpired, AuditUnavailable, and as PolicyBook.policyFor.
  */
 export async function wrapKeys(request: WrapRequest, peer: Pick<Peer, "key" | "actor">, options: WrapOptions) {
-  const { environment, to } = request;
-  const fact = { action: "wrap", actor: peer.actor, evidence: "proved", object: environment, to } as const;
-  let policy: readonly string[] = [];
+  const { environment: object, to } = request;
+  let fact: Omit<Fact, "decision"> = { action: "wrap", actor: peer.actor, evidence: "proved", object, to };
   try {
-    const served = options.book.policyFor(environment);
-    policy = [served.workspace.digest, served.environment.digest];
+    const served = options.book.policyFor(object);
+    // the same key may be somebody else in another workspace
+    const signer = signerOf(served, peer);
+    const actor = signer === undefined ? peer.actor : `${signer.principal.name}/${signer.device.name}`;
+    const { path } = served.environment;
+    fact = {
+      ...fact,
+      actor,
+      object: path,
+      environment: path,
+      policy: [served.workspace.digest, served.environment.digest],
+    };
     refuseCaller(served, peer, options);
     const recipient = recipientOf(served, to, options.now());
     const keys = wrapAll(served, recipient, options.own);
     const epochs = keys.map(({ epoch }) => Number(epoch));
-    await options.log.append([{ ...fact, decision: "released", recipient: nameOf(recipient), epochs, policy }]);
+    await options.log.append([{ ...fact, decision: "released", recipient: nameOf(recipient), epochs }]);
     return { keys };
   } catch (thrown) {
     const error = asZoppError(thrown, "wrapping the environment's keys");
-    if (error.code !== "AuditUnavailable") options.refuse({ ...fact, decision: "refused", reason: error.code, policy });
+    if (error.code !== "AuditUnavailable") options.refuse({ ...fact, decision: "refused", reason: error.code });
     throw error;
   }
+}
+
+/** The device that the environment's workspace names by the caller's key: the whole key, its kid is only a hint. */
+function signerOf({ workspace }: ServedEnvironment, { key }: Pick<Peer, "key">): Signer | undefined {
+  const found = workspace.roster.signers.get(key.kid);
+  return found?.key.text === key.text ? found : undefined;
 }
 
 /** Only who is an admin of that environment now; and no keyring that may have forgotten what was decided since. */
 function refuseCaller(served: ServedEnvironment, peer: Pick<Peer, "key">, { book, now }: WrapOptions): void {
   const { workspace, environment } = served;
-  const signer = workspace.roster.signers.get(peer.key.kid);
-  const known = signer?.key.text === peer.key.text && !hasEnded(signer.principal.expires, now());
+  const signer = signerOf(served, peer);
+  const known = signer !== undefined && !hasEnded(signer.principal.expires, now());
   if (!known || !may(rightsIn(workspace, environment, now()), signer.principal.name, "sign")) {
     const who = known ? signer.principal.name : peer.key.kid;
     throw new ZoppError("NotAuthorised", `${who} is not an admin of ${environment.path}`);
