@@ -9,6 +9,7 @@ import { eventually } from "../../hack/eventually.js";
 import { acmeContent, identityOf, person } from "../../hack/fixtures.js";
 import { startTestbed, type Testbed } from "../../hack/testbed.js";
 import { silentLog } from "../kube/observe.js";
+import { ZOPP_WORKSPACES } from "../kube/resources.js";
 import type { ListedRecord, RecordPage } from "./audit-client.js";
 import { connectKeyring, type KeyringClient } from "./client.js";
 
@@ -199,4 +200,15 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
     }
     t.match(await refusals(), [{ object: "acme", reason: /./, digest: /^[0-9a-f]{64}$/ }, { object: "acme" }]);
   });
+
+  await t.test(
+    "what was refused in the name of a workspace that is not served is seen by who audits all",
+    async (t) => {
+      await bed.apply(ZOPP_WORKSPACES, { ...bed.workspace, metadata: { name: "evil" } });
+      const sees = async (records: ReturnType<typeof listAll>) =>
+        shown(await records).some(({ object, reason }) => object === "evil" && reason === "NotPinned");
+      t.ok(await eventually(() => sees(listAll(carol))));
+      t.notOk(await sees(listAll(clientOf(t, bed, "erin"))), "but not by who audits one environment");
+    },
+  );
 });

@@ -99,8 +99,8 @@ function filterOf(filter: RecordFilter | undefined) {
 }
 
 /**
- * Which records a caller sees; throws NotAuthorised for one without any grant of `audit`. What belongs to no workspace takes
- * the role on `*` in each workspace that is served.
+ * Which records a caller sees; throws NotAuthorised for one without any grant of `audit`. What belongs to no workspace, and
+ * what was refused in the name of one that is not served, takes the role on `*` in each workspace that is served.
  */
 function auditorOf(book: PolicyBook, { key, actor }: Peer): (record: LoggedRecord) => boolean {
   const now = new Date();
@@ -126,8 +126,9 @@ function auditorOf(book: PolicyBook, { key, actor }: Peer): (record: LoggedRecor
     throw new ZoppError("NotAuthorised", `${actor} has no grant of audit in what this keyring serves`);
   return (record) => {
     const { path, workspace } = scopeOf(record);
-    if (path !== undefined) return seesPath(path);
-    return workspace === undefined ? [...wide.values()].every(Boolean) : wide.get(workspace) === true;
+    const isNobodys = workspace === undefined || (!wide.has(workspace) && record.decision === "refused");
+    if (isNobodys) return [...wide.values()].every(Boolean);
+    return path === undefined ? wide.get(workspace) === true : seesPath(path);
   };
 }
 
