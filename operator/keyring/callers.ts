@@ -14,6 +14,8 @@ const LIMITS = {
   banMs: 10_000,
   /** Handshakes that one address may begin a second: they cost more than calls. */
   handshakesPerSecond: 50,
+  /** Calls a second of keys that are not admitted, from one address: half of what all such keys have together. */
+  strangerCallsPerSecond: 10,
   /** Keys and addresses that are remembered after their last connection has ended. */
   remembered: 1_000,
 } as const;
@@ -35,6 +37,7 @@ export class Callers {
   readonly #now: () => number;
   readonly #callers = new Map<string, Caller>();
   readonly #doors = new Map<string, Rate>();
+  readonly #asking = new Map<string, Rate>();
   /** Ends the connection of a stranger; the oldest first. */
   readonly #strangers = new Set<() => void>();
 
@@ -44,13 +47,22 @@ export class Callers {
 
   /** Whether an address may begin one more handshake. */
   knocks(address: string): boolean {
-    const rate = this.#doors.get(address) ?? new Rate(LIMITS.handshakesPerSecond, this.#now);
-    // the one that knocked last is remembered longest
-    this.#doors.delete(address);
-    this.#doors.set(address, rate);
-    const [oldest] = this.#doors.keys();
-    if (oldest !== undefined && this.#doors.size > LIMITS.remembered) this.#doors.delete(oldest);
-    return rate.take();
+    return this.#rateOf(this.#doors, address, LIMITS.handshakesPerSecond).take();
+  }
+
+  /** Whether an address may have one more call of a key that is not admitted: none takes what those of others may have. */
+  asks(address: string): boolean {
+    return this.#rateOf(this.#asking, address, LIMITS.strangerCallsPerSecond).take();
+  }
+
+  #rateOf(rates: Map<string, Rate>, address: string, perSecond: number): Rate {
+    const rate = rates.get(address) ?? new Rate(perSecond, this.#now);
+    // the one that came last is remembered longest
+    rates.delete(address);
+    rates.set(address, rate);
+    const [oldest] = rates.keys();
+    if (oldest !== undefined && rates.size > LIMITS.remembered) rates.delete(oldest);
+    return rate;
   }
 
   /** Whether a key may have one more connection; it is counted until `left`. */

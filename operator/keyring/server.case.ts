@@ -84,14 +84,19 @@ export async function tlsTo(port: number, key: SigningKey | null, changes: Conne
 }
 
 /** A gRPC client over a connection made by `tlsTo`; it ends with the test. */
-export async function callerOf(t: Test, port: number, key: SigningKey | null): Promise<Client<typeof Keyring>> {
-  const transport = await transportOf(t, port, key);
+export async function callerOf(
+  t: Test,
+  port: number,
+  key: SigningKey | null,
+  changes: ConnectionOptions = {},
+): Promise<Client<typeof Keyring>> {
+  const transport = await transportOf(t, port, key, changes);
   return createClient(Keyring, transport);
 }
 
 /** The transport under `callerOf`, for other services. */
-export async function transportOf(t: Test, port: number, key: SigningKey | null) {
-  const socket = await tlsTo(port, key);
+export async function transportOf(t: Test, port: number, key: SigningKey | null, changes: ConnectionOptions = {}) {
+  const socket = await tlsTo(port, key, changes);
   const baseUrl = `https://127.0.0.1:${port}`;
   const manager = new Http2SessionManager(baseUrl, {}, { createConnection: () => socket });
   t.teardown(() => manager.abort());

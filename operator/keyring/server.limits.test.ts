@@ -36,6 +36,21 @@ t.test("strangers together get so many calls a second; those who are known are n
   t.equal(await outcomeOf(operator.describe({})), "ok");
 });
 
+t.test("strangers of one address do not take what those of others may have", async (t) => {
+  const keyring = await testKeyring(t);
+  const honest = await callerOf(t, keyring.port, KEYS.stranger, from(1));
+  const flood = await Promise.all([1, 2, 3].map(() => callerOf(t, keyring.port, newSigningKey(), from(0))));
+  let isOver = false;
+  const flooding = flood.map(async (caller) => {
+    while (!isOver) await Promise.all(Array.from({ length: 5 }, () => outcomeOf(caller.enrol({ token: "t" }))));
+  });
+  const outcomes: string[] = [];
+  for (let at = 0; at < 4; at += 1) outcomes.push(await outcomeOf(honest.enrol({ token: "t" })));
+  isOver = true;
+  await Promise.all(flooding);
+  t.same(outcomes, ["ok", "ok", "ok", "ok"]);
+});
+
 t.test("one caller has so many calls at once; another one is not held up", async (t) => {
   const gate = Promise.withResolvers<string>();
   const keyring = await testKeyring(t, { describe: () => gate.promise });

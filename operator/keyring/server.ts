@@ -51,7 +51,7 @@ const LIMITS = {
   connections: 256,
   streams: 64,
   callsPerPeer: 16,
-  strangersPerSecond: 10,
+  strangersPerSecond: 20,
   idleMs: 10 * 60_000,
   /** How long a request may take to arrive. */
   requestMs: 20_000,
@@ -182,7 +182,7 @@ function handler(options: ServerOptions, callers: Callers): Handler {
       grpcWeb: false,
       readMaxBytes,
       maxTimeoutMs: LIMITS.deadlineMs,
-      interceptors: [guard(options.metrics, rates, quota)],
+      interceptors: [guard(options.metrics, callers, rates, quota)],
       contextValues: (request) => createContextValues().set(PEER, callerOf(request as Http2ServerRequest, options)),
     });
   const [full, narrow] = [adapter(LIMITS.requestBytes), adapter(LIMITS.strangerBytes)];
@@ -214,14 +214,15 @@ function callerOf(request: Http2ServerRequest, options: ServerOptions): Peer | n
 }
 
 /** Table, rate, quota, measurements, and errors that say a reason and nothing else. */
-function guard(metrics: KeyringMetrics, rates: Rates, quota: Quota): Interceptor {
+function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quota: Quota): Interceptor {
   return (next) => async (request) => {
     const started = performance.now();
     const method = request.method.name;
     const peer = peerOf(request.contextValues);
     let code = "ok";
     try {
-      admit(peer, method, isLoopback(peer.address) ? rates.near : rates.far);
+      const rate = isLoopback(peer.address) ? rates.near : rates.far;
+      admit(peer, method, () => callers.asks(peer.address ?? "") && rate.take());
       return await quota.within(peer.key.kid, () => next(request));
     } catch (error) {
       const known = asZoppError(error, `the call ${method}`);
@@ -233,8 +234,8 @@ function guard(metrics: KeyringMetrics, rates: Rates, quota: Quota): Interceptor
   };
 }
 
-function admit(peer: Peer, method: string, rate: Rate): void {
-  if (peer.role === "stranger" && !rate.take())
+function admit(peer: Peer, method: string, mayAsk: () => boolean): void {
+  if (peer.role === "stranger" && !mayAsk())
     throw new ZoppError("Overloaded", "too many calls of keys that are not admitted");
   if (METHODS[method]?.has(peer.role)) return;
   if (peer.role === "stranger")
