@@ -114,7 +114,7 @@ t.test(
     }
     const count = (outcome: string) => outcomes.filter((each) => each === outcome).length;
     t.ok(count("ok") >= 16, `${count("ok")} calls were answered`);
-    t.ok(count("Overloaded") >= 90, "it is told why");
+    t.ok(count("Overloaded") >= 60, "it is told why, but for the answers of the round in which it is cut off");
     t.ok(count("KeyringUnavailable") > 0, "and then the connection is gone");
     t.equal(await fate(await tlsTo(keyring.port, KEYS.device)), "closed", "nor may it come back at once");
   },
