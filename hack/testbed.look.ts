@@ -1,6 +1,8 @@
-// A running testbed seen from outside: metrics, whether it has work left, what it changed in the API, kubectl.
+// A running testbed seen from outside: metrics, whether it has work left, which policy is in force, what it changed in the
+// API, kubectl.
 // Starting it and changing its policy is testbed.ts'.
-import { EVENTS, SECRETS, ZOPP_SECRETS } from "../operator/kube/resources.js";
+import type { ZoppWorkspace } from "../crds/types.gen.js";
+import { EVENTS, SECRETS, ZOPP_SECRETS, ZOPP_WORKSPACES } from "../operator/kube/resources.js";
 import { must } from "./control-plane/kubectl.js";
 import { eventually } from "./eventually.js";
 import type { Testbed } from "./testbed.js";
@@ -44,6 +46,14 @@ export async function quiet({ ports }: Testbed): Promise<number> {
     return metrics.sum("workqueue_depth") + metrics.sum("controller_runtime_active_workers") === 0 && Date.now();
   };
   return eventually(isQuiet, { timeoutMs: QUIET_LIMIT_MS, message: "the operator is quiet" });
+}
+
+/** Waits until the keyring has accepted the workspace that is stored now. */
+export function workspaceInForce({ client }: Testbed, name = "acme"): Promise<unknown> {
+  return eventually(async () => {
+    const { spec, status } = await client.get<ZoppWorkspace>(ZOPP_WORKSPACES, { name });
+    return status?.accepted?.version === spec.version;
+  });
 }
 
 /** The resourceVersion of each Secret, bundle and Event of a namespace, by `<plural>/<name>`. */

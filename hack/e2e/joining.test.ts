@@ -15,6 +15,7 @@ import { ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { digestOfOwners, identityOf, seedOf } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
+import { workspaceInForce } from "../testbed.look.js";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
@@ -36,14 +37,6 @@ async function must(person: string, words: readonly string[], stdin = ""): Promi
 }
 
 const stored = () => bed.client.get<ZoppWorkspace>(ZOPP_WORKSPACES, { name: "acme" });
-
-/** Waits until the keyring has accepted the workspace that is stored now. */
-function accepted(): Promise<unknown> {
-  return eventually(async () => {
-    const { spec, status } = await stored();
-    return status?.accepted?.version === spec.version;
-  });
-}
 
 /** Waits until these devices, and no others, wait to be admitted. */
 function waiting(...devices: string[]): Promise<readonly JoinRequest[]> {
@@ -87,7 +80,7 @@ t.test("an owner invites, a person joins through the keyring, the owner admits, 
   await bed.applyBundle(bed.seal({ A: "alice's" }));
   await bed.settled("Synced");
   const code = await must("alice", ["invite", "create", "zoe", "--role", "write", "--scope", "shop"]);
-  await accepted();
+  await workspaceInForce(bed);
   const fingerprint = await joins("zoe", code);
   await recorded('"decision":"done"', '"object":"acme/zoe"');
   const [request] = await waiting("zoe");
@@ -100,7 +93,7 @@ t.test("an owner invites, a person joins through the keyring, the owner admits, 
 
   const { spec } = await stored();
   await must("alice", ["principal", "approve", "zoe", "--fingerprint", fingerprint]);
-  await accepted();
+  await workspaceInForce(bed);
   t.equal((await stored()).spec.ancestors?.length, (spec.ancestors?.length ?? 0) + 1, "by one new version");
   await waiting();
   await bench.must(["set", "api", "B", ...cluster], { as: "zoe", stdin: "zoe's" });
@@ -121,7 +114,7 @@ t.test("an owner invites, a person joins through the keyring, the owner admits, 
 
 t.test("what is forged, sent by another or revoked is refused and recorded", async (t) => {
   const code = await must("alice", ["invite", "create", "yan"]);
-  await accepted();
+  await workspaceInForce(bed);
   const asked = { invite: "yan", device: "x" };
   const invite = identityFromSeed(parseInvite(code).seed);
   const yan = newJoinRequest("acme", asked, identityOf("yan"), invite);
@@ -143,14 +136,14 @@ t.test("what is forged, sent by another or revoked is refused and recorded", asy
   const large = await asks("mallory", { ...yan, device: "x".repeat(5_000) });
   t.equal(large.code, "Overloaded", "a stranger's message is at most 4 KiB");
   await must("alice", ["invite", "revoke", "yan"]);
-  await accepted();
+  await workspaceInForce(bed);
   t.equal((await asks("yan", yan)).code, "JoinRefused");
   t.same((await stored()).status?.joinRequests, undefined);
 });
 
 t.test("two takers of one code wait side by side, also after the keyring was away", async (t) => {
   const code = await must("alice", ["invite", "create", "bea"]);
-  await accepted();
+  await workspaceInForce(bed);
   const fingerprint = await joins("bea", code);
   await joins("eve", code);
   await waiting("bea", "eve");
@@ -162,7 +155,7 @@ t.test("two takers of one code wait side by side, also after the keyring was awa
   const blocked = await by("alice", ["principal", "approve", "bea", "--yes"]);
   t.match(blocked, { code: 7, err: "InviteContested" });
   await must("alice", ["principal", "approve", "bea", "--fingerprint", fingerprint]);
-  await accepted();
+  await workspaceInForce(bed);
   await waiting();
   const { principals } = (await stored()).spec;
   t.same(
@@ -178,7 +171,7 @@ t.test(
     const { spec: alone } = await stored();
     t.same(alone.owners, { threshold: 1, principals: ["alice"] });
     await must("carol", ["policy", "sign", "--yes"]);
-    await accepted();
+    await workspaceInForce(bed);
     const { spec: before } = await stored();
     await must("alice", ["grant", "bea", "write", "--scope", "*"]);
     await bed.applyBundle(bed.seal({ A: "goes on" }, { name: "meanwhile" }));
@@ -188,7 +181,7 @@ t.test(
     t.match(readyOf(proposed.status), { status: "True" });
     t.match(await by("alice", ["policy", "sign", "--yes"]), { code: 7, err: "alice has signed" });
     await must("carol", ["policy", "sign", "--yes"]);
-    await accepted();
+    await workspaceInForce(bed);
   },
 );
 
@@ -218,7 +211,7 @@ t.test("a keyring that was away for several versions and changes of owners catch
   t.match(await by("alice", ["policy", "owners", "alice"]), { code: 3, err: "alice is none" });
   t.equal((await stored()).spec.owners.threshold, 1);
   await bed.startKeyring();
-  await accepted();
+  await workspaceInForce(bed);
   await bed.applyBundle(bed.seal({ A: "after" }, { name: "later" }));
   await bed.settled("Synced", "later", "shop-prod", 60_000);
 });

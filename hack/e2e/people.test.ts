@@ -2,11 +2,10 @@
 import t from "tap";
 import { Workbench } from "../../cli/run.case.js";
 import { formatToken } from "../../crds/crypto/token.js";
-import type { ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
-import { ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
-import { eventually } from "../eventually.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
 import { digestOfOwners, seedOf, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
+import { workspaceInForce } from "../testbed.look.js";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
@@ -20,14 +19,6 @@ function alice(words: readonly string[], stdin = "") {
   const env = { ZOPP_TOKEN: formatToken(seedOf("alice"), digestOfOwners(bed.workspace)) };
   const cluster = ["--workspace", "acme", "--store", "cluster", "--kubeconfig", bed.controlPlane.kubeconfig];
   return bench.must([...words, ...cluster], { env, stdin });
-}
-
-/** Waits until the keyring has accepted the workspace that is stored now. */
-function accepted() {
-  return eventually(async () => {
-    const { spec, status } = await bed.client.get<ZoppWorkspace>(ZOPP_WORKSPACES, { name: "acme" });
-    return status?.accepted?.version === spec.version;
-  });
 }
 
 async function bobs(key: string): Promise<ZoppSecret> {
@@ -46,7 +37,7 @@ t.test("a person leaves: what he wrote runs on, others write beside it, and he w
   const gone = await alice(["principal", "remove", "bob"]);
   t.match(gone.err, "bob could read acme/shop/production through its keyrings");
   t.match(gone.err, /shop-prod\/api \(B\), shop-prod\/web \(header, W\)/);
-  await accepted();
+  await workspaceInForce(bed);
   t.same((await bed.bundle("web")).status, before.status, "nothing changes for what he alone wrote");
 
   await alice(["set", "api", "C"], "alice's too");
@@ -70,7 +61,7 @@ t.test("a token writes on a cluster until it is revoked", async (t) => {
   await bed.applyBundle(bed.seal({ A: "a" }, { name: "job" }));
   await bed.settled("Synced", "job");
   const { out } = await alice(["token", "create", "deployer", "--scope", "shop/production", "--keys", "IMAGE_*"]);
-  await accepted();
+  await workspaceInForce(bed);
   const store = ["--store", "cluster", "--kubeconfig", bed.controlPlane.kubeconfig];
   const job = (value: string) =>
     bench.run(["set", "job", "IMAGE_TAG", ...store], { env: { ZOPP_TOKEN: out.trim() }, stdin: value });
@@ -78,7 +69,7 @@ t.test("a token writes on a cluster until it is revoked", async (t) => {
   await bed.settled("Synced", "job");
   t.same((await bed.secret("job")).data, { A: "a", IMAGE_TAG: "v1" });
   await alice(["token", "revoke", "deployer"]);
-  await accepted();
+  await workspaceInForce(bed);
   t.match(await job("v2"), { code: 3, err: "UnknownSigner" });
   await alice(["set", "job", "B"], "b");
   await bed.settled("Synced", "job");

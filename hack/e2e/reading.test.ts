@@ -6,14 +6,13 @@ import t from "tap";
 import { formatToken } from "../../crds/crypto/token.js";
 import { amendWorkspace, type WorkspaceContent, workspaceContent } from "../../crds/policy/edit.js";
 import { formatPin } from "../../crds/policy/pin.js";
-import type { Grant, Principal, ZoppWorkspace } from "../../crds/types.gen.js";
-import { ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
+import type { Grant, Principal } from "../../crds/types.gen.js";
 import { createOperatorPod } from "../control-plane/operator-pod.js";
 import { eventually } from "../eventually.js";
 import { cluster, digestOfOwners, seedOf } from "../fixtures.js";
 import { runProgram } from "../run-program.js";
 import { startTestbed } from "../testbed.js";
-import { kubectlOf } from "../testbed.look.js";
+import { kubectlOf, workspaceInForce } from "../testbed.look.js";
 import { signing } from "../testbed.policy.js";
 
 const ZOPP = fileURLToPath(new URL("../../cli/main.js", import.meta.url));
@@ -57,10 +56,7 @@ function inPod(tokenFile: string, kubeconfig: string, command: string, ...flags:
 async function amend(change: (content: WorkspaceContent) => Partial<WorkspaceContent>): Promise<void> {
   const content = workspaceContent(bed.workspace);
   await bed.amendPolicy({ workspace: amendWorkspace(bed.workspace, { ...content, ...change(content) }, signing()) });
-  await eventually(async () => {
-    const { spec, status } = await bed.client.get<ZoppWorkspace>(ZOPP_WORKSPACES, { name: "acme" });
-    return status?.accepted?.version === spec.version;
-  });
+  await workspaceInForce(bed);
 }
 
 const grant = (...more: Grant[]) => amend(({ grants = [] }) => ({ grants: [...grants, ...more] }));

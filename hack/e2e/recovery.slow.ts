@@ -9,9 +9,8 @@ import { change } from "../../cli/store/store.js";
 import { newRecovery, wrapToAge } from "../../crds/crypto/age.js";
 import { formatToken } from "../../crds/crypto/token.js";
 import { newEnvironment, newWorkspace } from "../../crds/policy/edit.js";
-import type { ZoppAuditSegment, ZoppBaseline, ZoppEnvironment } from "../../crds/types.gen.js";
+import type { ZoppBaseline, ZoppEnvironment } from "../../crds/types.gen.js";
 import { connectKeyring } from "../../operator/keyring/client.js";
-import { linesOf } from "../../operator/keyring/segment.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { silentLog } from "../../operator/kube/observe.js";
 import {
@@ -28,6 +27,7 @@ import { eventually } from "../eventually.js";
 import { acmeContent, digestOfOwners, environmentKey, identityOf, seedOf } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { signing } from "../testbed.policy.js";
+import { readLog } from "./log.js";
 import { noStockAge, openWithStockAge } from "./stock-age.js";
 
 t.setTimeout(600_000);
@@ -135,11 +135,6 @@ async function allThere(t: Pick<typeof import("tap").t, "same">, bed: Testbed): 
   }
 }
 
-async function records(bed: Testbed): Promise<Record<string, unknown>[]> {
-  const { items } = await bed.client.list<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace: "zopp-system" });
-  return items.flatMap((segment) => linesOf(segment)).map((line) => JSON.parse(line));
-}
-
 const at = (bed: Testbed) => ["--kubeconfig", bed.controlPlane.kubeconfig, "--yes"];
 const eu1 = await emptyCluster();
 let whileBobWasHere = "";
@@ -171,7 +166,7 @@ t.test("a newer policy is in force where it was offered, though the API has the 
   await done(["group", "add", "oncall", "alice"]);
   const offered = await done(["policy", "offer", "--cluster", "eu-1"]);
   t.match(offered.out, /eu-1: zoppworkspace\/acme version \d+ is in force/);
-  const accepted = (await records(eu1)).filter(({ action }) => action === "accept-workspace").at(-1);
+  const accepted = (await readLog(eu1)).filter(({ action }) => action === "accept-workspace").at(-1);
   t.match(accepted, { decision: "accepted", actor: "alice/laptop", object: "acme" });
   git(bench, "stash", "-q");
   const older = await zopp(["policy", "offer", "--cluster", "eu-1"]);
@@ -185,7 +180,7 @@ t.test("a second cluster gets its keys from the keyring of the first, and what b
   const added = await done(["cluster", "add", "eu-2", ...at(eu2), "--base", whileBobWasHere]);
   t.match(added.out, /serves acme\/shop\/production/);
   t.match(
-    (await records(eu1)).filter(({ action }) => action === "wrap"),
+    (await readLog(eu1)).filter(({ action }) => action === "wrap"),
     [{ decision: "released", actor: "alice/laptop", evidence: "proved", object: PATH, recipient: "eu-2", epochs: [1] }],
   );
   t.match(await zopp(["verify", "--as-new-cluster"]), { code: 0 });
@@ -231,7 +226,7 @@ t.test(
     // the key of somebody who left is nobody's: it reaches no method, and is no line of the log
     const wanted = ASKED.filter(([who]) => who !== "bob").map(([who, , code]) => [`${who}/laptop`, code]);
     const refused = async () =>
-      (await records(eu1)).filter(({ action, decision }) => action === "wrap" && decision === "refused");
+      (await readLog(eu1)).filter(({ action, decision }) => action === "wrap" && decision === "refused");
     await eventually(async () => (await refused()).length >= wanted.length);
     t.same(
       (await refused()).map(({ actor, reason }) => [actor, reason]),
