@@ -10,7 +10,7 @@ import type { WorkspaceEnvironment } from "../crds/types.gen.js";
 import { type Amended, type EnvironmentAmendment, storeAmendment } from "./amend.js";
 import { storeBaseline, type Written } from "./baseline.js";
 import { askRecovery, type Opener } from "./epoch-keys.js";
-import { withKeyring } from "./keyring-call.js";
+import { offerTo, withKeyring } from "./keyring-call.js";
 import { acceptEnvironment } from "./policy.js";
 import type { Session } from "./session.js";
 import { pathIn } from "./settings.js";
@@ -112,8 +112,7 @@ export async function wrapThrough(
     const there = { ...session, options: reach };
     const wanted = { ...way, workspace, scope: accepted.scope, cluster };
     const wrapped = await withKeyring(there, wanted, async (reached) => {
-      const { apiVersion, kind, metadata, spec } = workspace.object;
-      await reached.keyring.offer({ apiVersion, kind, metadata: { name: metadata.name }, spec });
+      await offerTo(reached.keyring, workspace.object);
       return reached.keyring.wrap(accepted.path, to);
     }).catch((error: unknown) => {
       if (!(error instanceof ZoppError)) throw error;

@@ -1,6 +1,8 @@
-// A person compares a fingerprint with one that came by another way, or a script brings the one that it was told.
+// A person says yes to what is shown: compares a fingerprint with one that came by another way, or a script brings the one
+// that it was told.
 // What a fingerprint covers is crds/fingerprint's business.
 import { type ErrorCode, ZoppError } from "../crds/errors.js";
+import type { Terminal } from "./context.js";
 import { terminalOf } from "./input.js";
 import type { Session } from "./session.js";
 
@@ -33,8 +35,13 @@ export async function confirmFingerprint(session: Session, compared: Compared, f
   }
   context.stderr.write(`${what}: fingerprint ${fingerprint}\n`);
   if (flags.yes === true) return;
-  const answer = await terminalOf(context, compared.otherwise).ask(`${compared.question} [y/N] `);
-  if (!/^y(?:es)?$/i.test(answer.trim())) throw new ZoppError("Interrupted", "the fingerprint was not confirmed");
+  await askYes(terminalOf(context, compared.otherwise), compared.question, "the fingerprint was not confirmed");
+}
+
+/** Asks a person; throws Interrupted with the text of `refused` for all but a yes. */
+export async function askYes(terminal: Terminal, question: string, refused: string): Promise<void> {
+  const answer = await terminal.ask(`${question} [y/N] `);
+  if (!/^y(?:es)?$/i.test(answer.trim())) throw new ZoppError("Interrupted", refused);
 }
 
 /** Whether a fingerprint as people type it is this one. */

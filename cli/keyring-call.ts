@@ -81,6 +81,19 @@ export async function withKeyring<T>(
   }
 }
 
+/** A signed object, as a store holds it. */
+interface Signed {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: unknown;
+}
+
+/** Offers a signed object to a keyring: what the API server adds to metadata is no part of what was signed. Throws as it refuses. */
+export function offerTo(keyring: KeyringClient, { apiVersion, kind, metadata, spec }: Signed) {
+  return keyring.offer({ apiVersion, kind, metadata: { name: metadata.name }, spec });
+}
+
 /** The cluster that is named, or the only one, or the one that the command works on. */
 async function clusterOf(session: Session, wanted: Wanted): Promise<Cluster> {
   const { workspace, scope } = wanted;

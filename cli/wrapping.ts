@@ -23,7 +23,7 @@ import type { EnvironmentPath } from "./settings.js";
 export type Recipient = EncryptionKey | string;
 
 /** The encryption keys of clusters. Throws Malformed. */
-export function clusterKeys(clusters: readonly Cluster[]): readonly EncryptionKey[] {
+function clusterKeys(clusters: readonly Cluster[]): readonly EncryptionKey[] {
   return clusters.map(({ name, encryptionKey }) => usable(encryptionKey, `cluster ${name}`));
 }
 

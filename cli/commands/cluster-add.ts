@@ -12,17 +12,15 @@ import { factsFromCluster, factsFromFile, KEYRING_NAMESPACE } from "../cluster-f
 import { livingClusters, storeBaselines, type ThroughOptions, wrapAll, wrapThrough } from "../cluster-wrap.js";
 import { confirmFingerprint, type FingerprintFlags } from "../confirm.js";
 import { readRecovery } from "../epoch-keys.js";
+import { contextClient } from "../keyring-call.js";
 import { type Result, withProgress } from "../output.js";
 import { acceptNamedWorkspace, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { label } from "../settings.js";
-import { clusterClient } from "../store/cluster.js";
 
 /** The flags of `zopp cluster add`. */
 export interface ClusterAddOptions extends ThroughOptions, FingerprintFlags {
   readonly from?: string;
-  readonly context?: string;
-  readonly kubeconfig?: string;
   readonly environment?: readonly string[];
   readonly endpoint?: string;
   readonly replace?: boolean;
@@ -87,9 +85,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
 async function factsOf(session: Session, options: ClusterAddOptions): Promise<ClusterFacts> {
   const { context } = session;
   if (options.from !== undefined) return factsFromFile(context, options.from);
-  const { store } = session.settings;
-  const named = options.context ?? (store?.kind === "cluster" ? store.context : undefined);
-  const client = await clusterClient({ context: named, kubeconfig: options.kubeconfig, env: context.env });
+  const client = await contextClient(session);
   try {
     return await withProgress(
       context,

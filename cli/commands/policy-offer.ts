@@ -3,7 +3,7 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster } from "../../crds/types.gen.js";
 import type { KeyringClient } from "../../operator/keyring/client.js";
-import { withKeyring } from "../keyring-call.js";
+import { offerTo, withKeyring } from "../keyring-call.js";
 import { problemLine, type Result } from "../output.js";
 import { acceptNamedWorkspace, environmentName, readEnvironmentObject } from "../policy.js";
 import type { Session } from "../session.js";
@@ -74,24 +74,15 @@ async function offerAll(
   return said;
 }
 
-/** What the API server adds to metadata is no part of what was signed. */
-async function offer(keyring: KeyringClient, object: string, signed: Signed): Promise<Said> {
-  const { apiVersion, kind, metadata, spec } = signed;
+async function offer(keyring: KeyringClient, object: string, signed: Parameters<typeof offerTo>[1]): Promise<Said> {
   try {
-    const { version } = await keyring.offer({ apiVersion, kind, metadata: { name: metadata.name }, spec });
+    const { version } = await offerTo(keyring, signed);
     return { object, version };
   } catch (thrown) {
     const error = asZoppError(thrown, "offering");
     if (error.code === "KeyringUnavailable") throw error;
     return { object, error };
   }
-}
-
-interface Signed {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly spec: unknown;
 }
 
 function inWords({ object, version, error }: Said): string {

@@ -5,6 +5,7 @@ import { judgeEnvironment, readEnvironment } from "../../crds/policy/environment
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppEnvironment } from "../../crds/types.gen.js";
 import { proposalChange } from "../amend.js";
+import { askYes } from "../confirm.js";
 import { policyDifferences } from "../diff.policy.js";
 import { without } from "../granting.js";
 import { terminalOf } from "../input.js";
@@ -64,8 +65,7 @@ async function confirm(
     `signed by ${signed.join(", ") || "nobody"}${lacks === undefined ? "" : `; ${lacks}`}`,
   ];
   context.stderr.write(lines.map((line) => `${printable(line)}\n`).join(""));
-  const answer = await terminal.ask("Sign it? [y/N] ");
-  if (!/^y(?:es)?$/i.test(answer.trim())) throw new ZoppError("Interrupted", "the proposal was not signed");
+  await askYes(terminal, "Sign it?", "the proposal was not signed");
 }
 
 /**

@@ -41,7 +41,7 @@ const GRANTS: NonNullable<WorkspaceSpec["grants"]> = [
 ];
 const PEOPLE = ["alice", "carol", "writer", "ci", "reader", "auditor", "dev-admin", "staging-admin"];
 
-export const APPROVALS = { required: 1, approvers: ["carol"] } as const;
+const APPROVALS = { required: 1, approvers: ["carol"] } as const;
 
 function rules(): NonNullable<WorkspaceSpec["environments"]> {
   const names = Object.keys(NAMESPACES) as Name[];
