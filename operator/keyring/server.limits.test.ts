@@ -124,7 +124,9 @@ t.test("a refused call carries the machine-readable reason", async (t) => {
   const keyring = await testKeyring(t);
   const device = await callerOf(t, keyring.port, KEYS.device);
   const errors: unknown[] = [];
-  for (let at = 0; at < 60; at += 1) await device.describe({}).catch((error: unknown) => errors.push(error));
+  // ten at once: one after the other, a slow machine would stay below the limit
+  const ten = () => Array.from({ length: 10 }, () => device.describe({}).catch((error: unknown) => errors.push(error)));
+  for (let round = 0; round < 50 && errors.length === 0; round += 1) await Promise.all(ten());
   const [first] = errors;
   t.match(first, { code: 8, rawMessage: "too many calls of this key: wait, then send fewer" });
   t.match((first as ConnectError).findDetails(ErrorInfoSchema), [{ reason: "Overloaded", domain: "zopp.dev" }]);
