@@ -33,7 +33,7 @@ t.test("the names that never change are those that are used", async (t) => {
 t.test("every resource type is stored in one version, which is served, and defaults nothing", async (t) => {
   const folder = join(packageRoot(), "crds", "manifests");
   const files = globSync("*.yaml", { cwd: folder });
-  t.equal(files.length, 5);
+  t.equal(files.length, 6);
   for (const file of files) {
     const text = readFileSync(join(folder, file), "utf8");
     const { versions, conversion } = parse(text).spec;
