@@ -15,7 +15,7 @@ build: setup ## compile to dist/
 test: build ## run every test, or those of FILES="crds/crypto/jcs.test.ts …"
 	@node --enable-source-maps dist/hack/test.js $(FILES)
 
-slow: build ## run what takes a minute each: long stories, Flux, Argo CD, sealed-secrets and SOPS as they are, images built twice, the cluster itself
+slow: build ## run what takes a minute each: the documents, long stories, Flux, Argo CD, sealed-secrets and SOPS as they are, images built twice, the cluster itself
 	@node --enable-source-maps dist/hack/test.js --slow
 
 e2e: images ## install the chart on a real one-node cluster and live through everything there

@@ -10,6 +10,12 @@ import { Terminal } from "./terminal.js";
 /** The reason of blocks that need the chart on a real node. */
 export const ON_A_NODE = "run by make e2e";
 
+/** Whether the blocks of a page are run in the world that it asks for. */
+export function isPlayed(page: Page): boolean {
+  const world = worldOf(page);
+  return world === "files" || world === "control-plane";
+}
+
 /** Runs every block that is to be run; throws for the first that fails or shows what was not printed. */
 export async function runBlocks(page: Page): Promise<number> {
   const stage = new Stage();

@@ -1,5 +1,5 @@
 // The guides, typed into a real cluster from their first block to their last, with the chart in place of what stands in for it
-// in hack/docs/blocks.test.ts.
+// in hack/docs/blocks.slow.ts.
 import { symlinkSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
