@@ -22,8 +22,11 @@ function framed(channel: number, bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(...head, channel), bytes]);
 }
 
-/** The payloads of a client's whole messages; gives what is left of the bytes. */
-function unframed(bytes: Buffer, each: (payload: Buffer) => void): Buffer {
+const BINARY = 2;
+const CLOSE = 8;
+
+/** The client's whole messages; gives what is left of the bytes. */
+function unframed(bytes: Buffer, each: (kind: number, payload: Buffer) => void): Buffer {
   let rest = bytes;
   for (;;) {
     const [, second = 0] = rest;
@@ -33,7 +36,7 @@ function unframed(bytes: Buffer, each: (payload: Buffer) => void): Buffer {
     if (rest.length < at + 4 || rest.length < at + 4 + length) return rest;
     const mask = rest.subarray(at, at + 4);
     const payload = rest.subarray(at + 4, at + 4 + length).map((byte, index) => byte ^ (mask[index % 4] ?? 0));
-    if (((rest[0] ?? 0) & 15) === 2) each(Buffer.from(payload));
+    each((rest[0] ?? 0) & 15, Buffer.from(payload));
     rest = rest.subarray(at + 4 + length);
   }
 }
@@ -76,7 +79,10 @@ async function apiServer(t: Test, port: number) {
 function forward(socket: Duplex, to: Socket): void {
   let rest: Buffer = Buffer.alloc(0);
   socket.on("data", (bytes: Buffer) => {
-    rest = unframed(Buffer.concat([rest, bytes]), (payload) => void to.write(payload.subarray(1)));
+    rest = unframed(Buffer.concat([rest, bytes]), (kind, payload) => {
+      if (kind === BINARY) to.write(payload.subarray(1));
+      if (kind === CLOSE) socket.end();
+    });
   });
   to.on("data", (bytes) => void socket.write(framed(0, bytes)));
   to.on("close", () => socket.destroy());
