@@ -3,9 +3,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import type { ZoppLedger } from "../../crds/types.gen.js";
-import { type ObjectMeta, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
+import { readWorkspace } from "../../crds/policy/workspace.js";
+import type { ZoppBaseline, ZoppLedger } from "../../crds/types.gen.js";
+import { readyOf } from "../../operator/kube/conditions.js";
+import { type ObjectMeta, ZOPP_BASELINES, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
+import { baseline } from "../fixtures.baseline.js";
 import { withValue } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { kubectlOf, quiet } from "../testbed.look.js";
@@ -36,6 +39,7 @@ async function live(t: Test, bed: Testbed): Promise<void> {
   await bed.settled("Synced");
   await bed.applyBundle(withValue(await written(bed, "api"), "A", "two", bed.writing()));
   await eventually(async () => (await bed.secret()).data?.["A"] === "two");
+  await vouched(bed);
   await kubectl("patch", "secret", "api", "--patch", '{"data":{"STRANGE":"eA=="}}');
   await eventually(async () => JSON.stringify((await bed.secret()).data) === '{"A":"two"}', {
     message: "a stranger's key is removed",
@@ -67,6 +71,20 @@ async function live(t: Test, bed: Testbed): Promise<void> {
   await bed.startKeyring();
   await bed.applyBundle(withValue(await written(bed, "api"), "A", "three", bed.writing()));
   await eventually(async () => (await bed.secret()).data?.["A"] === "three", { timeoutMs: 60_000 });
+}
+
+/** A baseline comes into force, and says so. */
+async function vouched(bed: Testbed): Promise<void> {
+  const policy = { workspace: readWorkspace(bed.workspace), environment: bed.environment };
+  const { metadata } = await bed.apply(
+    ZOPP_BASELINES,
+    baseline(policy, [await written(bed, "api")], { now: new Date() }),
+  );
+  const isAccepted = async () => {
+    const { status } = await bed.client.get<ZoppBaseline>(ZOPP_BASELINES, metadata);
+    return readyOf(status)?.reason === "Accepted";
+  };
+  await eventually(isAccepted, { timeoutMs: 60_000, message: "the baseline is accepted" });
 }
 
 async function ledgerParts({ client }: Testbed): Promise<readonly ZoppLedger[]> {
