@@ -61,7 +61,7 @@ export async function install(t: Assertions, site: Site, installation: Installat
   await site.settled("Synced");
 }
 
-/** A value changes in git; the Secret follows, and so does a workload that is started again. */
+/** A value changes in git; the Secret follows, and so does a workload that is started again. A baseline comes into force. */
 export async function change(t: Assertions, site: Site): Promise<void> {
   await site.type(`kubectl apply -f ${WORKLOAD}`);
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
@@ -73,6 +73,9 @@ export async function change(t: Assertions, site: Site): Promise<void> {
   await site.type(`kubectl rollout restart deployment/api -n ${APP.namespace}`);
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
   t.equal((await site.type(answer)).trim(), "s3cret-two", "the restarted pod has the new value");
+  await site.type("zopp baseline create --all");
+  await site.type(APPLY);
+  await site.type("kubectl wait --for=condition=Ready zoppbaseline/acme.shop.production --timeout=90s");
 }
 
 /** Somebody who may write to the API, but not sign: the last good Secret stays. */
