@@ -1,6 +1,6 @@
 // What a principal could open, from all that a store ever held: by a right to read, by a key of its own, or as the author.
 // It counts too much rather than too little: what anybody committed to any branch is taken as if it had been served.
-import { type AcceptedEnvironment, readEnvironment } from "../crds/policy/environment.js";
+import { type AcceptedEnvironment, readEnvironment, rightsIn } from "../crds/policy/environment.js";
 import { may } from "../crds/policy/rights.js";
 import type { AcceptedWorkspace } from "../crds/policy/workspace.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
@@ -165,9 +165,7 @@ class Walk {
         ways: new Set<Way>(),
       }));
       if (workspace === undefined || environment === undefined) continue;
-      const { scope, object } = environment;
-      const rights = { workspace: workspace.object.spec, environment: scope, grants: object.spec.grants, now };
-      if (may(rights, this.#given.principal, "read", key)) seen.ways.add("read");
+      if (may(rightsIn(workspace, environment, now), this.#given.principal, "read", key)) seen.ways.add("read");
     }
   }
 

@@ -1,5 +1,6 @@
 // What a new keyring would refuse for the time that has passed is listed, signed and approved; what cannot be checked is not.
 import t from "tap";
+import type { WorkspaceContent } from "../../crds/policy/edit.js";
 import { git, principalOf, Workbench } from "../run.case.js";
 
 const BUNDLE = "zopp/shop-dev/api.yaml";
@@ -21,6 +22,18 @@ async function shopWithoutBob(bench: Workbench): Promise<void> {
 function commit(bench: Workbench): void {
   git(bench, "add", "-A");
   git(bench, "commit", "-q", "-m", "change");
+}
+
+/** Carol, whom alice names in the policy in one version with what else it changes. */
+async function admitCarol(
+  bench: Workbench,
+  more: (content: WorkspaceContent) => Partial<WorkspaceContent>,
+): Promise<void> {
+  await bench.person("carol");
+  const carol = principalOf("carol", await bench.identity("carol"));
+  await bench.amend((content) => ({ ...content, principals: [...content.principals, carol], ...more(content) }));
+  const pin = (await bench.must(["trust"])).out.match(/acme@\d+:[0-9a-f]+/)?.[0] ?? "";
+  await bench.must(["trust", pin], { as: "carol" });
 }
 
 t.test("what somebody wrote who left is listed with his key, once a revision shows that he might", async (t) => {
@@ -79,15 +92,9 @@ t.test("nothing is written where a new keyring would accept all", async (t) => {
 t.test("somebody who is no admin signs no baseline", async (t) => {
   const bench = new Workbench(t);
   await shopWithoutBob(bench);
-  await bench.person("carol");
-  const carol = principalOf("carol", await bench.identity("carol"));
-  await bench.amend((content) => ({
-    ...content,
-    principals: [...content.principals, carol],
+  await admitCarol(bench, (content) => ({
     grants: [...(content.grants ?? []), { subject: "carol", role: "write", scope: "shop/dev" }],
   }));
-  const pin = (await bench.must(["trust"])).out.match(/acme@\d+:[0-9a-f]+/)?.[0] ?? "";
-  await bench.must(["trust", pin], { as: "carol" });
   const ran = await bench.run(["baseline", "create", "--base", "HEAD~1"], { as: "carol" });
   t.match(ran, { code: 3, err: /carol may not sign the environment/ });
   await bench.must(["baseline", "create", "--base", "HEAD~1"]);
@@ -98,15 +105,9 @@ t.test("somebody who is no admin signs no baseline", async (t) => {
 t.test("where approvals are asked for, a baseline counts once somebody else has looked at it and signed", async (t) => {
   const bench = new Workbench(t);
   await shopWithoutBob(bench);
-  await bench.person("carol");
-  const carol = principalOf("carol", await bench.identity("carol"));
-  await bench.amend((content) => ({
-    ...content,
-    principals: [...content.principals, carol],
+  await admitCarol(bench, (content) => ({
     environments: content.environments?.map((rule) => ({ ...rule, approvals: { required: 1, approvers: ["carol"] } })),
   }));
-  const pin = (await bench.must(["trust"])).out.match(/acme@\d+:[0-9a-f]+/)?.[0] ?? "";
-  await bench.must(["trust", pin], { as: "carol" });
   await bench.must(["approve", "-e", "shop/dev"], { as: "carol" });
   commit(bench);
   const created = await bench.must(["baseline", "create", "--base", "HEAD~2"]);

@@ -125,17 +125,28 @@ async function waiting(
     const policy = await acceptPolicy(session, environmentOf(after));
     const parts = partsOf(session, policy, after);
     if (parts.length === 0) continue;
-    const before = past
-      .toReversed()
-      .map(({ objects }) =>
-        wanted(objects.filter(({ namespace, name }) => `${namespace}/${name}` === place)).get(place),
-      )
-      .find((old) => old !== undefined && isSettled(session, policy, old));
+    const versionIn = (objects: readonly Found[]) =>
+      wanted(objects.filter(({ namespace, name }) => `${namespace}/${name}` === place)).get(place);
+    const before = newestSettled(session, policy, past, versionIn);
     const keys = new Set(parts.map(({ key }) => key));
     const changed = bundleDifferences(before, after).filter(({ key }) => keys.has(key));
     all.push({ place, parts: await show(session, { before, after }, changed, showing) });
   }
   return all;
+}
+
+/** Looks back one commit after the other, and no further than it must. */
+function newestSettled(
+  session: Session,
+  policy: Policy,
+  past: readonly Past[],
+  versionIn: (objects: readonly Found[]) => ZoppSecret | undefined,
+): ZoppSecret | undefined {
+  for (const { objects } of past.toReversed()) {
+    const old = versionIn(objects);
+    if (old !== undefined && isSettled(session, policy, old)) return old;
+  }
+  return undefined;
 }
 
 function partsOf(session: Session, policy: Policy, secret: ZoppSecret): readonly Part[] {

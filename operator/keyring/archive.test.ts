@@ -6,10 +6,10 @@ import { encodeHex } from "../../crds/crypto/encoding.js";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { type ApiClient, connect } from "../kube/client.js";
 import { silentLog } from "../kube/observe.js";
-import { type KubeObject, NAMESPACES, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
+import { type KubeObject, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import { Archive } from "./archive.js";
 import { AuditLog } from "./log.js";
-import { accepted, codeOf, Memory, opened, START } from "./memory.case.js";
+import { accepted, codeOf, inNamespaces, Memory, opened, START } from "./memory.case.js";
 import { lineOf } from "./records.js";
 import type { Remembered } from "./replay.js";
 import { Store } from "./store.js";
@@ -110,13 +110,7 @@ t.test("on a real API server", async (t) => {
   await controlPlane.applyCrds();
   const client = await connect({ file: controlPlane.kubeconfig });
   t.teardown(() => client.close());
-  let worlds = 0;
-  const work = async (): Promise<Work> => {
-    worlds += 1;
-    const name = `keyring-${worlds}`;
-    await client.create(NAMESPACES, { metadata: { name } });
-    return new Work(client, name);
-  };
+  const work = inNamespaces(client, (namespace) => new Work(client, namespace));
 
   await t.test(
     "small segments are folded, and those that are too many dropped: all that was accepted stays known",

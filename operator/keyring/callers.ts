@@ -1,6 +1,6 @@
 // What one key may take of the port: connections, calls a second, and what becomes of one that takes far more.
 // A key that floods is cut off for a while before its calls cost anything; the operator's own work goes on meanwhile.
-import { Rate } from "./limits.js";
+import { KeyedRates, Rate } from "./limits.js";
 
 /** Limits for each key but the operator's calls. */
 const LIMITS = {
@@ -27,7 +27,7 @@ interface Caller {
   readonly rate: Rate;
   connections: number;
   refusals: number;
-  /** When its refusals began to count, or until when it is cut off. */
+  /** When its refusals began to count. */
   since: number;
   bannedUntil: number;
 }
@@ -36,33 +36,27 @@ interface Caller {
 export class Callers {
   readonly #now: () => number;
   readonly #callers = new Map<string, Caller>();
-  readonly #doors = new Map<string, Rate>();
-  readonly #asking = new Map<string, Rate>();
+  /** By address. */
+  readonly #doors: KeyedRates;
+  readonly #asking: KeyedRates;
   /** Ends the connection of a stranger; the oldest first. */
   readonly #strangers = new Set<() => void>();
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+    const rates = (perSecond: number) => new KeyedRates(() => new Rate(perSecond, now), LIMITS.remembered);
+    this.#doors = rates(LIMITS.handshakesPerSecond);
+    this.#asking = rates(LIMITS.strangerCallsPerSecond);
   }
 
   /** Whether an address may begin one more handshake. */
   knocks(address: string): boolean {
-    return this.#rateOf(this.#doors, address, LIMITS.handshakesPerSecond).take();
+    return this.#doors.of(address).take();
   }
 
   /** Whether an address may have one more call of a key that is not admitted: none takes what those of others may have. */
   asks(address: string): boolean {
-    return this.#rateOf(this.#asking, address, LIMITS.strangerCallsPerSecond).take();
-  }
-
-  #rateOf(rates: Map<string, Rate>, address: string, perSecond: number): Rate {
-    const rate = rates.get(address) ?? new Rate(perSecond, this.#now);
-    // the one that came last is remembered longest
-    rates.delete(address);
-    rates.set(address, rate);
-    const [oldest] = rates.keys();
-    if (oldest !== undefined && rates.size > LIMITS.remembered) rates.delete(oldest);
-    return rate;
+    return this.#asking.of(address).take();
   }
 
   /** Whether a key may have one more connection; it is counted until `left`. */

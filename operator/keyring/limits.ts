@@ -35,6 +35,28 @@ export class Rate {
   }
 }
 
+/** A rate for each of many: the one that came last is remembered longest. */
+export class KeyedRates {
+  readonly #make: () => Rate;
+  readonly #remembered: number;
+  readonly #rates = new Map<string, Rate>();
+
+  /** `make` gives each its own; so many are remembered. */
+  constructor(make: () => Rate, remembered: number) {
+    this.#make = make;
+    this.#remembered = remembered;
+  }
+
+  of(name: string): Rate {
+    const rate = this.#rates.get(name) ?? this.#make();
+    this.#rates.delete(name);
+    this.#rates.set(name, rate);
+    const [oldest] = this.#rates.keys();
+    if (oldest !== undefined && this.#rates.size > this.#remembered) this.#rates.delete(oldest);
+    return rate;
+  }
+}
+
 /** So many calls at once per caller. */
 export class Quota {
   readonly #atOnce: number;

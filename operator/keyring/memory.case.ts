@@ -5,11 +5,22 @@ import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import type { ApiClient } from "../kube/client.js";
 import { silentLog } from "../kube/observe.js";
-import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
+import { type KubeObject, NAMESPACES, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import { AuditLog } from "./log.js";
 import type { Fact } from "./records.js";
 import type { Remembered } from "./replay.js";
 import { Store } from "./store.js";
+
+/** Makes memories, each in a new namespace. */
+export function inNamespaces<M>(client: ApiClient, make: (namespace: string) => M): () => Promise<M> {
+  let made = 0;
+  return async () => {
+    made += 1;
+    const name = `keyring-${made}`;
+    await client.create(NAMESPACES, { metadata: { name } });
+    return make(name);
+  };
+}
 
 /** One keyring's memory in a namespace of its own. */
 export class Memory {

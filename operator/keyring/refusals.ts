@@ -5,7 +5,7 @@ import { baselineStatement, environmentStatement, workspaceStatement } from "../
 import type { BaselineSpec, EnvironmentSpec, WorkspaceSpec } from "../../crds/types.gen.js";
 import type { Log } from "../kube/observe.js";
 import type { KubeObject } from "../kube/resources.js";
-import { Rate } from "./limits.js";
+import { KeyedRates, Rate } from "./limits.js";
 import type { AuditLog } from "./log.js";
 import type { Kind } from "./policy.types.js";
 import type { Fact } from "./records.js";
@@ -21,7 +21,7 @@ const MAX_NAME = 63 + 1 + 253;
 /** What was refused since this keyring started. */
 export class Refusals {
   readonly #seen = new Set<string>();
-  readonly #patience = new Map<string, Rate>();
+  readonly #patience = new KeyedRates(() => new Rate(PATIENCE.perSecond, undefined, PATIENCE.atOnce), MAX_REMEMBERED);
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -30,7 +30,7 @@ export class Refusals {
 
   /** Throws Overloaded for a caller of whose requests too many new ones were refused: it is not judged again until later. */
   admit(caller: string): void {
-    if (this.#patience.get(caller)?.used !== true) return;
+    if (!this.#patience.of(caller).used) return;
     throw new ZoppError("Overloaded", `too many requests of ${caller} were refused: wait a minute, and look at why`);
   }
 
@@ -38,10 +38,7 @@ export class Refusals {
   note(audit: Pick<AuditLog, "append">, told: Fact, caller = told.actor): void {
     const fact = { ...told, object: told.object?.slice(0, MAX_NAME), to: told.to?.slice(0, MAX_NAME) };
     const { action, actor, object, to, digest, policy, reason } = fact;
-    if (!this.#once(audit, fact, [action, actor, object, to, digest, policy, reason])) return;
-    const patience = this.#patience.get(caller) ?? new Rate(PATIENCE.perSecond, undefined, PATIENCE.atOnce);
-    patience.take();
-    this.#patience.set(caller, patience);
+    if (this.#once(audit, fact, [action, actor, object, to, digest, policy, reason])) this.#patience.of(caller).take();
   }
 
   /** Records the refusal of somebody unknown, who can take a new key for each try: once an hour and cause, whoever it was. */

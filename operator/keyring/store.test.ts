@@ -5,8 +5,8 @@ import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { acme } from "../../hack/fixtures.js";
 import { connect } from "../kube/client.js";
-import { type KubeObject, NAMESPACES, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
-import { accepted, codeOf, Memory, opened, START } from "./memory.case.js";
+import { type KubeObject, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
+import { accepted, codeOf, inNamespaces, Memory, opened, START } from "./memory.case.js";
 import { makeSegment, NO_SEGMENT } from "./segment.js";
 
 type Attack = (bench: Memory, segments: readonly (ZoppAuditSegment & KubeObject)[]) => Promise<unknown>;
@@ -36,13 +36,7 @@ t.test("on a real API server", async (t) => {
   await controlPlane.applyCrds();
   const client = await connect({ file: controlPlane.kubeconfig });
   t.teardown(() => client.close());
-  let benches = 0;
-  const bench = async (): Promise<Memory> => {
-    benches += 1;
-    const name = `keyring-${benches}`;
-    await client.create(NAMESPACES, { metadata: { name } });
-    return new Memory(client, name);
-  };
+  const bench = inNamespaces(client, (namespace) => new Memory(client, namespace));
 
   await t.test("nothing there: a new log; afterwards the same log, and what was accepted", async (t) => {
     const one = await bench();
