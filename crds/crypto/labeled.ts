@@ -3,23 +3,38 @@
 import { hmacSha256, utf8 } from "./primitives.js";
 
 const VERSION = utf8("HPKE-v1");
+
+/** The labels of the key schedule (RFC 9180, section 5.1 and 5.3). */
+const LABELS = {
+  psk_id_hash: utf8("psk_id_hash"),
+  info_hash: utf8("info_hash"),
+  secret: utf8("secret"),
+  key: utf8("key"),
+  base_nonce: utf8("base_nonce"),
+  exp: utf8("exp"),
+  sec: utf8("sec"),
+} as const;
+
+/** What a key is derived for. */
+export type Label = keyof typeof LABELS;
+
 const HASH_BYTES = 32;
 const MAX_BLOCKS = 255;
 
 /** LabeledExtract(salt, label, ikm) for a suite id; 32 bytes. The salt has at most 64 bytes. */
-export function labeledExtract(suite: Uint8Array, salt: Uint8Array, label: string, ikm: Uint8Array): Uint8Array {
-  return hmacSha256(salt, VERSION, suite, utf8(label), ikm);
+export function labeledExtract(suite: Uint8Array, salt: Uint8Array, label: Label, ikm: Uint8Array): Uint8Array {
+  return hmacSha256(salt, VERSION, suite, LABELS[label], ikm);
 }
 
 /** LabeledExpand(prk, label, info, length) for a suite id; at most 8,160 bytes. */
 export function labeledExpand(
   suite: Uint8Array,
   prk: Uint8Array,
-  label: string,
+  label: Label,
   info: Uint8Array,
   length: number,
 ): Uint8Array {
-  return hkdfExpand(prk, [Uint8Array.of(length >> 8, length & 255), VERSION, suite, utf8(label), info], length);
+  return hkdfExpand(prk, [Uint8Array.of(length >> 8, length & 255), VERSION, suite, LABELS[label], info], length);
 }
 
 /** HKDF-Expand (RFC 5869, section 2.3) with SHA-256; `info` in parts, one after another. */

@@ -17,7 +17,8 @@ export function randomBytes(length: number): Uint8Array {
 const JOINED = new Uint8Array(2048);
 
 function joined<T>(parts: readonly Uint8Array[], use: (message: Uint8Array) => T): T {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  let length = 0;
+  for (const part of parts) length += part.length;
   const message = length <= JOINED.length ? JOINED.subarray(0, length) : new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
@@ -49,7 +50,10 @@ export function shake256(bytes: Uint8Array, length: number): Uint8Array {
   return crypto.createHash("shake256", { outputLength: length }).update(bytes).digest();
 }
 
-const PADDED = new Uint8Array(64);
+const BLOCK_BYTES = 64;
+/** What HMAC hashes last: the key's block and the inner hash. */
+const OUTER = Buffer.alloc(BLOCK_BYTES + 32);
+const PADDED = OUTER.subarray(0, BLOCK_BYTES);
 
 /** An HMAC key as long as a block, each byte XORed with `pad`. */
 function padded(key: Uint8Array, pad: number): Uint8Array {
@@ -63,11 +67,13 @@ function padded(key: Uint8Array, pad: number): Uint8Array {
  * since the platform's streaming Hmac object costs ten times as much, and opening an entry takes four of them.
  */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
-  if (key.length > PADDED.length) throw new TypeError("an HMAC key has at most one block");
+  if (key.length > BLOCK_BYTES) throw new TypeError("an HMAC key has at most one block");
   // as text, which says nothing of the key and costs a third of a buffer
   const inner = joined([padded(key, 0x36), ...parts], (message) => crypto.hash("sha256", message, "binary"));
-  const mac = sha256(padded(key, 0x5c), Buffer.from(inner, "latin1"));
-  PADDED.fill(0);
+  padded(key, 0x5c);
+  OUTER.write(inner, BLOCK_BYTES, "latin1");
+  const mac = crypto.hash("sha256", OUTER, "buffer");
+  OUTER.fill(0);
   return mac;
 }
 
@@ -96,7 +102,7 @@ export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
-/** Decodes base64 leniently; encoding.ts makes it strict. */
+/** Decodes base64 of both alphabets up to the first padding, skipping what is in neither; encoding.ts makes it strict. */
 export function fromBase64(text: string): Uint8Array {
   return Buffer.from(text, "base64");
 }
