@@ -22,7 +22,7 @@ const BUNDLES = Number(process.env["BENCH_BUNDLES"] ?? 1000);
 const BACKLOG = 5 * BUNDLES;
 const EDITS = 200;
 const FOREIGN = 20 * BUNDLES;
-const SIZES = [BUNDLES / 10, BUNDLES, 10 * BUNDLES];
+const SIZES = [BUNDLES / 10, BUNDLES, 5 * BUNDLES, 10 * BUNDLES];
 
 const say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
 
@@ -204,14 +204,6 @@ function figuresOf({
       cpuMsPerBundle: rounded(operator + keyring),
       operatorMsPerBundle: rounded(operator),
       keyringMsPerBundle: rounded(keyring),
-      auditOfWrites: rounded(
-        pick(({ auditOfWrites }) => auditOfWrites),
-        4,
-      ),
-      auditOfTime: rounded(
-        pick(({ auditOfTime }) => auditOfTime),
-        4,
-      ),
     };
   };
   return {

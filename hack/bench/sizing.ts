@@ -3,6 +3,7 @@
 import { must } from "../control-plane/kubectl.js";
 import type { Testbed } from "../testbed.js";
 import { readMetrics } from "../testbed.look.js";
+import { auditSeconds } from "./audit.js";
 import { rounded } from "./figures.js";
 import { cpuMs, peakMiB } from "./process.js";
 import { firstSync } from "./sync.js";
@@ -24,6 +25,9 @@ export interface Size {
   readonly etcdMiB: number;
   /** Requests of both processes to the API server. */
   readonly apiRequests: number;
+  /** The audit log's share of all writes, and of the time at most. */
+  readonly auditOfWrites: number;
+  readonly auditOfTime: number;
 }
 
 /** Measures a first sync of so many bundles from nothing. */
@@ -35,15 +39,17 @@ export async function sizeFor(bundles: number): Promise<Size> {
     const before = await etcdMiB(testbed);
     await layOut(world, "xwing", namespace, bundles);
     const asked = await requests(testbed.ports.keyringMetrics);
-    const { bundlesPerSecond } = await firstSync(world, namespace, bundles);
-    return {
+    const { seconds, auditOfWrites, lines } = await firstSync(world, namespace, bundles);
+    const size = {
       bundles,
-      seconds: rounded(bundles / bundlesPerSecond, 1),
+      seconds: rounded(seconds, 1),
       operator: await needOf(testbed.operator.pid),
       keyring: await needOf(testbed.keyring.pid),
       etcdMiB: rounded((await etcdMiB(testbed)) - before, 1),
       apiRequests: (await requests(testbed.ports.metrics)) + (await requests(testbed.ports.keyringMetrics)) - asked,
+      auditOfWrites: rounded(auditOfWrites, 4),
     };
+    return { ...size, auditOfTime: rounded((await auditSeconds(world, `audit-${namespace}`, lines)) / seconds, 4) };
   } finally {
     await testbed.stop();
   }
