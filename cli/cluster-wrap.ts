@@ -14,7 +14,7 @@ import { offerTo, withKeyring } from "./keyring-call.js";
 import { acceptEnvironment } from "./policy.js";
 import type { Session } from "./session.js";
 import { pathIn } from "./settings.js";
-import { withWraps, wrapFurther } from "./wrapping.js";
+import { withoutWraps, withWraps, wrapFurther } from "./wrapping.js";
 
 /** The flags that say how keys that do not open here are wrapped. */
 export interface ThroughOptions {
@@ -30,9 +30,8 @@ export interface ThroughOptions {
 export interface Wraps {
   readonly amendments: readonly EnvironmentAmendment[];
   readonly left: readonly AcceptedEnvironment[];
-  /** The new cluster's kid, and that of the key which it replaces. */
+  /** The new cluster's kid. */
   readonly to: string;
-  readonly former: readonly string[];
 }
 
 /** Which other clusters could wrap, by the environment's name in policy; none where the recovery key is at hand. */
@@ -69,6 +68,9 @@ export async function wrapAll(
       if (!(error instanceof ZoppError) || error.code !== "NotRecipient" || opener.recovery !== undefined) throw error;
       if (living(rule).length > 0) {
         left.push(accepted);
+        // the former key's wraps go with its line in policy: an environment that names nobody's key is refused
+        const content = withoutWraps(accepted, former);
+        if (content !== undefined) amendments.push({ accepted, content });
         continue;
       }
       if (session.context.terminal() === undefined)
@@ -78,7 +80,7 @@ export async function wrapAll(
       if (content !== undefined) amendments.push({ accepted, content });
     }
   }
-  return { amendments, left, to: to.kid, former };
+  return { amendments, left, to: to.kid };
 }
 
 /**
@@ -88,18 +90,19 @@ export async function wrapAll(
  */
 export async function wrapThrough(
   session: Session,
-  { workspace, notes }: Amended,
-  { left, to, former }: Wraps,
-  options: ThroughOptions & { readonly cluster: string },
+  { workspace, environments: amended, proposed }: Amended,
+  { left, to }: Wraps,
+  options: ThroughOptions & { readonly cluster: string; readonly command: string },
 ): Promise<Pick<Amended, "environments" | "where" | "notes">> {
   if (left.length === 0) return { environments: [], where: [], notes: [] };
-  if (notes.length > 0) {
-    const again = `once the policy is signed in full, \`zopp cluster add ${options.cluster}\` again has its keys wrapped`;
+  if (proposed) {
+    const again = `once the policy is signed in full, \`${options.command}\` again has its keys wrapped`;
     return { environments: [], where: [], notes: [again] };
   }
   const identity = await session.identity();
   const environments: EnvironmentAmendment[] = [];
-  for (const accepted of left) {
+  for (const each of left) {
+    const accepted = amended.find(({ path }) => path === each.path) ?? each;
     const { keyring, keyringNamespace, throughContext } = options;
     const cluster = throughOf(workspace, accepted, options);
     const way = {
@@ -119,7 +122,7 @@ export async function wrapThrough(
       const text = `${options.cluster} is in the policy but has no key of ${accepted.path} yet; run this again, or with --recovery-file`;
       throw new ZoppError(error.code, `${error.message}; ${text}`, { cause: error });
     });
-    environments.push({ accepted, content: withWraps(accepted, wrapped, former) });
+    environments.push({ accepted, content: withWraps(accepted, wrapped) });
   }
   return storeAmendment(session, { workspace, identity, environments });
 }
@@ -170,4 +173,9 @@ function formerKid(workspace: AcceptedWorkspace, name: string, kid: string): rea
   const known = workspace.object.spec.clusters?.find((cluster) => cluster.name === name);
   const former = known === undefined ? undefined : parseEncryptionKey(known.encryptionKey)?.kid;
   return former === undefined || former === kid ? [] : [former];
+}
+
+/** What to think of when a keyring's key goes out of use. */
+export function rekeyNote(keyring: string, path: string): string {
+  return `${keyring} had the key of ${path}: if its seed may be in other hands, run \`zopp environment rekey ${path}\` and give the values new ones at their sources`;
 }

@@ -128,20 +128,26 @@ async function opened(
   }
 }
 
-/** The environment's content with what a keyring wrapped, and without the wraps of `former`. Throws CannotOpen. */
-export function withWraps(
-  environment: AcceptedEnvironment,
-  wrapped: readonly WrappedEpoch[],
-  former: readonly string[] = [],
-): EnvironmentContent {
+/** The environment's content with what a keyring wrapped. Throws CannotOpen. */
+export function withWraps(environment: AcceptedEnvironment, wrapped: readonly WrappedEpoch[]): EnvironmentContent {
   const content = environmentContent(environment.object);
   const { epoch: newest } = environment.newest.facts;
   if (!wrapped.some(({ epoch }) => epoch === newest))
     throw new ZoppError("CannotOpen", `environment ${environment.path}: the keyring does not hold epoch ${newest}`);
   const keys = content.keys.map((key) => {
-    const kept = key.sealed.filter(({ to }) => !former.includes(to));
-    const added = wrapped.filter(({ epoch, to }) => epoch === key.epoch && !kept.some((each) => each.to === to));
-    return { ...key, sealed: [...kept, ...added.map(({ to, enc, wrapped: box }) => ({ to, enc, wrapped: box }))] };
+    const { sealed } = key;
+    const added = wrapped.filter(({ epoch, to }) => epoch === key.epoch && !sealed.some((each) => each.to === to));
+    return { ...key, sealed: [...sealed, ...added.map(({ to, enc, wrapped: box }) => ({ to, enc, wrapped: box }))] };
   });
   return { ...content, keys };
+}
+
+/** The environment's content without the wraps to these kids. Undefined when nothing changes. */
+export function withoutWraps({ object }: AcceptedEnvironment, kids: readonly string[]): EnvironmentContent | undefined {
+  const content = environmentContent(object);
+  if (!content.keys.some(({ sealed }) => sealed.some(({ to }) => kids.includes(to)))) return undefined;
+  return {
+    ...content,
+    keys: content.keys.map((key) => ({ ...key, sealed: key.sealed.filter(({ to }) => !kids.includes(to)) })),
+  };
 }

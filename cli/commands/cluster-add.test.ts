@@ -1,45 +1,15 @@
 import t from "tap";
-import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
-import { clusterFingerprint } from "../../crds/fingerprint.js";
-import { type ClusterFacts, clusterStatement, signStatement } from "../../crds/statement.js";
+import { newSeed } from "../../crds/crypto/identity.js";
+import { keyring, policyOf } from "../keyring.case.js";
 import { Workbench } from "../run.case.js";
-import { openDirectory } from "../store/directory.js";
-
-interface Keyring {
-  readonly facts: ClusterFacts;
-  readonly configMap: string;
-  readonly fingerprint: string;
-}
-
-/** What a keyring publishes; `changes` come after it was signed. */
-function keyring(changes: Record<string, string> = {}, seed = newSeed(), log = "log-1"): Keyring {
-  const { signing, encryption } = identityFromSeed(seed);
-  const facts = {
-    signingKey: signing.verifyKey.text,
-    encryptionKey: encryption.publicKey.text,
-    log,
-    clusterUid: "uid",
-  };
-  const data = { ...facts, signature: signStatement(signing, clusterStatement(facts)), ...changes };
-  const configMap = JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "zopp-cluster" }, data });
-  return { facts, configMap, fingerprint: clusterFingerprint(facts) };
-}
-
-const read = async (bench: Workbench) => {
-  const store = openDirectory({ root: bench.path("zopp"), cwd: bench.checkout });
-  const workspace = await store.read("ZoppWorkspace", { name: "acme" });
-  const environment = await store.read("ZoppEnvironment", { name: "acme.shop.dev" });
-  if (workspace === undefined || environment === undefined) throw new Error("no policy");
-  return { workspace: workspace.spec, environment: environment.spec };
-};
 
 t.test("a cluster is signed in with its log, and every environment is wrapped to it", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
   const { facts, configMap, fingerprint } = keyring();
-  const before = await read(bench);
+  const before = await policyOf(bench);
   await bench.must(["cluster", "add", "eu-1", "--from", "-", "--fingerprint", fingerprint], { stdin: configMap });
-  const { workspace, environment } = await read(bench);
+  const { workspace, environment } = await policyOf(bench);
   t.match(workspace.clusters, [{ name: "eu-1", signingKey: facts.signingKey, log: "log-1" }]);
   t.same(workspace.environments?.[0]?.clusters, ["eu-1"]);
   t.equal(environment.keys[0]?.sealed.length, (before.environment.keys[0]?.sealed.length ?? 0) + 1);
@@ -114,9 +84,9 @@ t.test("a name that is taken by other keys, and keys that have another name, are
   t.equal((await bench.run(["cluster", "add", "us-1", "--from", "-", "--yes"], { stdin: one.configMap })).code, 7);
   const renewed = keyring({}, seed, "log-2");
   await bench.must(["cluster", "add", "eu-1", "--from", "-", "--yes"], { stdin: renewed.configMap });
-  t.equal((await read(bench)).workspace.clusters?.[0]?.log, "log-2", "a new log of the same keyring is signed in");
+  t.equal((await policyOf(bench)).workspace.clusters?.[0]?.log, "log-2", "a new log of the same keyring is signed in");
   await bench.must(["cluster", "add", "eu-1", "--from", "-", "--yes", "--replace"], { stdin: two.configMap });
-  t.equal((await read(bench)).workspace.clusters?.[0]?.signingKey, two.facts.signingKey);
+  t.equal((await policyOf(bench)).workspace.clusters?.[0]?.signingKey, two.facts.signingKey);
 });
 
 t.test(
@@ -141,6 +111,28 @@ t.test(
     const withIt = await bench.run([...add, "--recovery-file", "../recovery.txt"]);
     t.equal(withIt.code, 0, withIt.err);
     t.equal((await bench.run(["verify"])).code, 0);
+  },
+);
+
+t.test(
+  "a replacement whose keys a keyring could not wrap yet leaves a policy that holds, and is run again",
+  async (t) => {
+    const bench = new Workbench(t);
+    await bench.init();
+    for (const name of ["eu-1", "us-1"])
+      await bench.must(["cluster", "add", name, "--from", "-", "--yes"], { stdin: keyring().configMap });
+    const create = ["environment", "create", "shop/production", "--namespace", "shop-prod", "--cluster", "eu-1"];
+    await bench.must([...create, "--cluster", "us-1"]);
+    bench.write("us.json", keyring().configMap);
+    const replace = ["cluster", "add", "us-1", "--from", "us.json", "--yes", "--replace"];
+    t.match(await bench.run(replace), {
+      code: 8,
+      err: /us-1 is in the policy but has no key of acme\/shop\/production yet/,
+    });
+    t.match(await bench.run(["verify"]), { code: 0 });
+    await bench.must([...replace, "--recovery-file", "../recovery.txt"]);
+    const { environment } = await policyOf(bench, "acme.shop.production");
+    t.equal(environment.keys[0]?.sealed.length, 3, "both clusters and the recovery key, and nobody else");
   },
 );
 

@@ -2,14 +2,15 @@
 // What it had it may have kept: whether that matters is for people to say, and a rekey's business.
 import { parseEncryptionKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
-import { environmentContent, workspaceContent } from "../../crds/policy/edit.js";
-import type { AcceptedEnvironment } from "../../crds/policy/environment.js";
+import { workspaceContent } from "../../crds/policy/edit.js";
 import { refuseStranger, storeAmendment } from "../amend.js";
+import { rekeyNote } from "../cluster-wrap.js";
 import type { Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf } from "../policy-change.js";
 import type { Session } from "../session.js";
 import { label } from "../settings.js";
+import { withoutWraps } from "../wrapping.js";
 
 /** Runs `zopp cluster remove NAME`. */
 export async function run(session: Session, [text]: readonly string[]): Promise<Result> {
@@ -24,10 +25,11 @@ export async function run(session: Session, [text]: readonly string[]): Promise<
   if (workloads.length > 0)
     throw new ZoppError("StillNeeded", `cluster ${name}: workloads of it are in the policy: ${workloads.join(", ")}`);
   const { environments, notes } = await environmentsOf(session, workspace);
-  const kid = parseEncryptionKey(cluster.encryptionKey)?.kid;
-  const had = environments.filter((each) =>
-    [...each.epochs.values()].some(({ facts }) => facts.sealed.some(({ to }) => to === kid)),
-  );
+  const kid = parseEncryptionKey(cluster.encryptionKey)?.kid ?? "";
+  const had = environments.flatMap((accepted) => {
+    const left = withoutWraps(accepted, [kid]);
+    return left === undefined ? [] : { accepted, content: left };
+  });
   const rules = (content.environments ?? []).map((rule) => {
     const { clusters, ...rest } = rule;
     const left = clusters?.filter((each) => each !== name) ?? [];
@@ -37,9 +39,9 @@ export async function run(session: Session, [text]: readonly string[]): Promise<
     workspace,
     identity,
     content: { ...content, clusters: content.clusters?.filter((each) => each !== cluster), environments: rules },
-    environments: had.map((accepted) => ({ accepted, content: withoutWraps(accepted, kid) })),
+    environments: had,
   });
-  const paths = had.map(({ path }) => path);
+  const paths = had.map(({ accepted }) => accepted.path);
   return {
     data: { cluster: name, environments: paths, where: amended.where },
     names: [name],
@@ -48,18 +50,6 @@ export async function run(session: Session, [text]: readonly string[]): Promise<
       `served until now: ${paths.length === 0 ? "no environment" : paths.join(", ")}`,
       `written: ${amended.where.join(", ")}`,
     ],
-    notes: [...amended.notes, ...notes, ...paths.map((path) => rekeyNote(name, path))],
+    notes: [...amended.notes, ...notes, ...paths.map((path) => rekeyNote(`the keyring of ${name}`, path))],
   };
-}
-
-function withoutWraps({ object }: AcceptedEnvironment, kid: string | undefined) {
-  const content = environmentContent(object);
-  return {
-    ...content,
-    keys: content.keys.map((key) => ({ ...key, sealed: key.sealed.filter(({ to }) => to !== kid) })),
-  };
-}
-
-function rekeyNote(cluster: string, path: string): string {
-  return `the keyring of ${cluster} had the key of ${path}: if its seed may be in other hands, run \`zopp environment rekey ${path}\` and give the values new ones at their sources`;
 }
