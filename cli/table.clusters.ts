@@ -1,6 +1,31 @@
 // The lines of the command table about clusters: their keyrings, what they are given, and what is kept for the day they are lost.
 import { KEYRING_PLACE, RECOVERY, YES } from "./table.options.js";
-import type { CommandSpec } from "./table.types.js";
+import type { CommandSpec, OptionSpec } from "./table.types.js";
+
+/** What a keyring says of itself, and how a person knows that it is the keyring's. */
+const PUBLISHED: readonly OptionSpec[] = [
+  { flags: "--from <file>", description: "the ConfigMap zopp-cluster as YAML or JSON; - is stdin" },
+  { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
+  {
+    flags: "--fingerprint <groups>",
+    description: "the fingerprint that the keyring's own log shows, instead of a question",
+  },
+  YES,
+];
+/** How a keyring gets environment keys, and what others wrote who left. */
+const WRAPPING: readonly OptionSpec[] = [
+  {
+    flags: "--through <cluster>",
+    description: "the cluster whose keyring wraps the keys that do not open here (default: the only other one)",
+  },
+  { flags: "--through-context <name>", description: "the kubeconfig context that leads to that keyring" },
+  { flags: "--keyring <host:port>", description: "where that keyring is, if not where policy says" },
+  {
+    flags: "--base <revision...>",
+    description: "git revisions whose policies name authors who left, for the baseline",
+  },
+  RECOVERY,
+];
 
 /** The commands about clusters, in the order in which help shows them. */
 export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
@@ -15,30 +40,14 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
       "zopp cluster add eu-1 --context eu-1 --replace --recovery-file recovery.txt",
     ],
     options: [
-      { flags: "--from <file>", description: "the ConfigMap zopp-cluster as YAML or JSON; - is stdin" },
-      { flags: "--keyring-namespace <name>", description: "where that ConfigMap is (default: zopp-system)" },
+      ...PUBLISHED,
       { flags: "-e, --environment <path...>", description: "only these environments (default: all of the workspace)" },
       { flags: "--endpoint <host:port>", description: "where people reach the keyring" },
-      {
-        flags: "--fingerprint <groups>",
-        description: "the fingerprint that the keyring's own log shows, instead of a question",
-      },
       {
         flags: "--replace",
         description: "put these keys in the place of other ones that the policy has for that name",
       },
-      {
-        flags: "--through <cluster>",
-        description: "the cluster whose keyring wraps the keys that do not open here (default: the only other one)",
-      },
-      { flags: "--through-context <name>", description: "the kubeconfig context that leads to that keyring" },
-      { flags: "--keyring <host:port>", description: "where that keyring is, if not where policy says" },
-      {
-        flags: "--base <revision...>",
-        description: "git revisions whose policies name authors who left, for the baseline",
-      },
-      RECOVERY,
-      YES,
+      ...WRAPPING,
     ],
     readsCluster: true,
   },
@@ -85,5 +94,16 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     summary: "prove that the recovery key opens every epoch of every environment",
     examples: ["zopp keys drill --recovery-file recovery.txt", "zopp keys drill --recovery-file - -o json"],
     options: [{ ...RECOVERY, description: "a file with the recovery key; - is stdin (default: it is asked for)" }],
+  },
+  {
+    name: "keys renew",
+    args: "<cluster>",
+    summary: "put the new key of a cluster's keyring in the place of its old one, once the keyring has another seed",
+    examples: [
+      "zopp keys renew eu-1 --context eu-1 --recovery-file recovery.txt",
+      "zopp keys renew eu-1 --context eu-1 --through eu-2 --base v2026.1",
+    ],
+    options: [...PUBLISHED, ...WRAPPING],
+    readsCluster: true,
   },
 ];

@@ -234,6 +234,7 @@ export const ERRORS = {
   AuthorLeft: denied(
     "list it in a baseline (`zopp baseline create`), or have somebody whom the policy names write it again",
   ),
+  NotRenewed: refused("give the keyring another seed first, as in docs/recovery.md, then run it again"),
   Interrupted: terminal("aborted", EXIT.generic, "nothing was changed; run it again"),
   Internal: transient("internal", EXIT.generic, "please report this with the message and the version"),
 } as const satisfies Record<string, ErrorKind>;

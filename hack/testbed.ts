@@ -22,7 +22,6 @@ import {
 import { Child } from "./child.js";
 import { type ControlPlane, startControlPlane } from "./control-plane/control-plane.js";
 import { createOperatorPod, type OperatorPod } from "./control-plane/operator-pod.js";
-import { freePort } from "./control-plane/processes.js";
 import { eventually } from "./eventually.js";
 import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
 import {
@@ -36,6 +35,7 @@ import {
   type TestbedOptions,
   workspaceOf,
 } from "./testbed.policy.js";
+import { fivePorts, type Ports } from "./testbed.ports.js";
 
 const SYSTEM = "zopp-system";
 const ACCOUNT = "zopp";
@@ -56,21 +56,6 @@ export async function startTestbed(options: TestbedOptions = {}): Promise<Testbe
     await controlPlane.stop();
     throw error;
   }
-}
-
-interface Ports {
-  readonly keyring: number;
-  readonly keyringHealth: number;
-  readonly keyringMetrics: number;
-  readonly health: number;
-  readonly metrics: number;
-}
-
-async function fivePorts(): Promise<Ports> {
-  const [keyring = 0, keyringHealth = 0, keyringMetrics = 0, health = 0, metrics = 0] = await Promise.all(
-    Array.from({ length: 5 }, () => freePort()),
-  );
-  return { keyring, keyringHealth, keyringMetrics, health, metrics };
 }
 
 interface Parts {
@@ -128,15 +113,19 @@ export class Testbed {
   async begin(): Promise<void> {
     const given = await this.#options.kubeconfig?.(this.controlPlane);
     if (given !== undefined) this.#kubeconfigs = kubeconfigsOf(given);
-    const seed = this.seedFile;
-    const keygen = this.#start("keyring", ["keygen", "--seed", seed, "--public", this.#publicKey]);
-    if ((await keygen.stopped()) !== 0) throw new Error(`keygen failed:\n${keygen.lines.join("\n")}`);
+    await this.makeSeed();
     for (const name of this.#options.namespaces ?? ["shop-prod"]) await this.apply(NAMESPACES, { metadata: { name } });
     await this.startKeyring();
     if (this.#options.ready === false) return;
     await this.applyPolicy();
     await this.keyring.healthy(this.ports.keyringHealth);
     await this.startOperator();
+  }
+
+  /** Makes the keyring's seed, which must not be there, and its public file. */
+  async makeSeed(): Promise<void> {
+    const keygen = this.#start("keyring", ["keygen", "--seed", this.seedFile, "--public", this.publicFile]);
+    if ((await keygen.stopped()) !== 0) throw new Error(`keygen failed:\n${keygen.lines.join("\n")}`);
   }
 
   /** Starts the keyring, pinned to acme's owners, and reads the keys that it publishes. */
@@ -167,7 +156,7 @@ export class Testbed {
     const token = join(this.folder, "token");
     writeFileSync(token, await this.token(), { mode: 0o600 });
     const args = ["--kubeconfig", this.#kubeconfigs.operator, "--keyring", `127.0.0.1:${this.ports.keyring}`];
-    args.push("--keyring-key", this.#publicKey, "--token-file", token, "--bind-address", "127.0.0.1");
+    args.push("--keyring-key", this.publicFile, "--token-file", token, "--bind-address", "127.0.0.1");
     args.push("--health-port", String(this.ports.health), "--metrics-port", String(this.ports.metrics), ...more);
     this.#operator = this.#start("operator", args, env);
     await this.operator.healthy(this.ports.health);
@@ -263,21 +252,20 @@ export class Testbed {
 
   /** The pinned key of the keyring, as its public file says. */
   get keyringKey(): string {
-    return readFileSync(this.#publicKey, "utf8").trim();
+    return readFileSync(this.publicFile, "utf8").trim();
   }
 
-  /** Where the keyring's seed lies. */
+  /** Where the keyring's seed lies, and its public key. */
   get seedFile(): string {
     return join(this.folder, "seed");
+  }
+  get publicFile(): string {
+    return join(this.folder, "keyring.pub");
   }
 
   #start(name: keyof Programs, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
     const program = (this.#options.programs ?? COMPILED)[name];
     return new Child({ ...program, name, args, env: { ...this.#options.env, ...env } });
-  }
-
-  get #publicKey(): string {
-    return join(this.folder, "keyring.pub");
   }
 }
 

@@ -90,6 +90,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   FileExposed: "Other accounts of this machine may read or write a private file.",
   FileUnwritable: "A file cannot be written; it is as it was.",
   AuthorLeft: "The author of a value is no longer in the policy: a new cluster would not accept it.",
+  NotRenewed: "`zopp keys renew`: the keyring still has the key that the policy names.",
   Interrupted: "Somebody ended the command.",
   Internal: "A mistake in zopp.",
 };
