@@ -12,6 +12,7 @@ import { renderTypes } from "./gen.types.js";
 import { renderValidators } from "./gen.validators.js";
 import { readValues, withValues } from "./gen.values.js";
 import { packageRoot } from "./package-root.js";
+import { baselineVectors } from "./vectors.baselines.js";
 import { bundleVectors } from "./vectors.bundles.js";
 import { environmentVectors } from "./vectors.environments.js";
 import { workspaceVectors } from "./vectors.workspaces.js";
@@ -62,6 +63,7 @@ export async function generate(): Promise<ReadonlyMap<string, string | undefined
     ["crds/validators.gen.ts", HEADER + renderValidators(kinds)],
     ["crds/vectors/workspaces.json", renderVectors(workspaceVectors())],
     ["crds/vectors/environments.json", renderVectors(environmentVectors())],
+    ["crds/vectors/baselines.json", renderVectors(baselineVectors())],
     ["crds/vectors/bundles.json", renderVectors(bundleVectors())],
     ...(await chartFiles()),
     ...(await referencePages()),

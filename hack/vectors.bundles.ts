@@ -1,46 +1,36 @@
 // Makes bundles.json, and of it the bundles that are accepted and those that policy, place or ledger refuse.
-// What is refused for its signatures or its form is vectors.bundles.refused.ts.
-import { bindingsOf } from "../crds/bundle/case.js";
-import { bundleDigest, bundleStatements } from "../crds/bundle/statements.js";
+// What is refused for its signatures or its form is vectors.bundles.refused.ts; what a baseline lists, vectors.bundles.listed.ts.
 import { readEnvironment } from "../crds/policy/environment.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
 import { moved, withEntry } from "./fixtures.bundle.js";
 import { identityOf, withHeader, withTombstone } from "./fixtures.js";
+import { BASELINES, listed } from "./vectors.bundles.listed.js";
 import { forbidden, malformed, tooLarge, unapproved, unsigned } from "./vectors.bundles.refused.js";
 import type { BundleGiven, ObjectVector, ObjectVectors } from "./vectors.js";
 import {
   approvedBy,
   bobs,
   ENVIRONMENTS,
-  type EnvironmentName,
   empty,
   good,
   goodUnder,
+  type Judged,
   later,
   ledgerOf,
   NEXT_VERSION,
+  takes,
   VERSION,
   WORKSPACES,
   withData,
   withSealed,
   writing,
 } from "./vectors.places.js";
-import { accepted, otherSealed, refused, sealedAt } from "./vectors.world.js";
+import { otherSealed, refused, sealedAt, withReferences } from "./vectors.world.js";
 
 type BundleVector = ObjectVector<BundleGiven>;
 
-interface Judged extends Omit<BundleGiven, "environment"> {
-  readonly environment: EnvironmentName;
-  readonly object: ZoppSecret;
-}
-
 const usual = { workspace: "usual", environment: "usual" } as const;
 const ledger = ledgerOf(good);
-
-function takes(name: string, why: string, given: Judged): BundleVector {
-  const bindings = bindingsOf(readEnvironment(ENVIRONMENTS[given.environment]));
-  return accepted<BundleGiven>(name, why, bundleDigest(bundleStatements(given.object, bindings)), given);
-}
 
 function accepts(): readonly BundleVector[] {
   const empties = { ...good.spec.target, annotations: {}, immutable: false };
@@ -236,15 +226,7 @@ function outOfOrder(): readonly BundleVector[] {
 
 /** The vectors of bundles.json. */
 export function bundleVectors(): ObjectVectors<BundleGiven> {
-  const makers = [accepts, misplaced, outOfOrder, unsigned, unapproved, forbidden, malformed, tooLarge];
+  const makers = [accepts, misplaced, outOfOrder, unsigned, unapproved, forbidden, malformed, tooLarge, listed];
   const vectors = makers.flatMap((make) => make());
-  const named = (prefix: string, objects: object) =>
-    Object.entries(objects).map(([name, object]) => [`${prefix} ${name}`, object]);
-  const objects = [...named("workspace", WORKSPACES), ...named("environment", ENVIRONMENTS)];
-  const prefixed = vectors.map(({ given, ...vector }) => {
-    const { workspace, environment, ...rest } = given;
-    const policy = { workspace: `workspace ${workspace}`, environment: `environment ${environment}` };
-    return { ...vector, given: { ...policy, ...rest } };
-  });
-  return { objects: Object.fromEntries(objects), vectors: prefixed };
+  return withReferences({ workspace: WORKSPACES, environment: ENVIRONMENTS, baseline: BASELINES }, vectors);
 }

@@ -1,14 +1,15 @@
 // The bundles that bundles.json is made of: good ones, what policies there are, and ways to write and to tamper.
 // What is accepted and refused of them is vectors.bundles.ts' and vectors.bundles.refused.ts' business.
-import { entryFacts, signedPlace } from "../crds/bundle/statements.js";
+import { bindingsOf } from "../crds/bundle/case.js";
+import { bundleDigest, bundleStatements, entryFacts, signedPlace } from "../crds/bundle/statements.js";
 import type { Kem } from "../crds/crypto/keys.js";
 import { readEnvironment } from "../crds/policy/environment.js";
 import { entryStatement, headerStatement, signStatement } from "../crds/statement.js";
 import type { Entry, SecretSpec, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { ledgerOf as placeLedgerOf } from "./fixtures.bundle.js";
 import { acmeContent, type BundleOptions, bundle, identityOf, writingBy } from "./fixtures.js";
-import type { LedgerGiven } from "./vectors.js";
-import { environment, epochOf, people, peopleWith, policyWith, sealedAt } from "./vectors.world.js";
+import type { BundleGiven, LedgerGiven, ObjectVector } from "./vectors.js";
+import { accepted, environment, epochOf, people, peopleWith, policyWith, sealedAt } from "./vectors.world.js";
 
 /** When the good bundles were written, and the version of everything in them. */
 const WRITTEN = new Date("2026-11-20T10:11:12Z");
@@ -137,4 +138,16 @@ export function approvedBy(secret: ZoppSecret, devices: readonly string[], asApp
   const approvals = sign((approval) => headerStatement(place, secret.spec, approval));
   const header = { ...secret.spec.header, approvals };
   return { ...secret, spec: { ...secret.spec, header, data: Object.fromEntries(data) } };
+}
+
+/** What an accepted bundle is judged against. */
+export interface Judged extends Omit<BundleGiven, "environment"> {
+  readonly environment: EnvironmentName;
+  readonly object: ZoppSecret;
+}
+
+/** A bundle that is accepted, with its digest. */
+export function takes(name: string, why: string, given: Judged): ObjectVector<BundleGiven> {
+  const bindings = bindingsOf(readEnvironment(ENVIRONMENTS[given.environment]));
+  return accepted<BundleGiven>(name, why, bundleDigest(bundleStatements(given.object, bindings)), given);
 }

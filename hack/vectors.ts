@@ -73,6 +73,15 @@ export interface EnvironmentGiven {
   readonly accepted?: string;
 }
 
+/** What a baseline is judged against: policy and the accepted baseline by their names in `objects`, and the keyring's log. */
+export interface BaselineGiven {
+  readonly workspace: string;
+  readonly environment: string;
+  readonly accepted?: string;
+  /** The id of the keyring's log; absent = a reader without one. */
+  readonly log?: string;
+}
+
 /** What a ledger remembers of a place. */
 export interface LedgerGiven {
   readonly environment: string;
@@ -86,6 +95,10 @@ export interface BundleGiven {
   readonly environment: string;
   readonly cluster?: string;
   readonly ledger?: LedgerGiven;
+  /** The accepted baseline, by its name in `objects`. */
+  readonly baseline?: string;
+  /** True where the keyring's log is not the one that policy names. */
+  readonly ledgerLost?: boolean;
   /** Places that the reader knows of, for saying where a signature was made. */
   readonly otherPlaces?: readonly { readonly namespace: string; readonly name: string }[];
 }
@@ -96,7 +109,7 @@ export interface ObjectVectors<Given> {
   readonly vectors: readonly ObjectVector<Given>[];
 }
 
-/** The cases of workspaces.json, environments.json or bundles.json, and one accepted object of it by its name. */
+/** The cases of workspaces.json, environments.json, baselines.json or bundles.json, and one accepted object of it by its name. */
 export function readObjectVectors<Given>(path: string): ObjectVectors<Given> & { object(name: string): unknown } {
   const file = readJson(path) as ObjectVectors<Given>;
   const object = (name: string): unknown => {

@@ -148,6 +148,26 @@ function inOrder<G>({ object, now = textOf(LATER), ...given }: Given<G>): Object
   return { ...given, now, object } as unknown as ObjectVector<G>["given"];
 }
 
+type References<G> = { readonly [field in keyof G]?: Readonly<Record<string, object>> };
+
+/** A file in which these fields of what is given name an object, by the field's own name before it: `workspace usual`. */
+export function withReferences<G extends object>(
+  kinds: References<G>,
+  vectors: readonly ObjectVector<G>[],
+): ObjectVectors<G> {
+  const fields = Object.entries(kinds) as [keyof G & string, Readonly<Record<string, object>>][];
+  const objects = fields.flatMap(([field, known]) =>
+    Object.entries(known).map(([name, object]) => [`${field} ${name}`, object] as const),
+  );
+  const prefixed = vectors.map(({ given, ...vector }) => {
+    const named = Object.entries(given).map(([field, value]) =>
+      Object.hasOwn(kinds, field) ? [field, `${field} ${value}`] : [field, value],
+    );
+    return { ...vector, given: Object.fromEntries(named) as typeof given };
+  });
+  return { objects: Object.fromEntries(objects), vectors: prefixed };
+}
+
 /** A moment as it stands in the vectors. */
 export function textOf(now: Date): string {
   return `${now.toISOString().slice(0, 19)}Z`;

@@ -2,6 +2,7 @@
 // hack/oracle/oracle.test.ts asks an implementation that shares no code with ours for the digests and signatures.
 import t, { type Test } from "tap";
 import {
+  type BaselineGiven,
   type BundleGiven,
   type EnvironmentGiven,
   type LedgerGiven,
@@ -12,10 +13,11 @@ import {
 import type { PlaceLedger } from "../bundle/case.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { ZoppError } from "../errors.js";
+import { type AcceptedBaseline, judgeBaseline, readBaseline, versionOfLog } from "../policy/baseline.js";
 import { type AcceptedEnvironment, judgeEnvironment, readEnvironment } from "../policy/environment.js";
 import { parsePin } from "../policy/pin.js";
 import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../policy/workspace.js";
-import { parseEnvironment, parseSecret, parseWorkspace } from "../validate.js";
+import { parseBaseline, parseEnvironment, parseSecret, parseWorkspace } from "../validate.js";
 
 /** The digest of what is accepted, or the code of what is refused; any error but a ZoppError goes through. */
 function outcome(decide: () => { readonly digest: string }): { digest: string } | { code: string } {
@@ -64,33 +66,50 @@ t.test("environments", async (t) => {
   );
 });
 
+const baselines = readObjectVectors<BaselineGiven>("baselines.json");
+t.test("baselines", async (t) => {
+  const read = (name: string): AcceptedBaseline => readBaseline(parseBaseline(baselines.object(name)));
+  decidesAll(t, baselines, ({ workspace, environment, accepted, log = "", now, object }) =>
+    judgeBaseline({
+      candidate: parseBaseline(object),
+      workspace: readWorkspace(parseWorkspace(baselines.object(workspace))),
+      environment: readEnvironment(parseEnvironment(baselines.object(environment))),
+      accepted: accepted === undefined ? undefined : read(accepted),
+      since: versionOfLog(log),
+      now,
+    }),
+  );
+});
+
 function ledgerOf({ entries, ...ledger }: LedgerGiven): PlaceLedger {
   return { ...ledger, entries: new Map(Object.entries(entries)) };
 }
 
 const bundles = readObjectVectors<BundleGiven>("bundles.json");
 t.test("bundles", async (t) => {
-  decidesAll(t, bundles, ({ workspace, environment, ledger, now, object, cluster, otherPlaces }) =>
+  decidesAll(t, bundles, ({ workspace, environment, ledger, baseline, ledgerLost, now, object, ...more }) =>
     verifyBundle({
+      ...more,
       secret: parseSecret(object),
       workspace: readWorkspace(parseWorkspace(bundles.object(workspace))),
       environment: readEnvironment(parseEnvironment(bundles.object(environment))),
       ledger: ledger === undefined ? undefined : ledgerOf(ledger),
+      baseline: baseline === undefined ? undefined : readBaseline(parseBaseline(bundles.object(baseline))),
+      acceptsNew: ledgerLost !== true,
       now,
-      cluster,
-      otherPlaces,
     }),
   );
 });
 
 t.test("none of the vectors is lost", async (t) => {
-  const counts = [workspaces, environments, bundles].map(({ vectors }: ObjectVectors<unknown>) => [
+  const counts = [workspaces, environments, baselines, bundles].map(({ vectors }: ObjectVectors<unknown>) => [
     vectors.filter(({ expected }) => "digest" in expected).length,
     vectors.filter(({ expected }) => "code" in expected).length,
   ]);
   t.strictSame(counts, [
     [12, 42],
     [12, 42],
-    [17, 70],
+    [12, 41],
+    [22, 81],
   ]);
 });

@@ -38,6 +38,7 @@ type request struct {
 	Object    json.RawMessage `json:"object"`
 	Policy    json.RawMessage `json:"policy"`
 	Under     json.RawMessage `json:"under"`
+	Baseline  json.RawMessage `json:"baseline"`
 	logRequest
 }
 

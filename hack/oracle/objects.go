@@ -1,4 +1,4 @@
-// Whole objects, from docs/format.md: which statements a workspace, an environment and a bundle hold, their digests, and
+// Whole objects, from docs/format.md: which statements a workspace, an environment, a baseline and a bundle hold, their digests, and
 // which of their signatures hold by the keys that the policy names.
 package main
 
@@ -25,6 +25,10 @@ type signature struct {
 	Value string `json:"value"`
 }
 
+type author struct {
+	SigningKey string `json:"signingKey"`
+}
+
 type entry struct {
 	Version   json.RawMessage `json:"version"`
 	By        string          `json:"by"`
@@ -37,14 +41,24 @@ type entry struct {
 
 type fields = map[string]any
 
-// signers are the signing keys of a policy's principals by kid.
+// signers are signing keys by kid.
 type signers map[string]ed25519.PublicKey
+
+// add takes a key in, unless there is one with its kid.
+func (s signers) add(text string) error {
+	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(text, "ed25519:"))
+	if err != nil || len(raw) != ed25519.PublicKeySize {
+		return fmt.Errorf("no signing key: %s", text)
+	}
+	if id := kid("ed25519", raw); s[id] == nil {
+		s[id] = raw
+	}
+	return nil
+}
 
 func signersOf(policy object) (signers, error) {
 	var principals []struct {
-		Devices []struct {
-			SigningKey string `json:"signingKey"`
-		} `json:"devices"`
+		Devices []author `json:"devices"`
 	}
 	if err := json.Unmarshal(policy.Spec["principals"], &principals); err != nil {
 		return nil, err
@@ -52,11 +66,9 @@ func signersOf(policy object) (signers, error) {
 	found := signers{}
 	for _, principal := range principals {
 		for _, device := range principal.Devices {
-			raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimPrefix(device.SigningKey, "ed25519:"))
-			if err != nil || len(raw) != ed25519.PublicKeySize {
-				return nil, fmt.Errorf("no signing key: %s", device.SigningKey)
+			if err := found.add(device.SigningKey); err != nil {
+				return nil, err
 			}
-			found[kid("ed25519", raw)] = raw
 		}
 	}
 	return found, nil
@@ -94,11 +106,11 @@ func allBut(spec map[string]json.RawMessage, left string, more fields) fields {
 
 // judge answers a whole object's digest and, in their order or by their names, whether its signatures hold.
 func judge(r request) (answer, error) {
-	var given, policy, environment object
+	var given, policy, environment, baseline object
 	for _, part := range []struct {
 		text json.RawMessage
 		into *object
-	}{{r.Object, &given}, {r.Policy, &policy}, {r.Under, &environment}} {
+	}{{r.Object, &given}, {r.Policy, &policy}, {r.Under, &environment}, {r.Baseline, &baseline}} {
 		if part.text == nil {
 			continue
 		}
@@ -118,8 +130,10 @@ func judge(r request) (answer, error) {
 		return judgeSigned("workspace", "workspace", given, fields{"workspace": given.Metadata.Name}, known)
 	case "ZoppEnvironment":
 		return judgeSigned("environment", "environment-approval", given, fields{}, known)
+	case "ZoppBaseline":
+		return judgeSigned("baseline", "baseline-approval", given, fields{}, known)
 	case "ZoppSecret":
-		return judgeBundle(given, environment, known)
+		return judgeListed(given, environment, baseline, known)
 	}
 	return nil, fmt.Errorf("unknown kind %q", given.Kind)
 }
@@ -193,6 +207,35 @@ func placed(given object, binding string) fields {
 		at["namespace"], at["name"] = given.Metadata.Namespace, given.Metadata.Name
 	}
 	return at
+}
+
+// judgeListed judges a bundle. Where the baseline lists exactly this one, its authors' keys stand beside the policy's.
+func judgeListed(given, environment, baseline object, known signers) (answer, error) {
+	judged, err := judgeBundle(given, environment, known)
+	if err != nil || baseline.Spec == nil {
+		return judged, err
+	}
+	var bundles []struct{ Namespace, Name, Digest string }
+	if err := json.Unmarshal(baseline.Spec["bundles"], &bundles); err != nil {
+		return nil, err
+	}
+	for _, bundle := range bundles {
+		at := given.Metadata
+		if bundle.Namespace != at.Namespace || bundle.Name != at.Name || bundle.Digest != judged["digest"] {
+			continue
+		}
+		var authors []author
+		if err := json.Unmarshal(baseline.Spec["authors"], &authors); err != nil {
+			return nil, err
+		}
+		for _, each := range authors {
+			if err := known.add(each.SigningKey); err != nil {
+				return nil, err
+			}
+		}
+		return judgeBundle(given, environment, known)
+	}
+	return judged, nil
 }
 
 func judgeBundle(given, environment object, known signers) (answer, error) {

@@ -10,8 +10,9 @@ import { formatToken } from "../../crds/crypto/token.js";
 import { unwrapPrivateKey, type WrappedKey, wrapEnvironmentKey } from "../../crds/crypto/wrap.js";
 import { ownersDigest, ownersSet } from "../../crds/policy/roster.js";
 import { entryStatement, signStatement, verifyStatement, workspaceStatement } from "../../crds/statement.js";
-import type { WorkspaceSpec, ZoppWorkspace } from "../../crds/types.gen.js";
+import type { WorkspaceSpec, ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import {
+  type BaselineGiven,
   type BundleGiven,
   type EntryVector,
   type EnvironmentGiven,
@@ -186,8 +187,8 @@ async function vectors(t: Test, oracle: Oracle): Promise<void> {
 const UNSIGNED: ReadonlySet<string> = new Set(["SignatureInvalid", "PlaceMismatch", "UnknownSigner"]);
 
 async function wholeObjects(t: Test, oracle: Oracle): Promise<void> {
-  const ask = (object: unknown, policy: unknown, under?: unknown) =>
-    oracle.ask({ operation: "judge", object, policy, under });
+  const ask = (object: unknown, policy: unknown, under?: unknown, baseline?: unknown) =>
+    oracle.ask({ operation: "judge", object, policy, under, baseline });
   const workspaces = readObjectVectors<WorkspaceGiven>("workspaces.json");
   for (const { name, given, expected } of workspaces.vectors.filter(isAccepted)) {
     const { digest, signatures } = await ask(given.object, given.object);
@@ -199,17 +200,24 @@ async function wholeObjects(t: Test, oracle: Oracle): Promise<void> {
     const pinned = await oracle.ask({ operation: "owners", workspace: "acme", threshold, owners });
     t.equal(`acme@1:${pinned["digest"]}`, given.pin, `the owners of ${name} are those of its pin`);
   }
-  const environments = readObjectVectors<EnvironmentGiven>("environments.json");
-  for (const { name, given, expected } of environments.vectors.filter(({ expected }) => told(expected))) {
-    const { digest, signatures } = await ask(given.object, environments.object(given.workspace));
-    const holds = (signatures as boolean[]).every((held) => held);
-    if ("digest" in expected) t.strictSame({ digest, holds }, { ...expected, holds: true }, `environment, ${name}`);
-    else t.equal(holds, false, `environment, ${name}`);
+  const signedAsAdmin = [
+    readObjectVectors<EnvironmentGiven>("environments.json"),
+    readObjectVectors<BaselineGiven>("baselines.json"),
+  ];
+  for (const { vectors, object } of signedAsAdmin) {
+    for (const { name, given, expected } of vectors.filter(({ expected }) => told(expected))) {
+      const { digest, signatures } = await ask(given.object, object(given.workspace));
+      const holds = (signatures as boolean[]).every((held) => held);
+      const { kind } = given.object as ZoppEnvironment | ZoppBaseline;
+      if ("digest" in expected) t.strictSame({ digest, holds }, { ...expected, holds: true }, `${kind}, ${name}`);
+      else t.equal(holds, false, `${kind}, ${name}`);
+    }
   }
   const bundles = readObjectVectors<BundleGiven>("bundles.json");
   for (const { name, given, expected } of bundles.vectors.filter(({ expected }) => told(expected))) {
-    const { workspace, environment } = given;
-    const there = await ask(given.object, bundles.object(workspace), bundles.object(environment));
+    const { workspace, environment, baseline } = given;
+    const listing = baseline === undefined ? undefined : bundles.object(baseline);
+    const there = await ask(given.object, bundles.object(workspace), bundles.object(environment), listing);
     const holds = [there["header"], ...Object.values(there["entries"] as object)].every((held) => held === true);
     if ("code" in expected) t.equal(holds, false, `bundle, ${name}`);
     else t.equal(there["digest"], expected.digest, `bundle, ${name}`);
