@@ -176,6 +176,23 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
     await codeOf(running);
   });
 
+  await t.test("one auditor follows the log four times at once, and keeps nobody else from it", async (t) => {
+    const stop = new AbortController();
+    const from = (await carol.audit.list(Number.MAX_SAFE_INTEGER, {})).size;
+    // each by a connection of its own, as whoever would keep the keyring busy does
+    const follow = (name: string) => codeOf(clientOf(t, bed, name).audit.tail(from, {}, () => {}, stop.signal));
+    const tails = Array.from({ length: 5 }, () => follow("carol"));
+    t.equal(await Promise.race(tails), "Overloaded");
+    t.equal(await codeOf(carol.audit.checkpoint()), "ok", "her other calls go on");
+    const erin = clientOf(t, bed, "erin");
+    const seen: RecordPage[] = [];
+    const other = codeOf(erin.audit.tail(from, {}, (page) => void seen.push(page), stop.signal));
+    await bed.applyBundle(bed.seal({ A: "x" }, { name: "followed" }));
+    await eventually(() => seen.length > 0);
+    stop.abort();
+    await Promise.all([...tails, other]);
+  });
+
   await t.test("a refused policy is a record for each version that is refused, whoever may see it", async (t) => {
     const refusals = async () => shown(await listAll(carol, { action: "accept-workspace", decision: "refused" }));
     const object = await bed.client.get<never>(

@@ -22,20 +22,15 @@ t.test("a rate may give more at once than it refills in a second, and says when 
   t.same([rate.take(), rate.take()], [true, false]);
 });
 
-t.test("a quota refuses a caller's next call, lets others in, and frees what ended or failed", async (t) => {
-  const quota = new Quota(2);
-  const gate = Promise.withResolvers<void>();
-  const running = [quota.within("a", () => gate.promise), quota.within("a", () => gate.promise)];
-  await t.rejects(
-    quota.within("a", async () => {}),
-    { code: "Overloaded" },
-  );
-  t.equal(await quota.within("b", async () => "fine"), "fine");
-  gate.resolve();
-  await Promise.all(running);
-  await t.rejects(
-    quota.within("a", async () => Promise.reject(new Error("inner"))),
-    { message: "inner" },
-  );
-  t.equal(await quota.within("a", async () => "again"), "again");
-});
+t.test(
+  "a quota refuses a caller's next call and says why, lets others in, and has room again for each that ended",
+  async (t) => {
+    const quota = new Quota(2, "calls");
+    const [free] = [quota.take("a"), quota.take("a")];
+    t.throws(() => quota.take("a"), { code: "Overloaded", message: "a has 2 calls running, which is the limit" });
+    quota.take("b");
+    free();
+    quota.take("a");
+    t.throws(() => quota.take("a"), { code: "Overloaded" });
+  },
+);

@@ -57,27 +57,28 @@ export class KeyedRates {
   }
 }
 
-/** So many calls at once per caller. */
+/** So many at once per caller. */
 export class Quota {
   readonly #atOnce: number;
+  readonly #what: string;
   readonly #running = new Map<string, number>();
 
-  constructor(atOnce: number) {
+  /** `what` is counted, in words. */
+  constructor(atOnce: number, what: string) {
     this.#atOnce = atOnce;
+    this.#what = what;
   }
 
-  /** Runs a call within the caller's quota. Throws Overloaded when it is used up. */
-  async within<T>(caller: string, call: () => Promise<T>): Promise<T> {
+  /** Takes one for a caller; gives what frees it, to be called once. Throws Overloaded when all are taken. */
+  take(caller: string): () => void {
     const running = this.#running.get(caller) ?? 0;
     if (running >= this.#atOnce)
-      throw new ZoppError("Overloaded", `${caller} has ${running} calls running, which is the limit`);
+      throw new ZoppError("Overloaded", `${caller} has ${running} ${this.#what} running, which is the limit`);
     this.#running.set(caller, running + 1);
-    try {
-      return await call();
-    } finally {
+    return () => {
       const left = (this.#running.get(caller) ?? 1) - 1;
       if (left === 0) this.#running.delete(caller);
       else this.#running.set(caller, left);
-    }
+    };
   }
 }

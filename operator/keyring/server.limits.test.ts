@@ -1,13 +1,16 @@
 // The port's limits: sizes, rates, connections and floods, and that one caller's excess is not another's.
 import { once } from "node:events";
+import http2 from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
-import type { ConnectError } from "@connectrpc/connect";
-import t from "tap";
-import { newSigningKey } from "../../crds/crypto/identity.js";
+import { type ConnectError, createClient } from "@connectrpc/connect";
+import t, { type Test } from "tap";
+import { newSigningKey, type SigningKey } from "../../crds/crypto/identity.js";
 import { ErrorInfoSchema } from "../../crds/proto/gen/google/rpc/error_details_pb.js";
+import { ServerReflection } from "../../crds/proto/gen/grpc/reflection/v1/reflection_pb.js";
 import { eventually } from "../../hack/eventually.js";
 import { identityOf } from "../../hack/fixtures.js";
-import { callerOf, fate, KEYS, outcomeOf, testKeyring, tlsTo } from "./server.case.js";
+import { callerOf, fate, KEYS, outcomeOf, testKeyring, tlsTo, transportOf } from "./server.case.js";
 
 /** Another address of this machine: each begins only so many handshakes a second. */
 const from = (at: number) => ({ localAddress: `127.0.1.${at + 1}` }) as ConnectionOptions;
@@ -63,6 +66,82 @@ t.test("one caller has so many calls at once; another one is not held up", async
   gate.resolve("");
   t.equal(await other, "ok");
   t.equal((await Promise.all(calls)).filter((outcome) => outcome === "ok").length, 16);
+});
+
+/** A stream of a caller that is open until `end`; gives what came of it at first. */
+async function streamOf(t: Test, port: number, key: SigningKey, end: Promise<void>): Promise<string> {
+  const reflection = createClient(ServerReflection, await transportOf(t, port, key));
+  async function* asking() {
+    yield { host: "", messageRequest: { case: "listServices", value: "" } } as const;
+    await end;
+  }
+  const answers = reflection.serverReflectionInfo(asking())[Symbol.asyncIterator]();
+  const first = await outcomeOf(answers.next());
+  // as it goes on, its end is fetched too
+  if (first === "ok") void outcomeOf(answers.next());
+  return first;
+}
+
+t.test("one key has four streams at once, by however many connections, and its other calls go on", async (t) => {
+  const keyring = await testKeyring(t);
+  const ends = Array.from({ length: 6 }, () => Promise.withResolvers<void>());
+  const open = (at: number, key = KEYS.device) =>
+    streamOf(t, keyring.port, key, ends[at]?.promise ?? Promise.resolve());
+  const outcomes: string[] = [];
+  for (const at of [0, 1, 2, 3, 4]) outcomes.push(await open(at));
+  t.same(outcomes, ["ok", "ok", "ok", "ok", "Overloaded"]);
+  const device = await callerOf(t, keyring.port, KEYS.device);
+  t.equal(await outcomeOf(device.describe({})), "ok", "a call of the same key");
+  t.equal(await open(5, KEYS.operator), "ok", "a stream of another one");
+  ends[0]?.resolve();
+  await eventually(async () => (await open(4)) === "ok");
+  for (const { resolve } of ends) resolve();
+});
+
+/** A connection on which the keyring may send no byte of an answer, until `read`. */
+async function deaf(t: Test, port: number, key: SigningKey) {
+  const socket = await tlsTo(port, key);
+  await once(socket, "secureConnect");
+  const settings = { initialWindowSize: 0 };
+  const session = http2.connect("https://keyring", { createConnection: () => socket, settings });
+  session.on("error", () => {});
+  t.teardown(() => session.destroy());
+  return {
+    /** Resolves when the keyring has begun to answer. The call's deadline is long gone when somebody reads. */
+    async call(path: string, message: string): Promise<void> {
+      const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", "grpc-timeout": "50m" };
+      const stream = session.request(headers);
+      stream.on("error", () => {});
+      stream.resume().end(Buffer.from(message, "hex"));
+      await once(stream, "response");
+    },
+    read: () => session.settings({ initialWindowSize: 65_535 }),
+  };
+}
+
+t.test("calls whose answers are not read count until they are, whatever their deadline was", async (t) => {
+  const keyring = await testKeyring(t);
+  const { call, read } = await deaf(t, keyring.port, KEYS.device);
+  await Promise.all(Array.from({ length: 16 }, () => call("/zopp.v1alpha1.Keyring/Describe", "0000000000")));
+  await sleep(100);
+  const device = await callerOf(t, keyring.port, KEYS.device);
+  t.equal(await outcomeOf(device.describe({})), "Overloaded");
+  const operator = await callerOf(t, keyring.port, KEYS.operator);
+  t.equal(await outcomeOf(operator.describe({})), "ok");
+  read();
+  await eventually(async () => (await outcomeOf(device.describe({}))) === "ok");
+});
+
+t.test("so do streams", async (t) => {
+  const keyring = await testKeyring(t);
+  const { call, read } = await deaf(t, keyring.port, KEYS.device);
+  const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+  await Promise.all(Array.from({ length: 4 }, () => call(path, "00000000023a00")));
+  await sleep(100);
+  const open = () => streamOf(t, keyring.port, KEYS.device, Promise.resolve());
+  t.equal(await open(), "Overloaded");
+  read();
+  await eventually(async () => (await open()) === "ok");
 });
 
 t.test("one key has eight connections, all have 256, and one that ends makes room", { timeout: 60_000 }, async (t) => {

@@ -51,6 +51,8 @@ const LIMITS = {
   connections: 256,
   streams: 64,
   callsPerPeer: 16,
+  /** Of these, calls that last as long as the caller likes: `Audit.Tail` and the like. */
+  streamsPerPeer: 4,
   strangersPerSecond: 20,
   idleMs: 10 * 60_000,
   /** How long a request may take to arrive. */
@@ -60,6 +62,7 @@ const LIMITS = {
 } as const;
 
 const PEER = createContextKey<Peer | null>(null, { description: "the caller" });
+const STREAM = createContextKey<http2.ServerHttp2Stream | null>(null, { description: "what the call's bytes go by" });
 
 /** The caller of the present call. */
 export function peerOf(values: { get<T>(key: { id: symbol; defaultValue: T }): T }): Peer {
@@ -168,13 +171,17 @@ function refuseStranger(socket: TLSSocket, key: VerifyKey, identify: ServerOptio
 }
 
 type Rates = Readonly<Record<"near" | "far", Rate>>;
+type Quotas = Readonly<Record<"calls" | "streams", Quota>>;
 type Handler = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
 /** Strangers get an adapter of their own, which reads 4 KiB at most. */
 function handler(options: ServerOptions, callers: Callers): Handler {
   // whoever knocks from outside must not keep the pod's own operator from enrolling
   const rates = { near: new Rate(LIMITS.strangersPerSecond), far: new Rate(LIMITS.strangersPerSecond) };
-  const quota = new Quota(LIMITS.callsPerPeer);
+  const quotas = {
+    calls: new Quota(LIMITS.callsPerPeer, "calls"),
+    streams: new Quota(LIMITS.streamsPerPeer, "streams"),
+  };
   const adapter = (readMaxBytes: number) =>
     connectNodeAdapter({
       routes: options.routes,
@@ -182,8 +189,11 @@ function handler(options: ServerOptions, callers: Callers): Handler {
       grpcWeb: false,
       readMaxBytes,
       maxTimeoutMs: LIMITS.deadlineMs,
-      interceptors: [guard(options.metrics, callers, rates, quota)],
-      contextValues: (request) => createContextValues().set(PEER, callerOf(request as Http2ServerRequest, options)),
+      interceptors: [guard(options.metrics, callers, rates, quotas)],
+      contextValues: (given) => {
+        const request = given as Http2ServerRequest;
+        return createContextValues().set(PEER, callerOf(request, options)).set(STREAM, request.stream);
+      },
     });
   const [full, narrow] = [adapter(LIMITS.requestBytes), adapter(LIMITS.strangerBytes)];
   return (request, response) => {
@@ -213,8 +223,8 @@ function callerOf(request: Http2ServerRequest, options: ServerOptions): Peer | n
   return key === null ? null : { key, address: socket?.remoteAddress, ...options.identify(key) };
 }
 
-/** Table, rate, quota, measurements, and errors that say a reason and nothing else. */
-function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quota: Quota): Interceptor {
+/** Table, rate, quotas, measurements, and errors that say a reason and nothing else. */
+function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quotas: Quotas): Interceptor {
   return (next) => async (request) => {
     const started = performance.now();
     const method = request.method.name;
@@ -223,7 +233,10 @@ function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quota: Q
     try {
       const rate = isLoopback(peer.address) ? rates.near : rates.far;
       admit(peer, method, () => callers.asks(peer.address ?? "") && rate.take());
-      return await quota.within(peer.key.kid, () => next(request));
+      const stream = request.contextValues.get(STREAM);
+      for (const quota of request.stream ? [quotas.calls, quotas.streams] : [quotas.calls])
+        countUntilClosed(quota.take(peer.key.kid), stream);
+      return await next(request);
     } catch (error) {
       const known = asZoppError(error, `the call ${method}`);
       code = known.code;
@@ -232,6 +245,12 @@ function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quota: Q
       metrics.rpc(method, code, (performance.now() - started) / 1000);
     }
   };
+}
+
+/** A call is over when its stream is: an answer that nobody fetches is held here, whatever became of the call's deadline. */
+function countUntilClosed(free: () => void, stream: http2.ServerHttp2Stream | null): void {
+  if (stream === null || stream.destroyed) free();
+  else stream.once("close", free);
 }
 
 function admit(peer: Peer, method: string, mayAsk: () => boolean): void {
