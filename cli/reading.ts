@@ -3,11 +3,14 @@
 import type { Policy } from "../crds/bundle/case.js";
 import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { openEntry } from "../crds/crypto/entry.js";
+import { parseVerifyKey } from "../crds/crypto/keys.js";
 import { ZoppError } from "../crds/errors.js";
-import type { ZoppSecret } from "../crds/types.gen.js";
+import type { Cluster, ZoppSecret } from "../crds/types.gen.js";
+import { keepOpened } from "./audit/seen.js";
 import { verifyForReading } from "./bundles.js";
 import { openValue } from "./epoch-keys.js";
 import { type KeyringOptions, type Wanted, withKeyring } from "./keyring-call.js";
+import { problemLine } from "./output.js";
 import { signerOf } from "./policy.js";
 import type { Session } from "./session.js";
 
@@ -73,16 +76,33 @@ async function released(session: Session, { secret, policy, keys = [], ...rest }
   if (rest.workload === undefined) signerOf(policy.workspace, await session.identity());
   const wanted: Wanted = { ...rest, workspace: policy.workspace, scope: policy.environment.scope };
   const request = { namespace, name, spec: secret.spec, keys };
-  const result = await withKeyring(session, wanted, ({ keyring }) => keyring.open(request)).catch((error: unknown) => {
+  const { result, cluster } = await withKeyring(session, wanted, async (reached) => {
+    return { result: await reached.keyring.open(request), cluster: reached.cluster };
+  }).catch((error: unknown) => {
     throw unreached(error, policy);
   });
   if (!result.ok) throw result.error;
+  // a pod has no identity directory
+  const kept = rest.workload === undefined ? rememberLog(session, cluster, result.checkpoint) : [];
   const values = new Map<string, Uint8Array>();
   for (const [key, entryKey] of result.keys) {
     values.set(key, openWith(entryKey, secret, key, policy));
     entryKey.fill(0);
   }
-  return { values, notes: result.warnings };
+  return { values, notes: [...result.warnings, ...kept] };
+}
+
+/** Gives what keeps the checkpoint from being kept: the value was released and recorded, whatever becomes of it here. */
+function rememberLog({ context }: Session, { name, signingKey }: Cluster, checkpoint: string): readonly string[] {
+  try {
+    const key = parseVerifyKey(signingKey);
+    if (key === null) throw new ZoppError("Malformed", `cluster ${name}: its signing key is not usable`);
+    keepOpened(context, checkpoint, key);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+    return [`\`zopp audit verify\` will not know of this: ${problemLine(error)}`];
+  }
 }
 
 function openWith(entryKey: Uint8Array, secret: ZoppSecret, key: string, { environment }: Policy): Uint8Array {

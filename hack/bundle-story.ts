@@ -199,7 +199,7 @@ export function release(request: OpenRequest, released: Uint8Array[]): OpenResul
     spec,
   } as ZoppSecret;
   const digest = bundleDigest(bundleStatements(secret, epochsOf(WORLD.environment.object)));
-  return { ok: true, digest, policy: POLICY, keys, warnings: [] };
+  return { ok: true, digest, policy: POLICY, keys, warnings: [], checkpoint: "" };
 }
 
 /** A keyring that refuses. */

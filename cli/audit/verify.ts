@@ -13,6 +13,8 @@ export interface Witness {
   /** Where it was kept, for people. */
   readonly where: string;
   readonly text: string;
+  /** True where it may be newer than what was found: it then says nothing, else that the end was cut off. */
+  readonly mayBeNewer?: boolean;
 }
 
 /** A log that holds. */
@@ -26,6 +28,8 @@ export interface VerifiedLog {
   /** Checkpoints, by where they were kept, that it agrees with, and those of sizes before the first record. */
   readonly agrees: readonly string[];
   readonly older: readonly string[];
+  /** The texts of those that are newer, and may be. */
+  readonly newer: readonly string[];
   /** Records whose lines its reader may not see. */
   readonly hidden: number;
 }
@@ -34,12 +38,14 @@ export interface VerifiedLog {
 export function verifyLog(found: FoundLog, key: VerifyKey, witnesses: readonly Witness[]): VerifiedLog {
   const { start, records, log, title } = found;
   const tree = treeOf(found);
-  const all = [...found.checkpoints.map((text) => ({ where: title, text })), ...witnesses];
+  const all: readonly Witness[] = [...found.checkpoints.map((text) => ({ where: title, text })), ...witnesses];
   const [agrees, older, wrong, longer]: [Judged[], Judged[], Judged[], Judged[]] = [[], [], [], []];
-  for (const { where, text } of all) {
+  const newer: string[] = [];
+  for (const { where, text, mayBeNewer = false } of all) {
     const checkpoint = checkpointOf(text, where, log, key);
     const judged = { where, checkpoint };
-    if (checkpoint.size > tree.size) longer.push(judged);
+    if (checkpoint.size > tree.size && mayBeNewer) newer.push(text);
+    else if (checkpoint.size > tree.size) longer.push(judged);
     else if (checkpoint.size < start.size) older.push(judged);
     else (isSame(tree.root(checkpoint.size), checkpoint.root) ? agrees : wrong).push(judged);
   }
@@ -55,6 +61,7 @@ export function verifyLog(found: FoundLog, key: VerifyKey, witnesses: readonly W
     checkpoint: last,
     agrees: [...new Set(agrees.map(({ where }) => where))],
     older: [...new Set(older.map(({ where }) => where))],
+    newer,
     hidden: records.filter((record) => !("line" in record)).length,
   };
 }

@@ -30,6 +30,8 @@ export type OpenResult =
       readonly policy: readonly string[];
       readonly keys: ReadonlyMap<string, Uint8Array>;
       readonly warnings: readonly string[];
+      /** The signed checkpoint of the log that holds the record of this release, as it was sent. */
+      readonly checkpoint: string;
     }
   | { readonly ok: false; readonly error: ZoppError; readonly policy: readonly string[] };
 
@@ -100,13 +102,14 @@ export interface KeyringConnection {
 export function connectKeyring(connection: KeyringConnection): KeyringClient {
   const session = new Session(connection);
   const batcher = new Batcher(async (bundles: SentBundle[]) => {
-    const { results } = await session.call((keyring, options) => keyring.open({ bundles }, options));
-    return results;
+    const { results, checkpoint } = await session.call((keyring, options) => keyring.open({ bundles }, options));
+    return results.map((result) => ({ result, checkpoint }));
   });
   return {
     async open({ namespace, name, spec, keys = [] }, signal) {
       const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)), keys: [...keys] };
-      return fromOpenResult(await batcher.add(bundle, bundle.spec.length, signal));
+      const { result, checkpoint } = await batcher.add(bundle, bundle.spec.length, signal);
+      return fromOpenResult(result, checkpoint);
     },
     async describe(signal) {
       return fromDescribeResponse(await session.call((keyring, options) => keyring.describe({}, options), signal));

@@ -87,12 +87,12 @@ function toOpenResult(opened: Opened) {
   return { digest: opened.digest, keys: Object.fromEntries(opened.keys), policy, warnings };
 }
 
-/** What an OpenResult says. */
-export function fromOpenResult(message: OpenResultMessage): OpenResult {
+/** What an OpenResult says; the checkpoint is that of the whole answer. */
+export function fromOpenResult(message: OpenResultMessage, checkpoint: string): OpenResult {
   const { digest, keys, policy, refusedCode, refusedMessage, warnings } = message;
   if (refusedCode !== "") return { ok: false, error: errorOf(refusedCode, refusedMessage), policy };
   const texts = warnings.map(({ code, message: text }) => `${code}: ${text}`);
-  return { ok: true, digest, policy, keys: new Map(Object.entries(keys)), warnings: texts };
+  return { ok: true, digest, policy, keys: new Map(Object.entries(keys)), warnings: texts, checkpoint };
 }
 
 /** What a DescribeResponse says. */
