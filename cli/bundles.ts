@@ -2,6 +2,7 @@
 // Rules are crds/bundle's; this says which parts of them a command needs.
 
 import type { Policy } from "../crds/bundle/case.js";
+import { templateProblems } from "../crds/bundle/render.js";
 import { keysMissing } from "../crds/bundle/target.js";
 import { type Examined, examineBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
@@ -159,7 +160,9 @@ export function notesOn(secret: ZoppSecret, policy: Policy, now: Date): readonly
   const examined: Examined = examineBundle({ ...policy, secret, now, lenient: true });
   const bytes = JSON.stringify(secret).length;
   return [
-    ...[...examined.problems, ...keysMissing(secret)].map((problem) => `${problem.code}: ${problem.message}`),
+    ...[...examined.problems, ...keysMissing(secret), ...templateProblems(secret)].map(
+      (problem) => `${problem.code}: ${problem.message}`,
+    ),
     ...examined.warnings.map((warning) => `${warning.code}: ${warning.message}`),
     ...(bytes > APPLY_LIMIT_BYTES
       ? [`the bundle has ${Math.ceil(bytes / 1024)} KiB: client-side apply takes at most 240; use server-side apply`]

@@ -1,6 +1,7 @@
 // Checks everything that a store holds, from the pins up, and collects every problem instead of stopping at the first.
 // Rules are crds'; how findings are shown is the business of `verify` and `status`.
 import { type PlaceLedger, type Policy, placeOf } from "../crds/bundle/case.js";
+import { templateProblems } from "../crds/bundle/render.js";
 import { keysMissing, targetPlace } from "../crds/bundle/target.js";
 import { type Examined, examineBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
@@ -201,7 +202,7 @@ function checkBundle(
     ({ object }) =>
       object !== secret && targetPlace(object) === targetPlace(secret) && placeOf(object) < placeOf(secret),
   );
-  const problems = [...examined.problems, ...keysMissing(secret)];
+  const problems = [...examined.problems, ...keysMissing(secret), ...templateProblems(secret)];
   if (clash !== undefined) {
     const text = `bundle ${placeOf(secret)} and bundle ${placeOf(clash.object)} have one target, ${targetPlace(secret)}`;
     problems.push(new ZoppError("TargetConflict", text));

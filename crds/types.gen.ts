@@ -402,7 +402,7 @@ export interface SecretSpec {
   readonly environment: string;
   /** The Secret that the bundle becomes. Signed as part of the header. */
   readonly target?: Target | undefined;
-  /** More keys of the Secret, made from entries of this bundle: `[[ KEY | filter ]]`. */
+  /** More keys of the Secret, made from entries of this bundle: `[[ KEY | filter ]]`, or of all of them: `[[ * | format ]]`. */
   readonly render?: Readonly<Record<string, string>> | undefined;
   /** Whether workloads that use the Secret restart when it changes. */
   readonly restart?: "auto" | "none" | undefined;

@@ -53,7 +53,7 @@ function variablesOf(
   for (const [key, template] of Object.entries(secret.spec.render ?? {})) {
     try {
       const given = { what: `${namespace}/${name}`, templates: { [key]: template }, values };
-      for (const [rendered, value] of renderTemplates({ ...given, dataKeys: Object.keys(secret.spec.data ?? {}) }))
+      for (const [rendered, value] of renderTemplates({ ...given, entries: secret.spec.data ?? {} }))
         all.set(rendered, value);
     } catch (error) {
       if (!(error instanceof ZoppError) || withheld.length === 0) throw error;

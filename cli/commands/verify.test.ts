@@ -95,6 +95,24 @@ t.test("an object that stands in two files is refused, naming both", async (t) =
   }
 });
 
+t.test("a template that cannot be rendered is found when its header is signed, and by verify", async (t) => {
+  const bench = new Workbench(t);
+  await shop(bench);
+  const render = '  render:\n    ALL: "[[ * | json ]]"\n    URL: "[[ NOBODY ]]"\n';
+  bench.write(BUNDLE, bench.read(BUNDLE).replace("  header:", `${render}  header:`));
+  const signed = await bench.must(["set", "api", "K", "--sign-header"], { stdin: "x" });
+  t.match(
+    signed.err,
+    /note: RenderInvalid: bundle shop-dev\/api: spec\.render\.URL, line 1, character 1: .*no value for NOBODY/,
+  );
+  t.notMatch(signed.err, "ALL");
+  const ran = await bench.run(["verify"]);
+  t.equal(ran.code, 5);
+  t.match(ran.out, /RenderInvalid: .*\n {2}next: correct the template/);
+  await bench.must(["set", "api", "NOBODY"], { stdin: "x" });
+  await bench.must(["verify"]);
+});
+
 t.test("two bundles with one target are a conflict", async (t) => {
   const bench = new Workbench(t);
   await shop(bench);

@@ -1,6 +1,9 @@
 import t from "tap";
+import { unsigned } from "../../hack/fixtures.bundle.js";
 import { ZoppError } from "../errors.js";
-import { MAX_RENDERED_BYTES, renderTemplates } from "./render.js";
+import { renderTemplates, templateProblems } from "./render.js";
+import { MAX_FILTERS, MAX_PLACEHOLDERS } from "./render.parse.js";
+import { MAX_SECRET_BYTES } from "./target.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const VALUES = new Map<string, Uint8Array>([
@@ -9,14 +12,23 @@ const VALUES = new Map<string, Uint8Array>([
   ["NOTE", bytes('  he said "hi"\n')],
   ["BOM", Uint8Array.of(0xef, 0xbb, 0xbf, 0x61)],
   ["BINARY", Uint8Array.of(0xff, 0x00, 0x80)],
-  ["BIG", bytes("x".repeat(MAX_RENDERED_BYTES))],
-  ["WIDE", bytes("ü".repeat(MAX_RENDERED_BYTES / 2))],
+  ["BIG", bytes("x".repeat(MAX_SECRET_BYTES))],
+  ["WIDE", bytes("ü".repeat(MAX_SECRET_BYTES / 2))],
+  ["QUOTES", bytes('"'.repeat(64 * 1024))],
+  ["BLANK", bytes(" ".repeat(64 * 1024))],
 ]);
+/** Of the entries one is retired, and one cannot be read by whoever renders. */
+const ENTRIES = {
+  ...Object.fromEntries([...VALUES.keys(), "WITHHELD"].map((key) => [key, {}])),
+  GONE: { retired: true },
+};
 
 function render(template: string, key = "RESULT"): Uint8Array {
-  const templates = { [key]: template };
-  const given = { what: "shop/api", templates, values: VALUES, dataKeys: [...VALUES.keys(), "GONE"] };
-  return renderTemplates(given).get(key) ?? bytes("(nothing)");
+  return renderAll({ [key]: template }).get(key) ?? bytes("(nothing)");
+}
+
+function renderAll(templates: Readonly<Record<string, string>>): Map<string, Uint8Array> {
+  return renderTemplates({ what: "shop/api", templates, values: VALUES, entries: ENTRIES });
 }
 
 const RENDERS: Record<string, { given: string; want: string }> = {
@@ -34,7 +46,16 @@ const RENDERS: Record<string, { given: string; want: string }> = {
   "what a value holds is not rendered again": { given: "[[ USER | base64 ]] ]]", want: "YXBw ]]" },
   "a literal writes the brackets": { given: '[[ "[[" ]]servers]]', want: "[[servers]]" },
   "a byte order mark stays": { given: "[[ BOM ]]", want: "\ufeffa" },
-  "a result of exactly the limit passes": { given: "[[ BIG ]]", want: "x".repeat(MAX_RENDERED_BYTES) },
+  "a result of exactly the limit passes": { given: "[[ BIG ]]", want: "x".repeat(MAX_SECRET_BYTES) },
+  "yaml-quoted gives one line that YAML reads as text, never as a number, a date or a line break": {
+    given: "[[ NOTE | yaml-quoted ]] [[ BOM | yaml-quoted ]]",
+    want: '"  he said \\"hi\\"\\n" "\\ufeffa"',
+  },
+  "as many placeholders as there may be": {
+    given: "[[USER]]".repeat(MAX_PLACEHOLDERS),
+    want: "app".repeat(MAX_PLACEHOLDERS),
+  },
+  "as many filters as there may be": { given: `[[ USER ${"| trim ".repeat(MAX_FILTERS)}]]`, want: "app" },
 };
 for (const [title, { given, want }] of Object.entries(RENDERS)) {
   t.test(title, async (t) => t.strictSame(render(given), bytes(want)));
@@ -50,7 +71,42 @@ const REFUSALS: Record<string, { given: string; code: string; says: string; key?
     says: "unknown filter",
   },
   "an empty filter is refused": { given: "[[ USER | ]]", code: "RenderInvalid", says: "unknown filter" },
-  "an open bracket is refused": { given: "a [[ USER", code: "RenderInvalid", says: "character 3 is never closed" },
+  "an open bracket is refused, and where it stands": {
+    given: "a\nb [[ USER",
+    code: "RenderInvalid",
+    says: 'bundle shop/api: spec.render.RESULT, line 2, character 3: this "[[" is never closed',
+  },
+  "what cannot be read says where it stands": {
+    given: "[[ USER ]]\n\n  [[ USER | trim ]] [[ USER | shell ]]",
+    code: "RenderInvalid",
+    says: "bundle shop/api: spec.render.RESULT, line 3, character 21: USER has an unknown filter",
+  },
+  "a value that the reader was not given is refused": {
+    given: "[[ WITHHELD ]]",
+    code: "RenderInvalid",
+    says: "WITHHELD has no value here",
+  },
+  "a filter of a literal is refused": { given: '[[ "[[" | trim ]]', code: "RenderInvalid", says: "no key name" },
+  "all values without a format are refused": {
+    given: "[[ * | base64 ]]",
+    code: "RenderInvalid",
+    says: "* stands for all values, and needs a format (there are dotenv, json, properties)",
+  },
+  "a format of one value is refused": {
+    given: "[[ USER | dotenv ]]",
+    code: "RenderInvalid",
+    says: "dotenv is a format of all values, as in [[ * | dotenv ]]; USER is one",
+  },
+  "two formats are refused": {
+    given: "[[ * | json | dotenv ]]",
+    code: "RenderInvalid",
+    says: "* has an unknown filter",
+  },
+  "all values are refused where the reader was not given one of them": {
+    given: "[[ * | base64 | json ]]",
+    code: "RenderInvalid",
+    says: "WITHHELD has no value here",
+  },
   "nothing between the brackets is refused": { given: "[[ ]]", code: "RenderInvalid", says: "no key name" },
   "logic is refused": { given: "[[ if USER ]]", code: "RenderInvalid", says: "no key name" },
   "a binary value in text is refused": { given: "[[ BINARY ]]", code: "RenderInvalid", says: "BINARY is not UTF-8" },
@@ -71,9 +127,33 @@ const REFUSALS: Record<string, { given: string; code: string; says: string; key?
     code: "RenderInvalid",
     says: "has the name",
   },
-  "a result over the limit is refused": { given: "[[ BIG ]]x", code: "TooLarge", says: "over 65536 bytes" },
-  "the limit counts bytes, not characters": { given: "[[ WIDE ]]x", code: "TooLarge", says: "over 65536 bytes" },
-  "many repetitions stop at the limit": { given: "[[ BIG ]]".repeat(1000), code: "TooLarge", says: "over 65536 bytes" },
+  "a result over the limit is refused": { given: "[[ BIG ]]x", code: "TooLarge", says: "over 1048576 bytes" },
+  "the limit counts bytes, not characters": { given: "[[ WIDE ]]x", code: "TooLarge", says: "over 1048576 bytes" },
+  "many repetitions stop at the limit": {
+    given: "[[ BIG ]]".repeat(500),
+    code: "TooLarge",
+    says: "over 1048576 bytes",
+  },
+  "too many placeholders are refused": {
+    given: "[[USER]]".repeat(MAX_PLACEHOLDERS + 1),
+    code: "TooLarge",
+    says: "spec.render.RESULT has more than 512 placeholders",
+  },
+  "too many filters are refused": {
+    given: `[[ USER ${"| trim ".repeat(MAX_FILTERS + 1)}]]`,
+    code: "RenderInvalid",
+    says: "USER goes through more than 8 filters",
+  },
+  "filters that make much of little are stopped": {
+    given: `[[ QUOTES ${"| json ".repeat(MAX_FILTERS)}]]`,
+    code: "TooLarge",
+    says: "its filters are given too much",
+  },
+  "filters that make nothing of much, again and again, are stopped": {
+    given: "[[ BLANK | trim ]]".repeat(MAX_PLACEHOLDERS),
+    code: "TooLarge",
+    says: "its filters are given too much",
+  },
 };
 for (const [title, { given, code, says, key }] of Object.entries(REFUSALS)) {
   t.test(title, async (t) => {
@@ -84,3 +164,30 @@ for (const [title, { given, code, says, key }] of Object.entries(REFUSALS)) {
     t.notMatch((error as unknown as Error).message, /p@ss|he said|xxx/, "and no value");
   });
 }
+
+t.test("the limits hold for all templates of a bundle together", async (t) => {
+  t.equal(renderAll({ A: "[[ USER ]]", B: "[[ USER ]]" }).size, 2);
+  t.throws(() => renderAll({ A: "[[ BIG ]]", B: "[[ USER ]]" }), {
+    code: "TooLarge",
+    message: /spec\.render\.B: with it/,
+  });
+  const much = "[[ BLANK | trim ]]".repeat(MAX_PLACEHOLDERS / 4);
+  t.equal(renderAll({ A: much }).size, 1);
+  t.throws(() => renderAll({ A: much, B: much, C: much }), { code: "TooLarge" });
+});
+
+t.test("what is wrong with templates is told without values, for each of them", async (t) => {
+  const entry = { version: 1, by: "zk1", signature: "", sealed: "" };
+  const problems = (render: object) =>
+    templateProblems(unsigned({ data: { A: entry, "b.c": entry, GONE: { ...entry, retired: true } }, render }));
+  t.strictSame(problems({ X: '[[ A | base64 ]][[ "[[" ]]', Y: "[[ * | json ]][[ * | properties ]]", Z: "" }), []);
+  t.strictSame(templateProblems(unsigned({})), []);
+  const found = problems({ X: "[[ A ]]", Y: "[[ GONE ]]", Z: "\n[[ * | dotenv ]]" });
+  t.strictSame(
+    found.map(({ code, message }) => `${code} ${message}`),
+    [
+      "RenderInvalid bundle shop/api: spec.render.Y, line 1, character 1: the bundle has no value for GONE",
+      "RenderInvalid bundle shop/api: spec.render.Z, line 2, character 1: b.c is no name that dotenv can hold",
+    ],
+  );
+});

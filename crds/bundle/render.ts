@@ -1,113 +1,121 @@
-// Templates of a bundle: `[[ KEY | filter ]]` over the values of the same bundle, and nothing else.
-// No conditions, loops, lookups or clocks: a template's result depends on the bundle's values alone.
-import { encodeBase64 } from "../crypto/encoding.js";
-import { ZoppError } from "../errors.js";
+// Templates of a bundle: `[[ KEY | filter ]]` and `[[ * | format ]]` over the values of the same bundle, and nothing else.
+// No conditions, loops, lookups or clocks: a template's result depends on the bundle's values alone, and is bounded.
+import { asZoppError, ZoppError } from "../errors.js";
+import type { Entry, ZoppSecret } from "../types.gen.js";
+import { placeOf } from "./case.js";
+import { type Filter, textOf } from "./render.filters.js";
+import { type Placeholder, parseTemplate } from "./render.parse.js";
+import { MAX_SECRET_BYTES } from "./target.js";
 
-/** The longest result of one template, in bytes of UTF-8. */
-export const MAX_RENDERED_BYTES = 64 * 1024;
+/** The most that the filters of a bundle's templates may be given, all together, in bytes. */
+export const MAX_FILTERED_BYTES = 16 * MAX_SECRET_BYTES;
 
 /** What is rendered: templates by key, and the bundle's values by key. `what` names the bundle in messages. */
 export interface RenderCase {
   readonly what: string;
   readonly templates: Readonly<Record<string, string>>;
+  /** The bundle's data: no template may have one of these names, and `*` is all of them that are not retired. */
+  readonly entries: Readonly<Record<string, Pick<Entry, "retired">>>;
   readonly values: ReadonlyMap<string, Uint8Array>;
-  /** Every key of the bundle's data, retired ones included: no template may have one of these names. */
-  readonly dataKeys: Iterable<string>;
 }
 
-/** Filters take what stands before them and give text; only `base64` takes bytes that are not UTF-8. */
-const FILTERS: Readonly<Record<string, (value: Uint8Array, fail: Fail) => string>> = {
-  base64: (value) => encodeBase64(value),
-  json: (value, fail) => JSON.stringify(text(value, fail)),
-  trim: (value, fail) => text(value, fail).trim(),
-  urlencode: (value, fail) => percentEncode(text(value, fail)),
-};
+/** What one rendering has used up, in bytes. */
+interface Spent {
+  filtered: number;
+  given: number;
+}
 
-/** The names of the filters, for messages and documents. */
-export const FILTER_NAMES: readonly string[] = Object.keys(FILTERS);
-
-type Fail = (problem: string) => never;
-
-const OPEN = "[[";
-const CLOSE = "]]";
-/** `[[ "[[" ]]` writes two brackets, which TOML and shell scripts need. */
-const LITERAL = '"[["';
-const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
-const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /**
- * Renders all templates of a bundle; gives bytes by key. Throws RenderInvalid naming the template's field:
- * a name that data has too, an unknown key or filter, an open bracket, a binary value without base64.
- * Throws TooLarge when a result is over 64 KiB.
+ * Renders all templates of a bundle; gives bytes by key. Throws RenderInvalid naming the template's field and the place in it:
+ * a name that data has too, an unknown key, filter or format, an open bracket, a binary value without base64, a value that the
+ * format cannot hold. Throws TooLarge when all results are more than a Secret holds, or filters are given too much.
  */
 export function renderTemplates(given: RenderCase): Map<string, Uint8Array> {
-  const taken = new Set(given.dataKeys);
   const rendered = new Map<string, Uint8Array>();
+  const spent: Spent = { filtered: 0, given: 0 };
   for (const [key, template] of Object.entries(given.templates)) {
-    const field = `bundle ${given.what}: spec.render.${key}`;
-    if (taken.has(key)) throw new ZoppError("RenderInvalid", `${field} has the name of a key in spec.data`);
-    rendered.set(key, renderOne(template, given.values, field));
+    const field = fieldOf(given.what, key);
+    if (Object.hasOwn(given.entries, key)) {
+      throw new ZoppError("RenderInvalid", `${field} has the name of a key in spec.data`);
+    }
+    rendered.set(key, renderOne(template, field, given, spent));
   }
   return rendered;
 }
 
-function renderOne(template: string, values: ReadonlyMap<string, Uint8Array>, field: string): Uint8Array {
+/** What is wrong with a bundle's templates as far as it shows without values: one error for each that cannot be rendered. */
+export function templateProblems(secret: ZoppSecret): readonly ZoppError[] {
+  return Object.entries(secret.spec.render ?? {}).flatMap(([key, template]) => {
+    const field = fieldOf(placeOf(secret), key);
+    try {
+      for (const piece of parseTemplate(template, field)) {
+        if (typeof piece !== "string") neededKeys(piece, secret.spec.data ?? {});
+      }
+      return [];
+    } catch (error) {
+      return [asZoppError(error, `reading ${field}`)];
+    }
+  });
+}
+
+function fieldOf(what: string, key: string): string {
+  return `bundle ${what}: spec.render.${key}`;
+}
+
+function renderOne(template: string, field: string, given: RenderCase, spent: Spent): Uint8Array {
   const pieces: string[] = [];
   let length = 0;
-  const put = (piece: string) => {
-    length += piece.length;
-    if (length > MAX_RENDERED_BYTES) throw tooLarge(field);
-    pieces.push(piece);
-  };
-  let at = 0;
-  for (let open = template.indexOf(OPEN); open >= 0; open = template.indexOf(OPEN, at)) {
-    put(template.slice(at, open));
-    const close = template.indexOf(CLOSE, open + OPEN.length);
-    if (close < 0) throw new ZoppError("RenderInvalid", `${field}: the "[[" at character ${open + 1} is never closed`);
-    put(evaluate(template.slice(open + OPEN.length, close), values, field));
-    at = close + CLOSE.length;
+  for (const piece of parseTemplate(template, field)) {
+    const text = typeof piece === "string" ? piece : evaluate(piece, given, field, spent);
+    length += text.length;
+    refuseTooMuch(spent.given + length, field);
+    pieces.push(text);
   }
-  put(template.slice(at));
   const bytes = encoder.encode(pieces.join(""));
-  if (bytes.length > MAX_RENDERED_BYTES) throw tooLarge(field);
+  spent.given += bytes.length;
+  refuseTooMuch(spent.given, field);
   return bytes;
 }
 
-function evaluate(expression: string, values: ReadonlyMap<string, Uint8Array>, field: string): string {
-  const [head = "", ...filters] = expression.split("|").map((part) => part.trim());
-  if (head === LITERAL && filters.length === 0) return OPEN;
-  if (!KEY.test(head)) throw new ZoppError("RenderInvalid", `${field}: between "[[" and "]]" stands no key name`);
-  const value = values.get(head);
-  if (value === undefined) throw new ZoppError("RenderInvalid", `${field}: the bundle has no value for ${head}`);
-  const fail: Fail = (problem) => {
-    throw new ZoppError("RenderInvalid", `${field}: ${head} ${problem}`);
+function evaluate(placeholder: Placeholder, given: RenderCase, field: string, spent: Spent): string {
+  const failFor = (key: string, problem: string): never => placeholder.fail(`${key} ${problem}`);
+  const through = (start: Uint8Array, filters: readonly Filter[], subject: string): string => {
+    let bytes = start;
+    const fail = (problem: string) => failFor(subject, problem);
+    for (const filter of filters) {
+      spent.filtered += bytes.length;
+      if (bytes.length > MAX_SECRET_BYTES || spent.filtered > MAX_FILTERED_BYTES) {
+        throw new ZoppError("TooLarge", `${field}: its filters are given too much`);
+      }
+      bytes = encoder.encode(filter(bytes, fail));
+    }
+    return textOf(bytes, fail);
   };
-  let result: Uint8Array | string = value;
-  for (const name of filters) {
-    const filter = Object.hasOwn(FILTERS, name) ? FILTERS[name] : undefined;
-    if (filter === undefined) return fail(`has an unknown filter (there are ${FILTER_NAMES.join(", ")})`);
-    result = filter(typeof result === "string" ? encoder.encode(result) : result, fail);
+  const texts = new Map<string, string>();
+  for (const key of neededKeys(placeholder, given.entries)) {
+    const value = given.values.get(key) ?? failFor(key, "has no value here");
+    texts.set(key, through(value, placeholder.each, key));
   }
-  return typeof result === "string" ? result : text(result, fail);
+  if ("key" in placeholder) return texts.get(placeholder.key) ?? "";
+  return through(encoder.encode(placeholder.all.write(texts, failFor)), placeholder.after, "*");
 }
 
-function text(value: Uint8Array, fail: Fail): string {
-  try {
-    return utf8Strict.decode(value);
-  } catch {
-    return fail("is not UTF-8 text; only the filter base64 takes it");
+/** The keys whose values a placeholder is made of, in order; those that are not there, or that a format cannot hold, are refused. */
+function neededKeys(placeholder: Placeholder, entries: RenderCase["entries"]): readonly string[] {
+  const isLive = (key: string) => Object.hasOwn(entries, key) && entries[key]?.retired !== true;
+  if ("key" in placeholder) {
+    const { key, fail } = placeholder;
+    return isLive(key) ? [key] : fail(`the bundle has no value for ${key}`);
   }
+  const { all, name, fail } = placeholder;
+  const live = Object.keys(entries).filter(isLive).sort();
+  const unfit = live.find((key) => !all.takes(key));
+  return unfit === undefined ? live : fail(`${unfit} is no name that ${name} can hold`);
 }
 
-/** RFC 3986: everything but unreserved characters, which encodeURIComponent alone does not do. */
-function percentEncode(value: string): string {
-  return encodeURIComponent(value).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
-
-function tooLarge(field: string): ZoppError {
-  return new ZoppError("TooLarge", `${field}: the result is over ${MAX_RENDERED_BYTES} bytes`);
+function refuseTooMuch(bytes: number, field: string): void {
+  if (bytes <= MAX_SECRET_BYTES) return;
+  throw new ZoppError("TooLarge", `${field}: with it, what is rendered is over ${MAX_SECRET_BYTES} bytes`);
 }

@@ -26,6 +26,9 @@ export function targetKeys(bundle: ZoppSecret): string[] {
   return [...live, ...Object.keys(bundle.spec.render ?? {})].sort();
 }
 
+/** The most that the data of a Secret may hold, in bytes (Kubernetes' own limit). */
+export const MAX_SECRET_BYTES = 1024 * 1024;
+
 /** What each built-in type demands: one key of each list. Other types demand nothing. */
 const NEEDED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "kubernetes.io/tls": [["tls.crt"], ["tls.key"]],

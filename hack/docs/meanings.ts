@@ -71,7 +71,8 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   TargetConflict: "A Secret of that name is there and is not zopp's, or another bundle's.",
   TargetImmutable: "The Secret is immutable and would have to change.",
   TargetDenied: "The API server does not let the operator write the Secret.",
-  RenderInvalid: "A template of `render` cannot be read, or names a key that is not in the bundle.",
+  RenderInvalid:
+    "A template of `render` cannot be read, names a key that is not in the bundle, or cannot hold a value.",
 
   ApiUnreachable: "The API server does not answer.",
   ApiRefused: "The API server says that the account may not do this.",

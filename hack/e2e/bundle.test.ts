@@ -44,11 +44,16 @@ async function change(name: string, edit: (stored: ZoppSecret) => ZoppSecret): P
 const kubectl = kubectlOf(bed, NAMESPACE);
 
 t.test("a sealed bundle becomes a Secret with its values, marks and owner", async (t) => {
-  const render = { URL: "postgres://[[ USER | urlencode ]]:[[ PASSWORD | urlencode ]]@db" };
+  const render = { URL: "postgres://[[ USER | urlencode ]]:[[ PASSWORD | urlencode ]]@db", ".env": "[[ * | dotenv ]]" };
   const target = { name: "api-env", labels: { team: "shop" }, annotations: { note: "made" } };
   await bed.applyBundle(bed.seal({ PASSWORD: "p/w", USER: "app" }, { name: "born", target, render }));
   const bundle = await bed.settled("Synced", "born");
-  const secret = await holds("api-env", { PASSWORD: "p/w", URL: "postgres://app:p%2Fw@db", USER: "app" });
+  const secret = await holds("api-env", {
+    ".env": "PASSWORD=p/w\nUSER=app\n",
+    PASSWORD: "p/w",
+    URL: "postgres://app:p%2Fw@db",
+    USER: "app",
+  });
   t.equal(secret.type, "Opaque");
   t.match(secret.metadata, {
     labels: { team: "shop", "zopp.dev/managed": "whole", "app.kubernetes.io/managed-by": "zopp" },
@@ -57,7 +62,7 @@ t.test("a sealed bundle becomes a Secret with its values, marks and owner", asyn
   });
   t.match(bundle.status, {
     observedGeneration: bundle.metadata.generation,
-    entries: 3,
+    entries: 4,
     target: { name: "api-env", uid: secret.metadata.uid, resourceVersion: secret.metadata.resourceVersion },
     history: [{ result: "Synced", digest: bundle.status?.digest }],
   });
@@ -68,7 +73,7 @@ t.test("a sealed bundle becomes a Secret with its values, marks and owner", asyn
 t.test("kubectl get zs reads well", async (t) => {
   const [head = "", line = ""] = (await kubectl("get", "zs", "born", "--output", "wide")).split("\n");
   t.match(head, /^NAME +READY +REASON +ENVIRONMENT +KEYS +TARGET +AGE +DIGEST +EXPIRES/);
-  t.match(line, /^born +True +Synced +acme\/shop\/production +3 +api-env /);
+  t.match(line, /^born +True +Synced +acme\/shop\/production +4 +api-env /);
 });
 
 t.test("a changed value, a new key and a tombstone follow", async () => {

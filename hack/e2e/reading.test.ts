@@ -68,22 +68,25 @@ function records(actor: string): readonly Record<string, unknown>[] {
   return all.filter((record) => String(record["actor"]).startsWith(actor));
 }
 
+const VALUES = { DB_PASSWORD: "hunter2", DB_USER: "shop", IMAGE_TAG: "v1" };
+
 t.test(
   "a person reads a brokered environment at the endpoint that policy names, recorded as read by him",
   async (t) => {
-    const values = { DB_PASSWORD: "hunter2", DB_USER: "shop", IMAGE_TAG: "v1" };
     await bed.applyBundle(
-      bed.seal(values, { render: { DB_URL: "db://[[ DB_USER ]]:[[ DB_PASSWORD | urlencode ]]@db" } }),
+      bed.seal(VALUES, {
+        render: { DB_URL: "db://[[ DB_USER ]]:[[ DB_PASSWORD | urlencode ]]@db", ALL: "[[ * | json ]]" },
+      }),
     );
     await bed.settled("Synced");
     await amend(({ clusters = [] }) => ({ clusters: clusters.map((each) => ({ ...each, endpoint: ENDPOINT })) }));
     const one = await get("bob", "DB_PASSWORD");
     t.equal(one.stdout, "hunter2", one.stderr);
     const json = JSON.parse((await get("bob", "-o", "json")).stdout);
-    t.same(json.entries, Object.fromEntries(Object.entries(values).map(([key, value]) => [key, { value }])));
+    t.same(json.entries, Object.fromEntries(Object.entries(VALUES).map(([key, value]) => [key, { value }])));
     t.match(records("bob/"), [
       { action: "read", decision: "released", evidence: "proved", object: "shop-prod/api", keys: ["DB_PASSWORD"] },
-      { action: "read", decision: "released", keys: Object.keys(values) },
+      { action: "read", decision: "released", keys: Object.keys(VALUES) },
     ]);
   },
 );
@@ -97,6 +100,9 @@ t.test("who may write only, or nothing, or some keys only, gets no more than tha
   const some = await get("carol", "-o", "json");
   t.same(JSON.parse(some.stdout).entries, { IMAGE_TAG: { value: "v1" } }, some.stderr);
   t.match(some.stderr, "you may not read it: DB_PASSWORD, DB_USER");
+  const ran = await zopp("carol", ["run", "shop-prod/api", ...STORE, "--", "sh", "-c", 'echo "$IMAGE_TAG:$ALL"']);
+  t.equal(ran.stdout, "v1:\n", "all values are not the some that a reader has");
+  t.match(ran.stderr, "ALL is not rendered");
   t.equal((await get("carol", "DB_PASSWORD")).code, 3);
   t.ok(records("carol/").some(({ decision, reason }) => decision === "refused" && reason === "NotAuthorised"));
 });
@@ -119,11 +125,11 @@ t.test(
   "a program runs with the values, and what is rendered of them, in its environment and nowhere else",
   async (t) => {
     const script =
-      'echo "$DB_USER $DB_PASSWORD $DB_URL"; tr "\\0" " " </proc/$PPID/cmdline; tr "\\0" "\\n" </proc/$PPID/environ; exit 23';
+      'echo "$DB_USER $DB_PASSWORD $DB_URL $ALL"; tr "\\0" " " </proc/$PPID/cmdline; tr "\\0" "\\n" </proc/$PPID/environ; exit 23';
     const ran = await zopp("bob", ["run", "shop-prod/api", ...STORE, "--", "sh", "-c", script]);
     t.equal(ran.code, 23, "its exit code is passed on");
     const [first, ...rest] = ran.stdout.split("\n");
-    t.equal(first, "shop hunter2 db://shop:hunter2@db");
+    t.equal(first, `shop hunter2 db://shop:hunter2@db ${JSON.stringify(VALUES)}`);
     t.notMatch(rest.join("\n"), /hunter2/, "neither the command line nor the environment of zopp holds it");
     const killed = await zopp("bob", ["run", "shop-prod/api", ...STORE, "--", "sh", "-c", "kill -TERM $$"]);
     t.equal(killed.code, 143);

@@ -115,14 +115,8 @@ function openValues(
 
 /** The data of the Secret: values and rendered templates by key, in the order of their names. */
 function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<string, Uint8Array> {
-  const what = placeOf(bundle);
-  const templates = bundle.spec.render ?? {};
-  const rendered = renderTemplates({
-    what,
-    templates,
-    values: plaintext,
-    dataKeys: Object.keys(bundle.spec.data ?? {}),
-  });
+  const { render: templates = {}, data: entries = {} } = bundle.spec;
+  const rendered = renderTemplates({ what: placeOf(bundle), templates, entries, values: plaintext });
   for (const [key, value] of rendered) plaintext.set(key, value); // so that they are overwritten too
   const data = new Map([...plaintext].sort(([a], [b]) => (a < b ? -1 : 1)));
   refuseWrongShape(bundle, data);

@@ -1,7 +1,8 @@
 import t from "tap";
+import { MAX_SECRET_BYTES } from "../../crds/bundle/target.js";
 import type { ZoppError } from "../../crds/errors.js";
 import { unsigned } from "../../hack/fixtures.bundle.js";
-import { MAX_SECRET_BYTES, refuseWrongShape } from "./target.js";
+import { refuseWrongShape } from "./target.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const CERT = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";

@@ -2,7 +2,7 @@
 // Its name and keys are the bundle's (crds/bundle/target.ts), types and labels policy's (crds/policy/target.ts); whether
 // it may be written is the plan's.
 import { placeOf } from "../../crds/bundle/case.js";
-import { keysMissing, targetName, targetType } from "../../crds/bundle/target.js";
+import { keysMissing, MAX_SECRET_BYTES, targetName, targetType } from "../../crds/bundle/target.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
@@ -27,9 +27,6 @@ export const ADOPT_ANNOTATION = "zopp.dev/adopt";
 export const MERGE_ANNOTATION = "zopp.dev/merge";
 /** On a bundle: a new value makes the operator open and write it again, whatever its status says. */
 export const RECONCILE_ANNOTATION = "zopp.dev/reconcile";
-
-/** The most that the data of a Secret may hold, in bytes (Kubernetes' own limit). */
-export const MAX_SECRET_BYTES = 1024 * 1024;
 
 /** Exactly the fields that the operator wants to own of a Secret. */
 export interface AppliedSecret extends KubeObject {
