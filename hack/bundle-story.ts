@@ -30,7 +30,9 @@ export interface Setup {
   readonly status?: SecretStatus;
   /** What a metadata GET of the target finds. */
   readonly there?: KubeObject;
-  readonly open?: (request: OpenRequest) => OpenResult | ZoppError;
+  readonly open?: (request: OpenRequest) => OpenResult | ZoppError | Promise<OpenResult>;
+  /** A real API server in place of the one in memory. */
+  readonly client?: SecretDeps["client"];
   /** Thrown by the write of the Secret. */
   readonly applyError?: ZoppError;
   /** managedFields of the answer to that write. */
@@ -91,7 +93,7 @@ function keyringOf(given: Setup, calls: string[], released: Uint8Array[]) {
   return {
     async open(request: OpenRequest): Promise<OpenResult> {
       calls.push("open");
-      const answer = given.open?.(request) ?? release(request, released);
+      const answer = (await given.open?.(request)) ?? release(request, released);
       if (answer instanceof ZoppError) throw answer;
       return answer;
     },
@@ -101,7 +103,7 @@ function keyringOf(given: Setup, calls: string[], released: Uint8Array[]) {
 /** One bundle in a world of its own: `run` thinks about it once, the rest is what happened. */
 export function setup(given: Setup = {}) {
   const stored = { ...(given.bundle ?? bundle(WORLD.environment, { A: "alpha", B: "beta" })) };
-  const metadata = { ...stored.metadata, uid: "bundle-uid", generation: 1, resourceVersion: "1" };
+  const metadata = { uid: "bundle-uid", generation: 1, resourceVersion: "1", ...stored.metadata };
   const bundles = new Map<string, ZoppSecret>([
     [KEY, { ...stored, metadata, ...(given.status ? { status: given.status } : {}) }],
   ]);
@@ -112,7 +114,7 @@ export function setup(given: Setup = {}) {
   const events: string[] = [];
   const released: Uint8Array[] = [];
   const seen = { calls, writes, replaced };
-  const client = clientOf(given, seen);
+  const client = given.client ?? clientOf(given, seen);
   const keyring = keyringOf(given, calls, released);
   const clock = { ms: 0 };
   const told = { policy: false };
@@ -133,7 +135,7 @@ export function setup(given: Setup = {}) {
     targets: {
       get: (key: string) => targets.get(key),
       put: (object: SeenSecret) => targets.set(keyOf(object), object),
-      drop() {},
+      drop: (key: string) => targets.delete(key),
     },
     environments: { get: (name: string) => (name === "acme.shop.production" ? WORLD.environment.object : undefined) },
     asksApprovals: () => (told.policy ? (given.approvals ?? false) : undefined),

@@ -34,7 +34,7 @@ export interface SecretChanges {
 export function ours(changes: SecretChanges = {}): SeenSecret {
   return {
     metadata: { ...PLACE, annotations: { "zopp.dev/bundle": "api" }, ...changes.metadata },
-    writers: { ours: ["A", "B"], others: [], ...changes.writers },
+    writers: { ours: ["A", "B"], others: [], managers: [], ...changes.writers },
   };
 }
 
@@ -45,7 +45,10 @@ export function foreign(
   annotations: Record<string, string> = {},
   metadata: SecretChanges["metadata"] = {},
 ): SeenSecret {
-  return { metadata: { ...PLACE, annotations, ...metadata }, writers: { ours: [], others: ["A"] } };
+  return {
+    metadata: { ...PLACE, annotations, ...metadata },
+    writers: { ours: [], others: ["A"], managers: ["kubectl-create"] },
+  };
 }
 
 export function status(ready: "True" | "False", reason: string, changes: Partial<SecretStatus> = {}): SecretStatus {

@@ -2,7 +2,7 @@
 // Decides nothing: whether to open, and how the Secret may be written, is the plan's.
 import { placeOf } from "../../crds/bundle/case.js";
 import { renderTemplates } from "../../crds/bundle/render.js";
-import { targetName } from "../../crds/bundle/target.js";
+import { targetKeys, targetName } from "../../crds/bundle/target.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { openEntry } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
@@ -14,6 +14,7 @@ import { type KubeObject, SECRETS } from "../kube/resources.js";
 import type { Epochs } from "./epochs.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Synced } from "./secret.status.js";
+import { contestedConflict } from "./target.conflict.js";
 import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";
 import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
 
@@ -33,6 +34,8 @@ export interface Act {
   /** The bundle's digest as the operator computed it. */
   readonly digest: string;
   readonly hold: Hold;
+  /** Field managers of others in the Secret that was looked at. */
+  readonly managers: readonly string[];
   readonly epochs: Epochs;
   /** The Secret outlives the bundle. */
   readonly retain: boolean;
@@ -161,12 +164,16 @@ function removeStrangers(
 const IMMUTABLE_FIELDS = new Set(["data", "type", "immutable"]);
 
 /** What the API server's refusal means for the bundle. Its text is never shown: it can quote the Secret. */
-function targetError(error: unknown, { bundle, hold }: Act): ZoppError {
+function targetError(error: unknown, { bundle, hold, managers }: Act): ZoppError {
   const failure = apiStatus(error);
   const refused = asZoppError(error, `writing the Secret of ${placeOf(bundle)}`);
   if (failure === null) return refused;
   const what = `bundle ${placeOf(bundle)}: the Secret ${targetName(bundle)}`;
   const fields = refused.fields.map(({ path }) => path);
+  // the API server calls it invalid that another Secret stands there than the one that was looked at
+  if (failure.status === 422 && fields.includes("metadata.uid")) {
+    return new ZoppError("ApiConflict", `${what} is another one than was looked at`, { cause: failure });
+  }
   if (failure.status === 422 && fields.some((path) => IMMUTABLE_FIELDS.has(path))) {
     return new ZoppError("TargetImmutable", `${what} does not allow a change of ${fields.join(", ")}`, {
       cause: failure,
@@ -177,8 +184,7 @@ function targetError(error: unknown, { bundle, hold }: Act): ZoppError {
       cause: failure,
     });
   }
-  if (failure.status === 409 && hold.mode === "merge") {
-    return new ZoppError("TargetConflict", `${what} has one of these keys from another writer`, { cause: failure });
-  }
-  return refused;
+  if (hold.mode !== "merge") return refused;
+  const contested = targetKeys(bundle).filter((key) => fields.includes(`.data.${key}`));
+  return contested.length === 0 ? refused : contestedConflict(bundle, contested, managers);
 }

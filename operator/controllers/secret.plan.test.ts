@@ -146,7 +146,7 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
     want: { do: "refuse", error: { code: "TargetConflict" }, afterMs: 300_000 },
   },
   "a foreign Secret without annotations is refused": {
-    given: { target: { metadata: PLACE, writers: { ours: [], others: [] } } },
+    given: { target: { metadata: PLACE, writers: { ours: [], others: [], managers: [] } } },
     want: { do: "refuse", error: { code: "TargetConflict" } },
   },
   "a foreign Secret is left alone for five minutes": {
@@ -164,7 +164,14 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
   },
   "a foreign Secret that was looked at again and is still foreign is refused with the same words": {
     given: { status: FOREIGN, target: foreign() },
-    want: { do: "refuse", error: { message: "bundle shop/api: the Secret api is there and is not made by zopp" } },
+    want: {
+      do: "refuse",
+      error: {
+        message:
+          "bundle shop/api: the Secret api is there and is not made by zopp (its keys are written by kubectl-create); " +
+          "taken over, its keys would be written anew: A; added: B",
+      },
+    },
   },
   "a foreign Secret that went away makes room": {
     given: { status: FOREIGN, target: "absent" },
@@ -204,11 +211,34 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
     },
     want: { do: "open", hold: { mode: "merge" } },
   },
+  "a key that another writer still holds in a merged Secret is refused without opening": {
+    given: { status: FOREIGN, target: foreign({ "zopp.dev/merge": "api" }) },
+    want: {
+      do: "refuse",
+      afterMs: 300_000,
+      error: {
+        code: "TargetConflict",
+        message:
+          "bundle shop/api: the Secret api has A from another writer already (its keys are written by kubectl-create)",
+      },
+    },
+  },
+  "a key that another writer let go in a merged Secret is written": {
+    given: {
+      status: FOREIGN,
+      target: { ...foreign({ "zopp.dev/merge": "api" }), writers: { ours: [], others: ["C"], managers: ["x"] } },
+    },
+    want: { do: "open", hold: { mode: "merge", uid: "u1" } },
+  },
+  "a demand tries again to write a key that another writer holds": {
+    given: { status: FOREIGN, target: foreign({ "zopp.dev/merge": "api" }), demanded: true },
+    want: { do: "open", hold: { mode: "merge", uid: "u1" } },
+  },
   "a Secret of another bundle is refused by name": {
     given: { target: foreign({ "zopp.dev/bundle": "web" }) },
     want: {
       do: "refuse",
-      error: { message: "bundle shop/api: the Secret api is there and is made from the bundle web" },
+      error: { message: /^bundle shop\/api: the Secret api is there and is made from the bundle web / },
     },
   },
   "a Secret of another bundle that asks to be adopted changes hands": {

@@ -1,10 +1,11 @@
 // Decides what one bundle needs: nothing, a look at its target, an opening, or a refusal. Pure: a table of rules.
 // Whether a bundle may be opened is the keyring's decision; how the Secret looks in the end is target.ts'.
-import { targetKeys, targetName } from "../../crds/bundle/target.js";
-import { ZoppError } from "../../crds/errors.js";
+import { targetKeys } from "../../crds/bundle/target.js";
+import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import { HEALED_BY_CHANGE, reasonCode } from "./secret.status.js";
+import { contestedConflict, foreignConflict, ownedConflict } from "./target.conflict.js";
 import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
@@ -106,7 +107,12 @@ function afterForeign({ foreignSinceMs }: Situation): Step | undefined {
 
 function stillForeign({ bundle, target }: Situation): Step | undefined {
   const step = holdOf(bundle, target);
-  return step.do === "refuse" ? step : undefined;
+  if (step.do === "refuse") return step;
+  if (typeof target === "string" || !isMerged(bundle, target)) return undefined;
+  // the write was tried: others hold these keys with other values, which is seen without opening the bundle again
+  const { others, managers } = target.writers;
+  const contested = targetKeys(bundle).filter((key) => others.includes(key));
+  return contested.length === 0 ? undefined : refuse(contestedConflict(bundle, contested, managers));
 }
 
 function isLastTarget({ status, target }: Situation): boolean {
@@ -127,11 +133,9 @@ export function holdOf(bundle: ZoppSecret, target: Situation["target"]): Step {
   const adopted = annotations[ADOPT_ANNOTATION] === bundle.metadata.name;
   if (annotations[BUNDLE_ANNOTATION] === bundle.metadata.name || ownedByUs) return open("update");
   if (owner !== undefined && !(adopted && owner.kind === "ZoppSecret")) {
-    return conflict(bundle, `belongs to ${owner.kind} ${owner.name}`);
+    return refuse(ownedConflict(bundle, owner));
   }
-  if (adopted) return open("adopt");
-  const other = annotations[BUNDLE_ANNOTATION];
-  return conflict(bundle, other === undefined ? "is not made by zopp" : `is made from the bundle ${other}`);
+  return adopted ? open("adopt") : refuse(foreignConflict(bundle, target));
 }
 
 /** True when the Secret itself asks for this bundle's keys beside what it has. */
@@ -139,10 +143,8 @@ export function isMerged(bundle: ZoppSecret, target: SeenSecret): boolean {
   return target.metadata.annotations?.[MERGE_ANNOTATION] === bundle.metadata.name;
 }
 
-function conflict(bundle: ZoppSecret, problem: string): Step {
-  const { namespace, name } = bundle.metadata;
-  const text = `bundle ${namespace}/${name}: the Secret ${targetName(bundle)} is there and ${problem}`;
-  return { do: "refuse", error: new ZoppError("TargetConflict", text), afterMs: RECHECK_MS };
+function refuse(error: ZoppError): Step {
+  return { do: "refuse", error, afterMs: RECHECK_MS };
 }
 
 function sameList(left: readonly string[], right: readonly string[]): boolean {

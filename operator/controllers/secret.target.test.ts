@@ -65,11 +65,34 @@ t.test("a merged Secret gets our keys and keeps its own", async (t) => {
   t.notOk(write?.object.metadata.ownerReferences, "it is not deleted with the bundle");
 });
 
-t.test("a key that another writer holds in a merged Secret is a conflict", async (t) => {
+t.test(
+  "a key that another writer holds in a merged Secret is a conflict that names both, and is looked at again",
+  async (t) => {
+    const annotations = { "zopp.dev/merge": "api" };
+    const managedFields = [managed("helm", "Update", ["A"])];
+    const there = { metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations, managedFields } };
+    const causes = [{ reason: "FieldManagerConflict", message: "hunter2", field: ".data.A" }];
+    const { run, calls, status } = setup({
+      there,
+      applyError: apiError("apply", 409, { reason: "Conflict", details: { causes } }),
+    });
+    const { requeueAfterMs } = await meets(t, run);
+    t.equal(requeueAfterMs, 300_000);
+    t.match(reasons(status()), { Ready: "False TargetConflict" });
+    const message = "the Secret api has A from another writer already (its keys are written by helm); next:";
+    t.match(status()?.conditions?.[0]?.message, message);
+    t.notMatch(JSON.stringify(status()), /hunter2/);
+    calls.length = 0;
+    await run();
+    t.strictSame(calls, ["get api"], "nothing is opened for a write that would fail again");
+  },
+);
+
+t.test("another Secret in place of the merged one is no conflict of keys: it is tried again", async (t) => {
   const there = { metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/merge": "api" } } };
   const { run, status } = setup({ there, applyError: apiError("apply", 409, { reason: "Conflict" }) });
-  await meets(t, run);
-  t.match(reasons(status()), { Ready: "False TargetConflict" });
+  await t.rejects(meets(t, run), { code: "ApiConflict" });
+  t.equal(status(), undefined);
 });
 
 t.test("the Secret has no owner where the bundle or the environment says so", async (t) => {
@@ -134,5 +157,5 @@ t.test("condensing a Secret keeps no value that kubectl left in its annotations"
   ];
   const seen = seenSecret({ metadata: { ...PLACE, uid: "u", resourceVersion: "1", annotations, managedFields } });
   t.strictSame(seen.metadata.annotations, { other: "x" });
-  t.strictSame(seen.writers, { ours: ["A"], others: ["B", "C"] });
+  t.strictSame(seen.writers, { ours: ["A"], others: ["B", "C"], managers: ["x", FIELD_MANAGER] });
 });

@@ -15,7 +15,7 @@ import type { Freshest } from "./freshest.js";
 import { type ActDeps, openAndWrite } from "./secret.act.js";
 import { happenings } from "./secret.events.js";
 import type { BundleMemory } from "./secret.memory.js";
-import { decide, type Situation, type Step } from "./secret.plan.js";
+import { decide, RECHECK_MS, type Situation, type Step } from "./secret.plan.js";
 import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, type Refused, sameStatus } from "./secret.status.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
 
@@ -129,7 +129,7 @@ async function act(
   deps: SecretDeps,
   signal: AbortSignal,
 ): Promise<ReconcileAnswer> {
-  const { bundle, status, policy } = given;
+  const { bundle, status, policy, target } = given;
   if (step.do === "look") throw new TypeError("a target was looked up and is still unknown");
   if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step.afterMs);
   if (step.do === "refuse")
@@ -137,16 +137,18 @@ async function act(
   deps.memory.trying(key);
   const { hold } = step;
   const retain = await retains(bundle, deps);
+  const managers = typeof target === "string" ? [] : target.writers.managers;
   const { outcome, warnings } = await openAndWrite(
-    { bundle, digest: given.digest, hold, epochs: epochs(bundle, deps), retain, signal },
+    { bundle, digest: given.digest, hold, managers, epochs: epochs(bundle, deps), retain, signal },
     deps,
   );
   if (outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
-  else if (hasStatus(outcome.error, 409)) {
+  else if (outcome.error.code === "ApiConflict") {
     deps.targets.drop(targetPlace(bundle));
     if (hold.mode === "create") deps.memory.nameTaken(key);
   }
-  return settle(key, bundle, outcome, deps, undefined, warnings);
+  const contested = outcome.kind === "refused" && outcome.error.code === "TargetConflict";
+  return settle(key, bundle, outcome, deps, contested ? RECHECK_MS : undefined, warnings);
 }
 
 /** Writes the status if it says anything new, and tells when to come back. */

@@ -94,7 +94,7 @@ function bundle({
 function secret(name: string, version: string): SeenSecret {
   return {
     metadata: { namespace: "shop", name, uid: "s", resourceVersion: version },
-    writers: { ours: [], others: [] },
+    writers: { ours: [], others: [], managers: [] },
   };
 }
 

@@ -11,10 +11,11 @@ export interface SeenSecret extends KubeObject {
   readonly writers: Writers;
 }
 
-/** Keys of `data`: those that the operator owns, and those that only others own. Sorted. */
+/** Keys of `data`: those that the operator owns, and those that only others own; and the field managers of the latter. Sorted. */
 export interface Writers {
   readonly ours: readonly string[];
   readonly others: readonly string[];
+  readonly managers: readonly string[];
 }
 
 /** Keeps what is needed of a Secret's metadata, with `managedFields` condensed to the writers of its keys. */
@@ -49,17 +50,24 @@ function withoutLastApplied(annotations: Readonly<Record<string, string>>): Read
 /** Reads `metadata.managedFields` (FieldsV1): who owns which key of `data`. Foreign shapes own nothing. */
 export function writersOf(managedFields: unknown): Writers {
   const ours = new Set<string>();
-  const all = new Set<string>();
+  const theirs: { readonly key: string; readonly manager: string }[] = [];
   for (const entry of Array.isArray(managedFields) ? managedFields : []) {
     const fields = member(entry, "fieldsV1");
+    const manager = String(member(entry, "manager"));
     for (const field of Object.keys(record(member(fields, "f:data")))) {
       if (!field.startsWith("f:")) continue;
       const key = field.slice("f:".length);
-      all.add(key);
-      if (member(entry, "manager") === FIELD_MANAGER && member(entry, "operation") === "Apply") ours.add(key);
+      if (manager === FIELD_MANAGER && member(entry, "operation") === "Apply") ours.add(key);
+      else theirs.push({ key, manager });
     }
   }
-  return { ours: [...ours].sort(), others: [...all].filter((key) => !ours.has(key)).sort() };
+  const foreign = theirs.filter(({ key }) => !ours.has(key));
+  const sorted = (texts: Iterable<string>) => [...new Set(texts)].sort();
+  return {
+    ours: sorted(ours),
+    others: sorted(foreign.map(({ key }) => key)),
+    managers: sorted(foreign.map(({ manager }) => manager)),
+  };
 }
 
 function member(value: unknown, name: string): unknown {

@@ -14,7 +14,7 @@ export interface ApiFailure {
 }
 
 const REASON = /^[A-Za-z0-9_]{1,64}$/;
-const FIELD_PATH = /^[\x21-\x7e]{1,200}$/;
+const FIELD_PATH = /^[\x21-\x7e]{1,300}$/;
 const MAX_FIELDS = 20;
 const MAX_RETRY_AFTER_MS = 300_000;
 
