@@ -444,9 +444,18 @@ export interface SecretStatus {
   readonly entries?: number | undefined;
   /** When the first value ends. */
   readonly expires?: string | undefined;
+  /** The values that end soon or have ended, soonest first, and what was said of each last. */
+  readonly expiring?: readonly {
+    /** Its key. */
+    readonly key: string;
+    /** When it ends. */
+    readonly expires: string;
+    /** ExpiresSoon, ExpiresWithinADay or Expired. */
+    readonly reason: string;
+  }[] | undefined;
   /** The Secret as it was written. */
   readonly target?: WrittenTarget | undefined;
-  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal. */
+  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal; Expiring where a value ends soon or has ended. */
   readonly conditions?: readonly Condition[] | undefined;
   /** The last applied digests, newest first. */
   readonly history?: readonly Application[] | undefined;

@@ -37,6 +37,8 @@ export interface Setup {
   readonly applyError?: ZoppError;
   /** managedFields of the answer to that write. */
   readonly others?: readonly string[];
+  /** The wall clock; it stands still unless a test moves it. */
+  readonly wall?: { now: Date };
   /** How long opening and writing have been tried in vain. */
   readonly triedForMs?: number;
   readonly approvals?: boolean;
@@ -145,10 +147,11 @@ export function setup(given: Setup = {}) {
     policyOf: () => POLICY,
     events: { event: async (_r: unknown, _m: unknown, { reason }: { reason: string }) => void events.push(reason) },
     memory,
-    now: () => NOW,
+    now: () => given.wall?.now ?? NOW,
+    expiryWarningMs: 14 * 24 * 3600_000,
     wrote: (secret: SeenSecret) => void targets.set(keyOf(secret), secret),
     opened() {},
-    tell: { conditions() {}, applied() {} },
+    tell: { status() {}, applied() {} },
   } as unknown as SecretDeps;
   const run = () => reconcileSecret(KEY, deps, signal);
   const edit = (changed: ZoppSecret) => {

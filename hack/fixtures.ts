@@ -141,7 +141,12 @@ export function bundle(
 type Writing = Parameters<typeof retireEntry>[2];
 
 /** The bundle with one value set. */
-export function withValue(secret: ZoppSecret, key: string, value: Value, writing: Writing): ZoppSecret {
+export function withValue(
+  secret: ZoppSecret,
+  key: string,
+  value: Value,
+  writing: Parameters<typeof setEntry>[3],
+): ZoppSecret {
   const entry = setEntry(secret, key, typeof value === "string" ? utf8(value) : value, writing);
   return { ...secret, spec: { ...secret.spec, data: { ...secret.spec.data, [key]: entry } } };
 }

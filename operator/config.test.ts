@@ -36,6 +36,7 @@ t.test("defaults are those of a pod", async (t) => {
     metricsPort: 8080,
     healthPort: 8081,
     workers: 48,
+    expiryWarning: 14 * 24 * 3600_000,
     logLevel: "info",
   });
   t.equal(read(["--keyring-key", "k"]).namespaces, undefined, "all namespaces");
@@ -46,6 +47,7 @@ t.test("flags and variables say the same, and flags win", async (t) => {
   t.match(read([], variables), { keyringKey: "v", workers: 8, namespaces: ["a", "b"] });
   t.match(read(["--workers", "9", "--namespaces", "*"], variables), { workers: 9, namespaces: undefined });
   t.equal(read(["--keyring-key", "k", "--keyring", "[::1]:1"]).keyring, "[::1]:1");
+  t.equal(read(["--keyring-key", "k", "--expiry-warning", "12h"]).expiryWarning, 12 * 3600_000);
 });
 
 const REFUSED: Record<string, { argv: readonly string[]; variables?: Record<string, string> }> = {
@@ -54,6 +56,7 @@ const REFUSED: Record<string, { argv: readonly string[]; variables?: Record<stri
   "a stray argument": { argv: ["--keyring-key", "k", "stray"] },
   "a port that is none": { argv: ["--keyring-key", "k", "--metrics-port", "65536"] },
   "an address without a port": { argv: ["--keyring-key", "k", "--keyring", "localhost"] },
+  "a warning time without a unit": { argv: ["--keyring-key", "k", "--expiry-warning", "14"] },
   "no workers": { argv: ["--keyring-key", "k", "--workers", "0"] },
   "a name that is no namespace": { argv: ["--keyring-key", "k", "--namespaces", "Shop"] },
   "no namespace at all": { argv: ["--keyring-key", "k", "--namespaces", ","] },

@@ -1,6 +1,7 @@
 // The operator's settings: flags and environment variables to one typed object, and the text of --help.
 // Opens nothing but what a flag names: the keyring's public key file is read by main.
 import { Command, InvalidArgumentError, Option } from "commander";
+import { spanMs } from "../crds/span.js";
 
 /** The operator's settings; every one has a flag and a variable ZOPP_OPERATOR_*. */
 export interface OperatorConfig {
@@ -20,12 +21,15 @@ export interface OperatorConfig {
   readonly bindAddress: string;
   /** Bundles worked on at once: they mostly wait for the API server and the keyring. */
   readonly workers: number;
+  /** How long before the end of a value its bundle says so, in milliseconds. */
+  readonly expiryWarning: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
 const ENVIRONMENT = "ZOPP_OPERATOR";
 const DEFAULT_WORKERS = 48;
 const MAX_WORKERS = 512;
+const DEFAULT_EXPIRY_WARNING = "14d";
 /** Stands for every namespace. */
 const ALL = "*";
 
@@ -88,6 +92,9 @@ function settings(): readonly Option[] {
       .argParser(toPort),
     new Option("--bind-address <ip>", "address that these ports listen on").default("0.0.0.0"),
     new Option("--workers <count>", "bundles worked on at once").default(DEFAULT_WORKERS).argParser(toWorkers),
+    new Option("--expiry-warning <time>", "how long before the end of a value (`expires`) its bundle says so: 14d, 12h")
+      .default(toSpan(DEFAULT_EXPIRY_WARNING), DEFAULT_EXPIRY_WARNING)
+      .argParser(toSpan),
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),
@@ -118,6 +125,12 @@ function toPort(text: string): number {
 
 function toWorkers(text: string): number {
   return toInteger(text, 1, MAX_WORKERS, `a number from 1 to ${MAX_WORKERS}`);
+}
+
+function toSpan(text: string): number {
+  const ms = spanMs(text);
+  if (ms === undefined) throw new InvalidArgumentError("give a time like 14d, 12h or 30m");
+  return ms;
 }
 
 function toInteger(text: string, least: number, most: number, noun: string): number {

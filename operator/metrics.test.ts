@@ -69,6 +69,23 @@ t.test("series per bundle are off unless asked for, and go with the bundle", asy
   t.same(await series(), []);
 });
 
+t.test("values that end are counted by reason over all bundles, and not under a bundle's name", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  const counts = async () => {
+    const lines = (await metrics.registry.metrics()).split("\n").filter((line) => /^zopp_entries_expiring/.test(line));
+    return lines.map((line) => line.replace(/^.*reason="(\w+)"} /, "$1 "));
+  };
+  t.same(await counts(), ["ExpiresSoon 0", "ExpiresWithinADay 0", "Expired 0"], "none is not the same as unknown");
+  metrics.expiring("shop/api", [{ reason: "ExpiresSoon" }, { reason: "Expired" }]);
+  metrics.expiring("shop/web", [{ reason: "ExpiresSoon" }]);
+  t.same(await counts(), ["ExpiresSoon 2", "ExpiresWithinADay 0", "Expired 1"]);
+  metrics.expiring("shop/api", [{ reason: "Expired" }, { reason: "Expired" }]);
+  t.same(await counts(), ["ExpiresSoon 1", "ExpiresWithinADay 0", "Expired 2"]);
+  metrics.expiring("shop/api", []);
+  metrics.expiring("shop/unknown", []);
+  t.same(await counts(), ["ExpiresSoon 1", "ExpiresWithinADay 0", "Expired 0"]);
+});
+
 t.test("the keyring's numbers: latency by method and code, errors by code, connections, log", async (t) => {
   const metrics = keyringMetrics({ component: "keyring", version: "1" });
   metrics.rpc("Open", "ok", 0.001);

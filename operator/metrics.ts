@@ -2,6 +2,7 @@
 // Counts what it is told through hooks; serving them is health.ts.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
 
 /** What identifies a build: shown by zopp_build_info. */
 export interface BuildInfo {
@@ -40,6 +41,8 @@ export interface OperatorMetrics {
   applied(seconds: number): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
+  /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
+  expiring(bundle: string, entries: readonly { readonly reason: string }[]): void;
 }
 
 /** Labels that name a bundle. */
@@ -101,6 +104,7 @@ export function operatorMetrics(
     },
     applied: (seconds) => apply.observe(seconds),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
+    expiring: expiringGauge(registry),
   };
 }
 
@@ -224,6 +228,19 @@ function conditionGauge(registry: Registry): OperatorMetrics["conditions"] {
       place,
       conditions.map(({ type }) => type),
     );
+  };
+}
+
+/** One series a reason, over all bundles; each is there from the start, so that an alert can tell none from unknown. */
+function expiringGauge(registry: Registry): OperatorMetrics["expiring"] {
+  const made = gauge(registry, "zopp_entries_expiring", "Values that end soon or have ended, by reason", ["reason"]);
+  for (const reason of EXPIRY_REASONS) made.set({ reason }, 0);
+  const known = new Map<string, readonly { readonly reason: string }[]>();
+  return (bundle, entries) => {
+    for (const { reason } of known.get(bundle) ?? []) made.dec({ reason });
+    for (const { reason } of entries) made.inc({ reason });
+    if (entries.length === 0) known.delete(bundle);
+    else known.set(bundle, entries);
   };
 }
 

@@ -45,6 +45,8 @@ export interface OperatorParts {
   /** Namespaces to serve one by one; absent = all. */
   readonly namespaces?: readonly string[] | undefined;
   readonly workers: number;
+  /** How long before the end of a value its bundle says so, in milliseconds. */
+  readonly expiryWarning: number;
   /** The pod's name: who speaks in Events. */
   readonly instance: string;
 }
@@ -135,13 +137,13 @@ export class ZoppOperator extends dotI.default {
     await Promise.all(this.#informers.map((informer) => informer.synced(this.#started.signal)));
     book.start();
     for (const controller of this.#controllers) controller.start();
-    this.#sweeper = setInterval(() => watch.sweep(), SWEEP_MS).unref();
+    this.#sweeper = setInterval(() => watch.sweep(new Date()), SWEEP_MS).unref();
     this.#running = true;
   }
 
   /** Everything about bundles and their Secrets. */
   #secrets(shared: SecretsParts): BundleWatch {
-    const { client, keyring, metrics, namespaces, workers } = this.#parts;
+    const { client, keyring, metrics, namespaces, workers, expiryWarning } = this.#parts;
     const informer = this.#informer<ZoppSecret>({ resource: ZOPP_SECRETS, namespaces });
     const ours = { labelSelector: MANAGED_LABEL, metadataOnly: true, transform: seenSecret };
     const targets = new Freshest(this.#informer<SeenSecret>({ resource: SECRETS, namespaces, ...ours }), nowMs);
@@ -159,6 +161,7 @@ export class ZoppOperator extends dotI.default {
       asksApprovals: (path) => shared.book.asksApprovals(path),
       refreshPolicy: () => shared.book.refresh(),
       now: () => new Date(),
+      expiryWarningMs: expiryWarning,
       wrote: (secret) => targets.put(secret),
       opened: (result, seconds) => {
         metrics.opened(result, seconds);
@@ -166,7 +169,10 @@ export class ZoppOperator extends dotI.default {
       },
       tell: {
         applied: (seconds) => metrics.applied(seconds),
-        conditions: (key, conditions) => metrics.conditions(placeLabels(key), conditions ?? null),
+        status: (key, status) => {
+          metrics.conditions(placeLabels(key), status === null ? null : (status.conditions ?? []));
+          metrics.expiring(key, status?.expiring ?? []);
+        },
       },
     };
     this.#controller("zoppsecret", queue, workers, (key, signal) => reconcileSecret(key, deps, signal));

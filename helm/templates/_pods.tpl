@@ -138,6 +138,7 @@ securityContext:
   - --keyring-key=/etc/zopp/keyring/keyring.pub
   - --token-file=/var/run/secrets/zopp/token
   - --workers={{ .Values.operator.workers }}
+  - --expiry-warning={{ .Values.operator.expiryWarning }}
   - --log-level={{ .Values.operator.logLevel }}
   {{- with .Values.operator.extraEnv }}
   env:

@@ -3,10 +3,21 @@
 import type { SecretStatus } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
+import { expiryHappenings } from "./expiry.plan.js";
 import { messageOf, type Outcome } from "./secret.status.js";
 
 /** The events that lead from one status to the next. `warnings` are the keyring's. */
 export function happenings(
+  previous: SecretStatus | undefined,
+  next: SecretStatus,
+  outcome: Outcome,
+  warnings: readonly string[],
+): Happening[] {
+  const ofOutcome = outcomeHappenings(previous, next, outcome, warnings);
+  return [...ofOutcome, ...expiryHappenings(previous?.expiring, next.expiring)];
+}
+
+function outcomeHappenings(
   previous: SecretStatus | undefined,
   next: SecretStatus,
   outcome: Outcome,

@@ -13,6 +13,7 @@ export class BundleMemory {
   readonly #changedAt = new Map<string, number>();
   readonly #tryingSince = new Map<string, number>();
   readonly #nameTaken = new Set<string>();
+  readonly #speaksAt = new Map<string, number>();
 
   /** `now` gives milliseconds that only grow, `random` numbers from 0 to below 1. */
   constructor(now: () => number, random: () => number = Math.random) {
@@ -92,9 +93,23 @@ export class BundleMemory {
     return at === undefined ? undefined : this.#now() - at;
   }
 
+  /** The moment of the wall clock at which something new is to be said of a value's end; undefined = never. */
+  speaksAt(key: string, at: number | undefined): void {
+    if (at === undefined) this.#speaksAt.delete(key);
+    else this.#speaksAt.set(key, at);
+  }
+
+  /** Takes the bundles whose moment has passed: their timers run by another clock, which does not jump. */
+  takeOverdue(now: Date): readonly string[] {
+    const overdue = [...this.#speaksAt].filter(([, at]) => at <= now.getTime()).map(([key]) => key);
+    for (const key of overdue) this.#speaksAt.delete(key);
+    return overdue;
+  }
+
   /** The bundle is gone. */
   forget(key: string): void {
     for (const set of [this.#demanded, this.#nameTaken]) set.delete(key);
-    for (const map of [this.#foreignAt, this.#auditAt, this.#changedAt, this.#tryingSince]) map.delete(key);
+    for (const map of [this.#foreignAt, this.#auditAt, this.#changedAt, this.#tryingSince, this.#speaksAt])
+      map.delete(key);
   }
 }

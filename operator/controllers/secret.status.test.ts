@@ -3,11 +3,12 @@ import { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import { happenings } from "./secret.events.js";
-import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, sameStatus } from "./secret.status.js";
+import { HEALED_BY_CHANGE, nextStatus, type Outcome, sameStatus } from "./secret.status.js";
 
-const NOW = new Date("2026-11-23T10:11:12Z");
-const LATER = new Date("2026-11-24T00:00:00Z");
-const DAY_MS = 24 * 3600_000;
+const WARNING_MS = 14 * 24 * 3600_000;
+const at = (time: string) => ({ now: new Date(time), warningMs: WARNING_MS });
+const NOW = at("2026-11-23T10:11:12Z");
+const LATER = at("2026-11-24T00:00:00Z");
 
 function bundle(generation = 1, expires?: string): ZoppSecret {
   const entry = {
@@ -113,24 +114,49 @@ t.test("history keeps the newest five and does not repeat itself", async (t) => 
   );
 });
 
-t.test("values that end are announced two weeks before", async (t) => {
-  const status = (expires: string) =>
-    conditionsOf(nextStatus(bundle(1, expires), undefined, synced(), NOW))["Expiring"];
-  t.equal(status("2027-11-23T10:11:12Z"), undefined);
-  t.equal(status("2026-12-07T10:11:13Z"), undefined);
-  t.equal(status("2026-12-07T10:11:12Z"), "True ExpiresSoon");
-  t.equal(status("2026-11-23T10:11:12Z"), "True Expired");
-  t.equal(nextStatus(bundle(1, "2026-12-08T10:11:12Z"), undefined, synced(), NOW).expires, "2026-12-08T10:11:12Z");
-  t.equal(nextEndingMs(bundle(), NOW), undefined);
-  t.equal(nextEndingMs(bundle(1, "2026-12-08T10:11:12Z"), NOW), DAY_MS);
-  t.equal(nextEndingMs(bundle(1, "2026-11-24T10:11:12Z"), NOW), DAY_MS);
-  t.equal(nextEndingMs(bundle(1, "2026-11-22T10:11:12Z"), NOW), undefined);
+t.test("what is said of values that end, and the first end, are in the status; Ready stays", async (t) => {
+  const status = nextStatus(bundle(1, "2026-12-07T10:11:12Z"), undefined, synced(), NOW);
+  t.match(conditionsOf(status), { Ready: "True Synced", Expiring: "True ExpiresSoon" });
+  t.strictSame(status.expiring, [{ key: "A", expires: "2026-12-07T10:11:12Z", reason: "ExpiresSoon" }]);
+  const ended = nextStatus(bundle(1, "2026-11-23T10:11:12Z"), status, synced(), NOW);
+  t.match(conditionsOf(ended), { Ready: "True Synced", Synced: "True Synced", Expiring: "True Expired" });
+  const far = nextStatus(bundle(1, "2026-12-08T10:11:12Z"), undefined, synced(), NOW);
+  t.equal(far.expires, "2026-12-08T10:11:12Z");
+  t.notOk("Expiring" in conditionsOf(far) || "expiring" in far);
 });
 
 t.test("a rested bundle loses the announcement when the value was renewed", async (t) => {
   const before = nextStatus(bundle(1, "2026-11-24T00:00:00Z"), undefined, synced(), NOW);
   t.ok("Expiring" in conditionsOf(before));
-  t.notOk("Expiring" in conditionsOf(nextStatus(bundle(2), before, { kind: "rested" }, NOW)));
+  const after = nextStatus(bundle(2), before, { kind: "rested" }, NOW);
+  t.notOk("Expiring" in conditionsOf(after) || "expiring" in after || "expires" in after);
+});
+
+t.test("a rested bundle says that a stage has come, and says it once", async (t) => {
+  const ends = bundle(1, "2026-12-08T10:11:12Z");
+  const before = nextStatus(ends, undefined, synced(), NOW);
+  const rested: Outcome = { kind: "rested" };
+  const after = nextStatus(ends, before, rested, at("2026-11-24T10:11:12Z"));
+  t.strictSame(
+    happenings(before, after, rested, []).map(({ reason }) => reason),
+    ["ExpiresSoon"],
+  );
+  const again = nextStatus(ends, after, rested, at("2026-11-30T00:00:00Z"));
+  t.ok(sameStatus(after, again), "nothing is written until the next stage");
+  t.strictSame(happenings(after, again, rested, []), []);
+});
+
+t.test("what a refused bundle says of ends is not believed: what it held before is spoken of", async (t) => {
+  const before = nextStatus(bundle(1, "2026-11-24T00:00:00Z"), undefined, synced(), NOW);
+  for (const claimed of [undefined, "2099-01-01T00:00:00Z"]) {
+    const refusedThen = nextStatus(bundle(2, claimed), before, refused("SignatureInvalid"), NOW);
+    t.match(conditionsOf(refusedThen), { Ready: "False SignatureInvalid", Expiring: "True ExpiresWithinADay" });
+    t.equal(refusedThen.expires, "2026-11-24T00:00:00Z");
+    const later = nextStatus(bundle(2, claimed), refusedThen, refused("SignatureInvalid"), LATER);
+    t.match(conditionsOf(later), { Expiring: "True Expired" }, "and goes on");
+  }
+  const never = nextStatus(bundle(1, "2026-11-24T00:00:00Z"), undefined, refused("SignatureInvalid"), NOW);
+  t.notOk("Expiring" in conditionsOf(never) || "expires" in never, "a bundle that never was applied announces nothing");
 });
 
 t.test("events tell transitions only", async (t) => {

@@ -1,9 +1,11 @@
 // The status of a bundle: what happened, in conditions and numbers that people, kubectl and GitOps tools read.
 // Pure. It is a cache for the next decision and never evidence; values never appear in it.
+import { type Ending, endingsOf } from "../../crds/bundle/endings.js";
 import { targetKeys, targetName } from "../../crds/bundle/target.js";
 import { ERRORS, type ErrorCode, isErrorCode, type ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { type Condition, condition, conditionsOf, sameConditions, type Wanted } from "../kube/conditions.js";
+import { expiringOf, expiryCondition } from "./expiry.plan.js";
 
 /** How one reconcile of a bundle came out. */
 export type Outcome =
@@ -30,8 +32,12 @@ export interface Refused {
   readonly digest?: string | undefined;
 }
 
-/** How long before the end of a value the bundle says so. */
-export const EXPIRING_MS = 14 * 24 * 3600_000;
+/** When a status is written, and how long before the end of a value it says so. */
+export interface StatusTime {
+  readonly now: Date;
+  readonly warningMs: number;
+}
+
 const HISTORY = 5;
 
 /** Transient in the table because somebody else will act; only a change of bundle or policy heals them. */
@@ -62,16 +68,19 @@ export function nextStatus(
   bundle: ZoppSecret,
   previous: SecretStatus | undefined,
   outcome: Outcome,
-  now: Date,
+  { now, warningMs }: StatusTime,
 ): SecretStatus {
   const generation = bundle.metadata.generation ?? 0;
-  const wanted = [...wantedConditions(bundle, previous, outcome), ...expiring(bundle, now)];
+  const expiring = expiringOf(endingsSpokenOf(bundle, previous, outcome), now, warningMs);
+  const ends = outcome.kind === "refused" ? previous?.expires : endingsOf(bundle)[0]?.expires;
+  const said = expiryCondition(expiring).map((each) => ({ ...each, message: clip(each.message) }));
+  const wanted = [...wantedConditions(bundle, previous, outcome), ...said];
   const history = nextHistory(previous, outcome, now);
-  const ends = endings(bundle).sort((a, b) => a.at - b.at)[0];
   return {
     observedGeneration: generation,
     ...lastGood(bundle, previous, outcome),
-    ...(ends === undefined ? {} : { expires: ends.expires }),
+    ...(ends === undefined ? {} : { expires: ends }),
+    ...(expiring.length === 0 ? {} : { expiring }),
     conditions: conditionsOf(previous?.conditions, wanted, { generation, now }),
     ...(history.length === 0 ? {} : { history }),
   };
@@ -102,6 +111,15 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
     target: { name: targetName(bundle), uid, resourceVersion },
     policy: [...outcome.policy],
   };
+}
+
+/** The ends that are spoken of: the bundle's, or, as long as it is refused, what was spoken of before. Its word counts when it is accepted. */
+export function endingsSpokenOf(
+  bundle: ZoppSecret,
+  previous: SecretStatus | undefined,
+  outcome: Outcome,
+): readonly Ending[] {
+  return outcome.kind === "refused" ? (previous?.expiring ?? []) : endingsOf(bundle);
 }
 
 function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Wanted[] {
@@ -143,30 +161,6 @@ function clip(text: string): string {
 /** What is wrong, then what to do. */
 export function messageOf(error: ZoppError): string {
   return clip(`${error.message}; next: ${error.kind.next}`);
-}
-
-/** Says which values end soon or have ended: only a warning, nothing is taken away. */
-function expiring(bundle: ZoppSecret, now: Date): Wanted[] {
-  const soon = endings(bundle).filter(({ at }) => at - now.getTime() <= EXPIRING_MS);
-  if (soon.length === 0) return [];
-  const ended = soon.some(({ at }) => at <= now.getTime());
-  const text = soon.map(({ key, expires }) => `${key} (${expires})`).join(", ");
-  return [
-    condition("Expiring", true, ended ? "Expired" : "ExpiresSoon", clip(`write new values with \`zopp set\`: ${text}`)),
-  ];
-}
-
-/** When the Expiring condition changes next, in milliseconds from now; undefined = never. */
-export function nextEndingMs(bundle: ZoppSecret, now: Date): number | undefined {
-  const moments = endings(bundle).flatMap(({ at }) => [at - EXPIRING_MS, at]);
-  const coming = moments.map((moment) => moment - now.getTime()).filter((ms) => ms > 0);
-  return coming.length === 0 ? undefined : Math.min(...coming);
-}
-
-function endings(bundle: ZoppSecret): { key: string; expires: string; at: number }[] {
-  return Object.entries(bundle.spec.data ?? {}).flatMap(([key, { expires, retired }]) =>
-    expires === undefined || retired === true ? [] : [{ key, expires, at: Date.parse(expires) }],
-  );
 }
 
 type History = NonNullable<SecretStatus["history"]>;

@@ -131,6 +131,28 @@ t.test("a bundle that cannot be read is refused without asking anybody", async (
   t.strictSame(events, ["Malformed"]);
 });
 
+t.test("a value that comes to its end is told of once a stage: no opening, and the Secret stays", async (t) => {
+  const wall = { now: WRITING.now };
+  const expires = "2026-12-08T10:11:12Z";
+  const ends = withValue(bundle(WORLD.environment, { A: "alpha" }), "A", "alpha", { ...WRITING, expires });
+  const { run, calls, status, events } = setup({ bundle: ends, wall });
+  const first = await run();
+  t.equal(first?.requeueAfterMs, 12 * 3600_000, "the daily audit comes before the stage");
+  calls.length = 0;
+  for (const [time, requeueAfterMs] of [
+    ["2026-11-24T10:11:12Z", 12 * 3600_000],
+    ["2026-12-08T10:11:11Z", 1000],
+    ["2026-12-08T10:11:12Z", 12 * 3600_000],
+    ["2027-01-01T00:00:00Z", 12 * 3600_000],
+  ] as const) {
+    wall.now = new Date(time);
+    t.equal((await run())?.requeueAfterMs, requeueAfterMs, time);
+  }
+  t.strictSame(calls, Array(3).fill("apply zoppsecrets/status"));
+  t.strictSame(events, ["ExpiresSoon", "ExpiresWithinADay", "Expired"]);
+  t.match(reasons(status()), { Ready: "True Synced", Expiring: "True Expired" });
+});
+
 const FAILURES: Record<string, { given: Setup; ready: string; throws?: string }> = {
   "a full quota or a webhook is TargetDenied, and tried again": {
     given: { applyError: apiError("apply", 403, { reason: "Forbidden" }) },

@@ -11,12 +11,20 @@ import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
 import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Epochs, epochsOf } from "./epochs.js";
+import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
 import { type ActDeps, openAndWrite } from "./secret.act.js";
 import { happenings } from "./secret.events.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { decide, RECHECK_MS, type Situation, type Step } from "./secret.plan.js";
-import { HEALED_BY_CHANGE, nextEndingMs, nextStatus, type Outcome, type Refused, sameStatus } from "./secret.status.js";
+import {
+  endingsSpokenOf,
+  HEALED_BY_CHANGE,
+  nextStatus,
+  type Outcome,
+  type Refused,
+  sameStatus,
+} from "./secret.status.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
 
 /** The field manager of statuses; another one than that of Secrets, so that neither can take the other's fields. */
@@ -37,9 +45,11 @@ export interface SecretDeps extends ActDeps {
   readonly events: Pick<Recorder, "event">;
   readonly memory: BundleMemory;
   readonly now: () => Date;
-  /** Told what a bundle's conditions are now (null: it is gone), and when a change reached its Secret. */
+  /** How long before the end of a value its bundle says so. */
+  readonly expiryWarningMs: number;
+  /** Told what a bundle's status is now (null: it is gone), and when a change reached its Secret. */
   readonly tell: {
-    conditions(key: string, conditions: SecretStatus["conditions"] | null): void;
+    status(key: string, status: SecretStatus | null): void;
     applied(seconds: number): void;
   };
 }
@@ -72,7 +82,7 @@ export async function reconcileSecret(key: string, deps: SecretDeps, signal: Abo
 /** Owner references clean up after a bundle; only this process' memory of it has to go. */
 function end(key: string, deps: SecretDeps): ReconcileAnswer {
   deps.memory.forget(key);
-  deps.tell.conditions(key, null);
+  deps.tell.status(key, null);
   return {};
 }
 
@@ -164,22 +174,20 @@ async function settle(
   const passing = refused !== undefined && !HEALED_BY_CHANGE.has(refused.code);
   if (passing && QUIET.has(refused.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw refused;
   const previous = deps.bundles.get(key)?.status;
-  const next = nextStatus(bundle, previous, outcome, deps.now());
+  const now = deps.now();
+  const next = nextStatus(bundle, previous, outcome, { now, warningMs: deps.expiryWarningMs });
   if (!sameStatus(previous, next)) {
     for (const happening of happenings(previous, next, outcome, warnings)) {
       await deps.events.event(ZOPP_SECRETS, bundle.metadata, happening);
     }
     if (!(await writeStatus(bundle, next, deps))) return end(key, deps);
   }
-  deps.tell.conditions(key, next.conditions);
+  deps.tell.status(key, next);
+  const toStageMs = nextStageMs(endingsSpokenOf(bundle, previous, outcome), now, deps.expiryWarningMs);
+  deps.memory.speaksAt(key, toStageMs === undefined ? undefined : now.getTime() + toStageMs);
   if (passing && !refused.terminal) throw refused;
   deps.memory.settled(key);
-  const waits = [
-    afterMs,
-    deps.memory.auditInMs(key),
-    nextEndingMs(bundle, deps.now()),
-    passing ? MISCONFIGURED_RETRY_MS : undefined,
-  ];
+  const waits = [afterMs, deps.memory.auditInMs(key), toStageMs, passing ? MISCONFIGURED_RETRY_MS : undefined];
   return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
 }
 

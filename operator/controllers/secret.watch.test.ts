@@ -8,6 +8,8 @@ import { BundleMemory } from "./secret.memory.js";
 import { BundleWatch } from "./secret.watch.js";
 import type { SeenSecret } from "./target.seen.js";
 
+const WALL = new Date("2026-11-23T10:11:12Z");
+
 /** An informer that the test moves by hand. */
 function scripted<T extends KubeObject>() {
   const store = new Map<string, T>();
@@ -234,9 +236,26 @@ t.test("a write that the watch never shows is looked at again", async (t) => {
   bundles.show(bundle(), true);
   take();
   freshTargets.put(secret("api", "7"));
-  watch.sweep();
+  watch.sweep(WALL);
   t.strictSame(take(), []);
   clock.ms = 60_000;
-  watch.sweep();
+  watch.sweep(WALL);
   t.strictSame(take(), ["shop/api background"]);
+});
+
+t.test("a clock that jumps over the moment at which something is to be said loses nothing", async (t) => {
+  const { watch, memory, take } = setup();
+  const later = (ms: number) => new Date(WALL.getTime() + ms);
+  memory.speaksAt("shop/api", later(1000).getTime());
+  memory.speaksAt("shop/far", later(9000).getTime());
+  memory.speaksAt("shop/renewed", later(1000).getTime());
+  memory.speaksAt("shop/renewed", undefined);
+  memory.speaksAt("shop/gone", later(1000).getTime());
+  memory.forget("shop/gone");
+  watch.sweep(later(999));
+  t.strictSame(take(), []);
+  watch.sweep(later(1000));
+  t.strictSame(take(), ["shop/api background"]);
+  watch.sweep(later(2000));
+  t.strictSame(take(), [], "what was taken waits in the queue, and is not added again");
 });

@@ -57,8 +57,9 @@ export class BundleWatch {
     }
   }
 
-  /** Looks again at bundles whose writes the watch never showed. */
-  sweep(): void {
+  /** Looks again at bundles whose writes the watch never showed, and at those that a jump of the clock left unsaid. */
+  sweep(now: Date): void {
+    for (const key of this.#deps.memory.takeOverdue(now)) this.#deps.queue.add(key, "background");
     this.#deps.bundles.dropStale(UNCONFIRMED_MS);
     for (const target of this.#deps.targets.dropStale(UNCONFIRMED_MS)) this.#enqueueTarget(target, "background");
   }
