@@ -4,7 +4,7 @@
 import type { Policy } from "../crds/bundle/case.js";
 import { templateProblems } from "../crds/bundle/render.js";
 import { keysMissing } from "../crds/bundle/target.js";
-import { type Examined, examineBundle } from "../crds/bundle/verify.js";
+import { type Examined, examineBundle, verifyBundle } from "../crds/bundle/verify.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Entry, ZoppSecret } from "../crds/types.gen.js";
 import { parseSecret } from "../crds/validate.js";
@@ -126,6 +126,11 @@ function part(secret: ZoppSecret, keys: readonly string[]): ZoppSecret {
 /** Throws what is wrong with the header and the named entries, as a keyring would judge them; waiting for approval is not wrong. */
 export function refuseUnsound(secret: ZoppSecret, policy: Policy, keys: readonly string[], now: Date): void {
   refuseProblems(examineBundle({ ...policy, secret: part(secret, keys), now }));
+}
+
+/** As refuseUnsound, for what is signed in the place of its author: also what waits for approval is refused. */
+export function refuseUnaccepted(secret: ZoppSecret, policy: Policy, keys: readonly string[], now: Date): void {
+  verifyBundle({ ...policy, secret: part(secret, keys), now });
 }
 
 /** Throws the gravest problem; waiting for approval is none. */

@@ -49,6 +49,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   get: () => import("./commands/get.js"),
   run: () => import("./commands/run.js"),
   edit: () => import("./commands/edit.js"),
+  expire: () => import("./commands/expire.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),
   status: () => import("./commands/status.js"),

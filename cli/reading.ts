@@ -41,17 +41,22 @@ export function liveKeys(secret: ZoppSecret): readonly string[] {
     .map(([key]) => key);
 }
 
+/** Throws NotFound for a key that has no value. */
+export function refuseMissing(secret: ZoppSecret, keys: readonly string[]): void {
+  const { namespace, name } = secret.metadata;
+  const live = liveKeys(secret);
+  const missing = keys.find((key) => !live.includes(key));
+  if (missing !== undefined) throw new ZoppError("NotFound", `bundle ${namespace}/${name} has no key ${missing}`);
+}
+
 /** Reads values. Throws what is wrong with the bundle, NotFound for a key that it lacks, NotRecipient, CannotOpen, and as withKeyring. */
 export async function readValuesOf(session: Session, reading: Reading): Promise<ReadValues> {
   const { secret, policy, keys } = reading;
-  const { namespace, name } = secret.metadata;
-  const live = liveKeys(secret);
-  const missing = keys?.find((key) => !live.includes(key));
-  if (missing !== undefined) throw new ZoppError("NotFound", `bundle ${namespace}/${name} has no key ${missing}`);
+  refuseMissing(secret, keys ?? []);
   const warnings = verifyForReading(secret, policy, keys, session.context.now());
   const waits = warnings.find(({ code }) => code === "PendingApproval");
   const heard = warnings.map(({ code, message }) => `${code}: ${message}`);
-  const wanted = keys ?? live;
+  const wanted = keys ?? liveKeys(secret);
   const { values, notes } =
     policy.environment.object.spec.access === "direct" || wanted.length === 0
       ? { values: await opened(session, reading, wanted), notes: [] }

@@ -30,6 +30,14 @@ export function startOf(present: ZoppSecret | undefined, { place, header, policy
   return present;
 }
 
+/** The bundle as it is now, where these keys are as they were when it was read. Throws ApiConflict. */
+export function unchangedSince(read: ZoppSecret, present: ZoppSecret | undefined, keys: readonly string[]): ZoppSecret {
+  const { namespace, name } = read.metadata;
+  const stale = keys.find((key) => present?.spec.data?.[key]?.signature !== read.spec.data?.[key]?.signature);
+  if (present !== undefined && stale === undefined) return present;
+  throw new ZoppError("ApiConflict", `${stale ?? `bundle ${namespace}/${name}`} was changed meanwhile`);
+}
+
 /** The bundle with these values sealed and signed, its keys sorted. Throws TooLarge. */
 export function sealAll(
   start: ZoppSecret,

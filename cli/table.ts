@@ -2,6 +2,7 @@
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 import { AUDIT_COMMANDS } from "./table.audit.js";
 import { CLUSTER_COMMANDS } from "./table.clusters.js";
+import { EXPIRY_COMMANDS } from "./table.expiry.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
@@ -173,6 +174,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ["zopp unset api OLD_TOKEN"],
     options: [ENVIRONMENT, NAMESPACE],
   },
+  ...EXPIRY_COMMANDS,
   {
     name: "approve",
     args: "[bundle] [key...]",
@@ -204,8 +206,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "status",
     args: "[bundle]",
     summary: "show whether bundles are sound, and what the cluster says of them",
-    examples: ["zopp status", "zopp status api --context eu-1"],
-    options: [ENVIRONMENT, NAMESPACE],
+    examples: ["zopp status", "zopp status api --context eu-1", "zopp status --expiring 30d"],
+    options: [
+      {
+        flags: "--expiring <time>",
+        description: "only the values that end within it (30d) or have ended; exit 1 where there are any",
+      },
+      ENVIRONMENT,
+      NAMESPACE,
+    ],
   },
   {
     name: "verify",

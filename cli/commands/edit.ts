@@ -19,7 +19,7 @@ import { problemLine, type Result } from "../output.js";
 import { keysAndValues } from "../plain.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
 import { readValuesOf } from "../reading.js";
-import { sealAll, startOf } from "../sealing.js";
+import { sealAll, startOf, unchangedSince } from "../sealing.js";
 import type { Session } from "../session.js";
 import { change } from "../store/store.js";
 import { readManifests } from "../store/yaml.read.js";
@@ -133,12 +133,10 @@ async function write(
   const keys = [...changed.keys(), ...removed];
   let written = shown;
   const make = (present: ZoppSecret | undefined): ZoppSecret => {
-    const stale = keys.find((key) => present?.spec.data?.[key]?.signature !== shown.spec.data?.[key]?.signature);
-    if (present === undefined || stale !== undefined)
-      throw new ZoppError("ApiConflict", `${stale ?? `bundle ${namespace}/${name}`} was changed meanwhile`);
-    const start = startOf(present, { place: shown.metadata, header: {}, policy, writing, sign: false });
+    const same = unchangedSince(shown, present, keys);
+    const start = startOf(same, { place: shown.metadata, header: {}, policy, writing, sign: false });
     const sealed = sealAll(start, changed, writing);
-    const tombstones = removed.map((key) => [key, retireEntry(present, key, writing)] as const);
+    const tombstones = removed.map((key) => [key, retireEntry(same, key, writing)] as const);
     written = { ...sealed, spec: { ...sealed.spec, data: { ...sealed.spec.data, ...Object.fromEntries(tombstones) } } };
     refuseUnsound(written, policy, keys, writing.now);
     return refuseMisshapen(written);

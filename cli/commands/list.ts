@@ -5,6 +5,7 @@ import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle } from "../bundles.js";
+import { firstEnd } from "../expiring.js";
 import { type Result, table } from "../output.js";
 import { acceptWorkspace } from "../policy.js";
 import type { Session } from "../session.js";
@@ -50,16 +51,17 @@ export async function run(session: Session, [bundle]: readonly string[], options
       environment: secret.spec.environment,
       keys,
       target: targetName(secret),
+      ...(firstEnd(secret) === "" ? {} : { expires: firstEnd(secret) }),
     };
   });
-  const cells = rows.map((row) => [row.bundle, row.environment, String(row.keys), row.target]);
+  const cells = rows.map((row) => [row.bundle, row.environment, String(row.keys), row.target, row.expires ?? ""]);
   return {
     data: { bundles: rows },
     names: rows.map((row) => `zoppsecret/${row.bundle}`),
     human:
       rows.length === 0
         ? ["no bundles; `zopp set BUNDLE KEY` makes one"]
-        : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET"], cells),
+        : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET", "EXPIRES"], cells),
     notes,
   };
 }

@@ -2,8 +2,7 @@
 // Which command has which flags stands in table.ts.
 import type { Kem } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
-
-const UNITS_MS: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+import { spanMs } from "../../crds/span.js";
 
 /** A kind of environment key; hybrid and quantum-safe unless said otherwise. */
 export function kemOf(text: string | undefined): Kem {
@@ -13,19 +12,19 @@ export function kemOf(text: string | undefined): Kem {
 }
 
 /** An end, from `90d`, `12h`, `2w`, `2027-02-18` or a full UTC time, as YYYY-MM-DDTHH:MM:SSZ. Throws Usage, also for the past. */
-export function expiryOf(text: string | undefined, now: Date): string | undefined {
+export function expiryOf(text: string | undefined, now: Date, flag = "--expires"): string | undefined {
   if (text === undefined) return undefined;
-  const span = /^(\d{1,5})([hdw])$/.exec(text);
+  const span = spanMs(text);
   const day = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(text);
-  const time =
-    span === null
-      ? day
-        ? Date.parse(text)
-        : Number.NaN
-      : now.getTime() + Number(span[1]) * (UNITS_MS[span[2] ?? ""] ?? 0);
-  if (Number.isNaN(time)) throw new ZoppError("Usage", "--expires is 90d, 12h, 2w, 2027-02-18 or 2027-02-18T00:00:00Z");
-  if (time <= now.getTime()) throw new ZoppError("Usage", "--expires lies in the past");
+  const time = span === undefined ? (day ? Date.parse(text) : Number.NaN) : now.getTime() + span;
+  if (Number.isNaN(time)) throw new ZoppError("Usage", `${flag} is 90d, 12h, 2w, 2027-02-18 or 2027-02-18T00:00:00Z`);
+  if (time <= now.getTime()) throw new ZoppError("Usage", `${flag} lies in the past`);
   return `${new Date(time).toISOString().slice(0, 19)}Z`;
+}
+
+/** True for a length of time, like 90d. */
+export function isSpan(text: string): boolean {
+  return spanMs(text) !== undefined;
 }
 
 /** `NAME=VALUE` pairs of labels and annotations. Throws Usage. */

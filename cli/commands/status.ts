@@ -2,11 +2,14 @@
 // Changes nothing; `zopp verify` gives exit codes for CI.
 
 import { placeOf } from "../../crds/bundle/case.js";
+import { endingsOf } from "../../crds/bundle/endings.js";
 import { targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
+import { spanMs } from "../../crds/span.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
 import { type CheckedBundle, checkStore } from "../check.js";
+import { expiringResult, firstEnd } from "../expiring.js";
 import { problemLine, type Result, table } from "../output.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
@@ -15,12 +18,16 @@ import { environmentPath, pathText } from "../settings.js";
 export interface StatusOptions {
   readonly environment?: string;
   readonly namespace?: string;
+  readonly expiring?: string;
 }
 
-const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON"];
+const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON", "EXPIRES"];
 
 /** Runs `zopp status [BUNDLE]`. */
 export async function run(session: Session, [bundle]: readonly string[], options: StatusOptions): Promise<Result> {
+  const withinMs = options.expiring === undefined ? undefined : spanMs(options.expiring);
+  if (options.expiring !== undefined && withinMs === undefined)
+    throw new ZoppError("Usage", "--expiring is 30d, 12h or 2w");
   const store = await session.store();
   const contents = await store.contents();
   const checked = checkStore({
@@ -35,6 +42,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
     const unread = checked.problems.find(({ error }) => error.code === "Malformed");
     throw unread?.error ?? new ZoppError("NotFound", `there is no bundle ${bundle} in ${store.title}`);
   }
+  if (withinMs !== undefined) return expiringResult(found, checked, { withinMs, now: session.context.now() });
   const about = new Set(found.flatMap(({ problems }) => problems));
   const notes = checked.problems
     .filter(({ error }) => !about.has(error))
@@ -85,7 +93,9 @@ function overview(found: readonly CheckedBundle[]): string[] {
   if (found.length === 0) return ["no bundles"];
   const rows = found.map((each) => {
     const { status, reason } = saidOf(each);
-    return [placeOf(each.secret), each.secret.spec.environment, String(liveKeys(each)), checkOf(each), status, reason];
+    const { secret } = each;
+    const place = [placeOf(secret), secret.spec.environment, String(liveKeys(each))];
+    return [...place, checkOf(each), status, reason, firstEnd(secret)];
   });
   return table(HEADINGS, rows);
 }
@@ -100,6 +110,7 @@ function details(each: CheckedBundle): string[] {
     `environment  ${secret.spec.environment}`,
     `target       ${targetName(secret)}`,
     `keys         ${liveKeys(each)}`,
+    ...endingsOf(secret).map(({ key, expires }) => `expires      ${expires} ${key}`),
     `check        ${checkOf(each)}`,
     ...problems.flatMap((problem) => [`  ${problemLine(problem)}`, `  next: ${problem.kind.next}`]),
     ...warnings.map((warning) => `  warning: ${problemLine(warning)}`),
@@ -115,6 +126,7 @@ function plain(each: CheckedBundle) {
     where,
     environment: secret.spec.environment,
     keys: liveKeys(each),
+    expires: endingsOf(secret),
     problems: problems.map(short),
     warnings: warnings.map(short),
     conditions: secret.status?.conditions ?? [],
