@@ -11,6 +11,11 @@ export function firstEnd(secret: ZoppSecret): string {
   return endingsOf(secret)[0]?.expires ?? "";
 }
 
+/** The heading over the first ends of bundles; none where no value has one, since a table drops what is empty. */
+export function endsHeading(secrets: readonly ZoppSecret[]): readonly string[] {
+  return secrets.some((secret) => firstEnd(secret) !== "") ? ["EXPIRES"] : [];
+}
+
 /** What of these bundles ends within `withinMs`, or has ended. Exit 1 where anything does, or where it cannot be told. */
 export function expiringResult(
   found: readonly CheckedBundle[],

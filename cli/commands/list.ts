@@ -5,7 +5,7 @@ import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle } from "../bundles.js";
-import { firstEnd } from "../expiring.js";
+import { endsHeading, firstEnd } from "../expiring.js";
 import { type Result, table } from "../output.js";
 import { acceptWorkspace } from "../policy.js";
 import type { Session } from "../session.js";
@@ -61,7 +61,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
     human:
       rows.length === 0
         ? ["no bundles; `zopp set BUNDLE KEY` makes one"]
-        : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET", "EXPIRES"], cells),
+        : table(["BUNDLE", "ENVIRONMENT", "KEYS", "TARGET", ...endsHeading(chosen)], cells),
     notes,
   };
 }

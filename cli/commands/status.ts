@@ -9,7 +9,7 @@ import { spanMs } from "../../crds/span.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
 import { type CheckedBundle, checkStore } from "../check.js";
-import { expiringResult, firstEnd } from "../expiring.js";
+import { endsHeading, expiringResult, firstEnd } from "../expiring.js";
 import { problemLine, type Result, table } from "../output.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
@@ -21,7 +21,7 @@ export interface StatusOptions {
   readonly expiring?: string;
 }
 
-const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON", "EXPIRES"];
+const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON"];
 
 /** Runs `zopp status [BUNDLE]`. */
 export async function run(session: Session, [bundle]: readonly string[], options: StatusOptions): Promise<Result> {
@@ -97,7 +97,7 @@ function overview(found: readonly CheckedBundle[]): string[] {
     const place = [placeOf(secret), secret.spec.environment, String(liveKeys(each))];
     return [...place, checkOf(each), status, reason, firstEnd(secret)];
   });
-  return table(HEADINGS, rows);
+  return table([...HEADINGS, ...endsHeading(found.map(({ secret }) => secret))], rows);
 }
 
 function details(each: CheckedBundle): string[] {
