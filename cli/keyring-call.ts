@@ -9,9 +9,9 @@ import { connectKeyring, type KeyringClient } from "../operator/keyring/client.j
 import type { ApiClient } from "../operator/kube/client.js";
 import { silentLog } from "../operator/kube/observe.js";
 import { forwardPort } from "../operator/kube/port-forward.js";
-import { type KubeObject, PODS } from "../operator/kube/resources.js";
 import { factsFromCluster, KEYRING_NAMESPACE } from "./cluster-facts.js";
 import { withProgress } from "./output.js";
+import { containersOf, zoppPods } from "./pods.js";
 import type { Session } from "./session.js";
 import { clusterClient } from "./store/cluster.js";
 
@@ -186,22 +186,11 @@ async function forwarded(session: Session, namespace: string): Promise<Way> {
   }
 }
 
-interface Pod extends KubeObject {
-  readonly status?: {
-    readonly [kind in "containerStatuses" | "initContainerStatuses"]?: readonly {
-      readonly name: string;
-      readonly ready: boolean;
-    }[];
-  };
-}
-
-/** A pod whose keyring serves; as a sidecar it is an init container. */
+/** A pod whose keyring serves. */
 async function keyringPod(client: ApiClient, namespace: string): Promise<string> {
-  const { items } = await client.list<Pod>(PODS, { namespace, labelSelector: "app.kubernetes.io/name=zopp" });
-  const found = items.find(({ metadata, status = {} }) => {
-    const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
-    const serves = containers.some(({ name, ready }) => name === CONTAINER && ready);
-    return serves && metadata.deletionTimestamp === undefined;
+  const found = (await zoppPods(client, namespace)).find((pod) => {
+    const serves = containersOf(pod).some(({ name, ready }) => name === CONTAINER && ready);
+    return serves && pod.metadata.deletionTimestamp === undefined;
   });
   if (found !== undefined) return found.metadata.name;
   throw new ZoppError("KeyringUnavailable", `no pod in ${namespace} has a keyring that is ready`);

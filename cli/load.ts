@@ -53,6 +53,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),
   status: () => import("./commands/status.js"),
+  doctor: () => import("./commands/doctor.js"),
   verify: () => import("./commands/verify.js"),
   "audit list": () => import("./commands/audit-list.js"),
   "audit tail": () => import("./commands/audit-tail.js"),

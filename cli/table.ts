@@ -2,6 +2,7 @@
 // Where their code is stands in load.ts: `zopp --help` and completion load nothing of it.
 import { AUDIT_COMMANDS } from "./table.audit.js";
 import { CLUSTER_COMMANDS } from "./table.clusters.js";
+import { DOCTOR_COMMANDS } from "./table.doctor.js";
 import { EXPIRY_COMMANDS } from "./table.expiry.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
@@ -216,6 +217,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       NAMESPACE,
     ],
   },
+  ...DOCTOR_COMMANDS,
   {
     name: "verify",
     args: "",

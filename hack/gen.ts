@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import { schemaDigest } from "../crds/schema-digest.js";
 import { referencePages } from "./docs/reference.js";
 import { generateProto } from "./gen.proto.js";
 import { renderTypes } from "./gen.types.js";
@@ -61,6 +62,7 @@ export async function generate(): Promise<ReadonlyMap<string, string | undefined
     ...generateProto(),
     ["crds/types.gen.ts", HEADER + renderTypes(kinds)],
     ["crds/validators.gen.ts", HEADER + renderValidators(kinds)],
+    ["crds/schemas.gen.ts", HEADER + renderDigests(kinds)],
     ["crds/vectors/workspaces.json", renderVectors(workspaceVectors())],
     ["crds/vectors/environments.json", renderVectors(environmentVectors())],
     ["crds/vectors/baselines.json", renderVectors(baselineVectors())],
@@ -68,6 +70,12 @@ export async function generate(): Promise<ReadonlyMap<string, string | undefined
     ...(await chartFiles()),
     ...(await referencePages()),
   ]);
+}
+
+/** By which a command line knows whether a cluster has the resource types that it was made with. */
+function renderDigests(kinds: readonly Kind[]): string {
+  const lines = kinds.map(({ kind, schema }) => `  ${kind}: "${schemaDigest(schema)}",\n`);
+  return `/** The digest of each kind's schema. */\nexport const SCHEMA_DIGESTS: Readonly<Record<string, string>> = {\n${lines.join("")}};\n`;
 }
 
 /** A chart can only hold files of its own folder: so it has copies of the CRDs. */

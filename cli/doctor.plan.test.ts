@@ -1,0 +1,143 @@
+// What is made of what was found: tables. That it is found, on a real API server, is hack/e2e/doctor.test.ts.
+import t from "tap";
+import { ZoppError } from "../crds/errors.js";
+import type { SecretStatus, ZoppSecret } from "../crds/types.gen.js";
+import { unsigned } from "../hack/fixtures.bundle.js";
+import { cluster, world } from "../hack/fixtures.js";
+import type { Description } from "../operator/keyring/client.js";
+import {
+  bundleFindings,
+  type Finding,
+  findingOf,
+  keyringFindings,
+  processFindings,
+  typeFindings,
+  valueFindings,
+} from "./doctor.plan.js";
+import type { ZoppPod } from "./pods.js";
+
+const short = (findings: readonly Finding[]) =>
+  findings.map(({ state, reason, message }) => `${state} ${reason ?? message}`);
+
+function bundle(name: string, reason: string | undefined, status: Partial<SecretStatus> = {}): ZoppSecret {
+  const ready = {
+    type: "Ready",
+    status: reason === "Synced" ? "True" : "False",
+    reason,
+    message: "",
+    lastTransitionTime: "",
+  };
+  const { metadata, ...rest } = unsigned({ environment: "acme/shop/production" });
+  const observed = reason === undefined ? {} : { observedGeneration: 1, conditions: [ready as never] };
+  return { ...rest, metadata: { ...metadata, name, generation: 1 }, status: { ...observed, ...status } };
+}
+
+t.test("bundles are told by their reasons, with the table's next step, and a long list is cut", async (t) => {
+  const many = Array.from({ length: 7 }, (_, at) => bundle(`b${at}`, "SignatureInvalid"));
+  const found = bundleFindings([bundle("good", "Synced"), ...many, bundle("one", "PendingApproval")]);
+  t.strictSame(short(found), ["ok 1 ready", "problem SignatureInvalid", "problem PendingApproval"]);
+  t.match(found[1], { message: /^7 bundles not ready: shop\/b0, .*shop\/b4 and 2 more$/, next: /zopp set/ });
+  t.strictSame(short(bundleFindings([])), ["ok 0 ready"]);
+});
+
+t.test("bundles that nobody has looked at are a problem where it is all of them", async (t) => {
+  const changed = bundle("changed", "Synced", { observedGeneration: 0 });
+  t.match(bundleFindings([bundle("good", "Synced"), changed])[1], {
+    state: "warning",
+    message: /1 bundle: shop\/changed/,
+  });
+  t.match(bundleFindings([bundle("a", undefined), bundle("b", undefined)]), [
+    { state: "problem", message: /2 bundles/ },
+  ]);
+});
+
+t.test("values that end are a warning", async (t) => {
+  const expiring = [
+    { key: "A", expires: "2026-01-01T00:00:00Z", reason: "Expired" },
+    { key: "B", expires: "2026-01-09T00:00:00Z", reason: "ExpiresSoon" },
+  ];
+  t.match(valueFindings([bundle("api", "Synced", { expiring })]), [
+    { state: "warning", message: "2 values of shop/api end soon or have ended (1 have)" },
+  ]);
+  t.strictSame(short(valueFindings([bundle("api", "Synced")])), ["ok none has an end"]);
+});
+
+t.test(
+  "a resource type that is not there, or not served, is missing; one with another schema is told apart",
+  async (t) => {
+    const version = (schema: object, served = true) => ({
+      metadata: { name: "x" },
+      spec: { versions: [{ name: "v1alpha1", served, schema: { openAPIV3Schema: { ...schema } } }] },
+    });
+    const found = typeFindings(
+      new Map([
+        ["ZoppSecret", version({ type: "object" })],
+        ["ZoppLedger", undefined],
+        ["ZoppBaseline", version({}, false)],
+      ]),
+    );
+    t.match(found, [
+      { state: "problem", message: "not there: ZoppLedger, ZoppBaseline" },
+      { state: "problem", message: /of another version than this zopp.*: ZoppSecret$/ },
+    ]);
+  },
+);
+
+const { workspace, environment } = world();
+const EU = cluster("eu-1");
+const GOOD: Description = {
+  cluster: { signingKey: EU.signingKey, encryptionKey: EU.encryptionKey, log: EU.log ?? "" },
+  ready: true,
+  workspaces: [{ name: "acme", uid: "", generation: 1, accepted: { version: workspace.version, digest: "" } }],
+  environments: [
+    { name: "acme.shop.production", uid: "", generation: 1, accepted: { version: environment.version, digest: "" } },
+  ],
+  baselines: [],
+};
+const refused = (code: "PolicyRollback" | "ClusterNotNamed") => [
+  { name: "acme.shop.production", uid: "", generation: 1, refused: { code, message: "no" } },
+];
+const SAID: Record<string, readonly [changes: Partial<Description>, found: readonly string[]]> = {
+  "is ready and up to date": [{}, ["ok the keyring of eu-1 is ready and goes by the policy that the cluster has"]],
+  "has no policy": [{ ready: false, reason: "NoPolicy" }, ["problem NoPolicy"]],
+  "has another log": [{ cluster: { ...GOOD.cluster, log: "other" } }, ["problem LedgerLost"]],
+  "refuses an environment": [{ environments: refused("PolicyRollback") }, ["problem PolicyRollback"]],
+  "is not named by an environment of another cluster": [
+    { environments: refused("ClusterNotNamed") },
+    ["ok the keyring of eu-1 is ready and goes by the policy that the cluster has", "warning ClusterNotNamed"],
+  ],
+  "has not seen the newest": [
+    { environments: [] },
+    [
+      `warning the keyring of eu-1 has not accepted acme.shop.production, which has version ${environment.version} in the cluster`,
+    ],
+  ],
+};
+for (const [title, [changes, found]] of Object.entries(SAID)) {
+  t.test(`a keyring that ${title}`, async (t) => {
+    const here = { workspace, environments: [environment] };
+    t.strictSame(short(keyringFindings(EU, { ...GOOD, ...changes }, here)), found);
+  });
+}
+
+t.test("processes are told by what kubelet says of their containers; what the chart ran once has ended", async (t) => {
+  const pod = (name: string, ready: boolean, more: object = {}, phase = "Running"): ZoppPod => ({
+    metadata: { name: "zopp-1" },
+    status: { phase, containerStatuses: [{ name, ready, ...more }] },
+  });
+  t.strictSame(short(processFindings([pod("operator", true), pod("keyring", true)], "zopp-system")), [
+    "ok operator and keyring are ready",
+  ]);
+  const state = { waiting: { reason: "CrashLoopBackOff" } };
+  t.strictSame(
+    short(
+      processFindings([pod("operator", false, { state, restartCount: 3 }), pod("keyring", false, {}, "Failed")], "zs"),
+    ),
+    ["problem no keyring runs in zs", "problem operator in pod zopp-1 is not ready: CrashLoopBackOff (3 restarts)"],
+  );
+});
+
+t.test("what somebody may not look at is unknown, which is not the same as good", async (t) => {
+  t.match(findingOf("processes", new ZoppError("ApiRefused", "cannot list pods")), { state: "unknown" });
+  t.match(findingOf("policy", new ZoppError("NotPinned", "no")), { state: "problem", next: /zopp trust/ });
+});
