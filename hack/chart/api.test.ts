@@ -20,6 +20,7 @@ const EVERYTHING: Values = {
   imagePullSecrets: ["registry"],
   operator: {
     workers: 1,
+    expiryWarning: "36h",
     logLevel: "debug",
     extraEnv: [{ name: "A", value: "b" }],
     extraVolumeMounts: [{ name: "scratch", mountPath: "/scratch" }],

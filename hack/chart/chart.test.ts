@@ -74,6 +74,7 @@ const REFUSED: Record<string, readonly [values: Values, sentence: RegExp]> = {
   "a namespace twice": [{ trust: [PIN], namespaces: ["a", "a"] }, /at '\/namespaces'.*equal/],
   "a mode that is none": [{ ...MODES.sidecar, mode: "daemonset" }, /at '\/mode'/],
   "a value that is not there": [{ ...MODES.sidecar, operator: { worker: 1 } }, /'worker' not allowed/],
+  "a warning time without a unit": [{ ...MODES.sidecar, operator: { expiryWarning: "14" } }, /operator\/expiryWarning/],
   "a digest that is none": [{ ...MODES.sidecar, image: { operator: { digest: "latest" } } }, /image\/operator\/digest/],
   "a grace period that is too short": [{ ...MODES.sidecar, pod: { terminationGracePeriodSeconds: 5 } }, /Seconds'/],
   root: [{ ...MODES.sidecar, pod: { user: 0 } }, /at '\/pod\/user'/],

@@ -39,7 +39,7 @@ async function complaints(env: Readonly<Record<string, string>> = {}): Promise<r
   const { stdout, stderr, code } = await doctor(env, "-o", "json");
   if (stdout === "") throw new Error(stderr);
   const { findings, healthy } = JSON.parse(stdout) as { findings: readonly Finding[]; healthy: boolean };
-  t.equal(healthy, code === 0);
+  if (healthy !== (code === 0)) throw new Error(`exit code ${code}, and healthy: ${healthy}`);
   return findings.flatMap(({ state, about, reason }) =>
     state === "ok" ? [] : [`${state} ${about}${reason === undefined ? "" : ` ${reason}`}`],
   );
