@@ -202,6 +202,7 @@ export const ERRORS = {
   // API server
   ApiUnreachable: transient("unavailable", EXIT.unreachable, "check the address and that the API server answers"),
   ApiRefused: transient("permission_denied", EXIT.denied, "check the account's rights on the resource in the message"),
+  NotLeading: transient("unavailable", EXIT.unreachable, "another operator leads; this one ends and stands by again"),
   ApiConflict: transient("aborted", EXIT.conflict, "run it again: somebody else changed the object meanwhile"),
   ApiInvalid: terminal(
     "invalid_argument",

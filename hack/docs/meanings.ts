@@ -76,6 +76,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
 
   ApiUnreachable: "The API server does not answer.",
   ApiRefused: "The API server says that the account may not do this.",
+  NotLeading: "An operator of several may write no more: it does not hold the Lease by which one of them leads.",
   ApiConflict: "Somebody else changed the object at the same time.",
   ApiInvalid: "The API server refuses the object's shape.",
 
