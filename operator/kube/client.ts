@@ -26,6 +26,8 @@ export interface ConnectOptions extends EndpointOptions {
   readonly timeoutMs?: number;
   readonly maxAnswerBytes?: number;
   readonly hooks?: ClientHooks;
+  /** See {@link Transport}: who may write no more fails instead. */
+  readonly mayWrite?: (() => boolean) | undefined;
 }
 
 /** What every request may carry. */
@@ -85,8 +87,8 @@ export async function connect(options: ConnectOptions = {}): Promise<ApiClient> 
 
 /** Makes a client for a known endpoint. */
 export function connectTo(endpoint: Endpoint, options: ConnectOptions = {}): ApiClient {
-  const { connections, timeoutMs, maxAnswerBytes, hooks, userAgent = "zopp" } = options;
-  const transport = new Transport({ endpoint, userAgent, connections, timeoutMs, maxAnswerBytes, hooks });
+  const { connections, timeoutMs, maxAnswerBytes, hooks, mayWrite, userAgent = "zopp" } = options;
+  const transport = new Transport({ endpoint, userAgent, connections, timeoutMs, maxAnswerBytes, hooks, mayWrite });
   return new ApiClient(endpoint, transport);
 }
 

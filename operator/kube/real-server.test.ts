@@ -55,6 +55,7 @@ t.test("refusals come as their codes, with fields and without values", async (t)
   await t.rejects(client.delete(CONFIG_MAPS, place("noop"), { uid: "another" }), { code: "ApiConflict" });
   const stale = { ...configMap("noop", "x"), metadata: { ...configMap("noop", "x").metadata, resourceVersion: "1" } };
   await t.rejects(client.replace(CONFIG_MAPS, stale), { code: "ApiConflict" });
+  await t.rejects(client.apply(CONFIG_MAPS, stale, MINE), { code: "ApiConflict" }, "by force too");
   const account = await eventually(() => plane.serviceAccountKubeconfig("default", "default"));
   const stranger = await connect({ file: account });
   t.teardown(() => stranger.close());

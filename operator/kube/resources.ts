@@ -103,6 +103,12 @@ export const ZOPP_BASELINES = zopp("zoppbaselines", "ZoppBaseline", false);
 export const ZOPP_LEDGERS = zopp("zoppledgers", "ZoppLedger", true);
 export const ZOPP_AUDIT_SEGMENTS = zopp("zoppauditsegments", "ZoppAuditSegment", true);
 
+/**
+ * A resourceVersion that no object can have: etcd's first revision is taken before anything can be stored. Server-side
+ * apply has no "only create", but with this version it does just that: it creates, or answers 409.
+ */
+export const NEVER_STORED = "1";
+
 /** `v1` or `group/version`, as written in an object's apiVersion. */
 export function apiVersionOf(resource: Resource): string {
   return resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;

@@ -4,6 +4,7 @@
 import { type Dispatcher, Pool, ProxyAgent } from "undici";
 import { ZoppError } from "../../crds/errors.js";
 import { unreachable } from "./errors.js";
+import { fenced } from "./fence.js";
 import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.js";
 import type { ClientHooks } from "./observe.js";
 
@@ -18,6 +19,8 @@ export interface TransportOptions {
   /** Longest answer that is read whole (default 64 MiB); a list that is longer is asked for in smaller pages. */
   readonly maxAnswerBytes?: number | undefined;
   readonly hooks?: ClientHooks | undefined;
+  /** Asked as a request that changes something goes out; false: it fails (NotLeading). Absent: all go out. */
+  readonly mayWrite?: (() => boolean) | undefined;
 }
 
 /** One request; `action` names it in errors ("get secrets shop/api"). */
@@ -49,6 +52,8 @@ export interface ApiStream {
 interface Sockets {
   readonly identity: string;
   readonly requests: Dispatcher;
+  /** The same, but for what may not be written. */
+  readonly asking: Dispatcher;
   readonly watches: Dispatcher;
 }
 
@@ -78,7 +83,7 @@ export class Transport {
     const startedAt = performance.now();
     try {
       const sockets = await this.#connect();
-      const { statusCode, headers, body } = await sockets.requests.request(this.#dispatch(request, this.#timeoutMs));
+      const { statusCode, headers, body } = await sockets.asking.request(this.#dispatch(request, this.#timeoutMs));
       const text = await body.text();
       this.#seen(request, statusCode, startedAt);
       return { status: statusCode, text, retryAfter: headerText(headers["retry-after"]) };
@@ -147,7 +152,14 @@ export class Transport {
     const identity = JSON.stringify(tls);
     const old = this.#sockets;
     if (old !== null && old.identity === identity) return old;
-    const made = { identity, ...this.#open(tls) };
+    const { requests, watches } = this.#open(tls);
+    const { mayWrite } = this.#options;
+    const made = {
+      identity,
+      requests,
+      watches,
+      asking: mayWrite === undefined ? requests : fenced(requests, mayWrite),
+    };
     this.#sockets = made;
     // requests in flight end on the old sockets; a watch that does not is cut when it is quiet
     if (old !== null) void Promise.allSettled([old.requests.close(), old.watches.close()]);

@@ -1,0 +1,200 @@
+// One process of several leads, by a Lease: stands by, takes it, renews it, gives it up. What to do is lease.plan.ts'.
+// Owns no work: whoever leads asks `leads` before each write and ends when the Lease is lost.
+//
+// Written here because no library does it: client-node and k8s-operator know no Leases, and what stands on client-node's
+// requests neither watches, nor releases, nor tells a writer that its time is up.
+import { ZoppError } from "../../crds/errors.js";
+import { pause } from "./backoff.js";
+import type { ApiClient } from "./client.js";
+import { hasStatus } from "./errors.js";
+import {
+  heldLease,
+  holderOf,
+  LEASE_TIMES,
+  type Lease,
+  type LeaseTimes,
+  leaseStep,
+  releasedLease,
+  type Sighting,
+  sight,
+} from "./lease.plan.js";
+import type { Log } from "./observe.js";
+import { keyOf, LEASES, type Place } from "./resources.js";
+
+/** How a process stands for election. */
+export interface ElectionOptions {
+  /** A client of its own: renewals must not wait behind the work, nor be refused with it. */
+  readonly client: Pick<ApiClient, "get" | "apply" | "watch">;
+  readonly place: Place;
+  /** The name of this process, which no other one ever has, not even after a restart. */
+  readonly identity: string;
+  readonly log: Log;
+  readonly times?: LeaseTimes;
+  /** The Lease is somebody else's, or could not be renewed in time: nothing more may be written, and there is no way back. */
+  lost(error: ZoppError): void;
+}
+
+const FIELD_MANAGER = "zopp-operator";
+const now = () => performance.now();
+
+/** One candidate of one election. Live from `campaign()` to `release()` or until it has lost. */
+export class Election {
+  readonly #options: ElectionOptions;
+  readonly #times: LeaseTimes;
+  readonly #stopped = new AbortController();
+  #seen: Sighting | undefined;
+  /** Until then this process leads, unless it renews: counted from when its last renewal was sent. */
+  #leadsUntilMs = Number.NEGATIVE_INFINITY;
+  #watchdog: NodeJS.Timeout | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+  #leader: string | undefined;
+
+  constructor(options: ElectionOptions) {
+    this.#options = options;
+    this.#times = options.times ?? LEASE_TIMES;
+  }
+
+  /** True while this process leads. False in the moment in which its time is up, also after a pause that it did not notice. */
+  get leads(): boolean {
+    return now() < this.#leadsUntilMs;
+  }
+
+  /** Stands by until it leads: true. False when it was released before. From then on it renews by itself. */
+  campaign(): Promise<boolean> {
+    const won = this.#standBy();
+    this.#running = won;
+    return won.then((leads) => {
+      if (leads) this.#running = this.#keep();
+      return leads;
+    });
+  }
+
+  /**
+   * Ends the candidacy. Whoever leads gives the Lease up, so that the next one begins at once: call it when the last write
+   * has been answered. Never throws: a Lease that cannot be given up runs out.
+   */
+  async release(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+    clearTimeout(this.#watchdog);
+    const held = this.#seen?.lease;
+    if (!this.leads || held === undefined) return;
+    this.#leadsUntilMs = Number.NEGATIVE_INFINITY;
+    const { client, place, log } = this.#options;
+    try {
+      const signal = this.#patience();
+      await client.apply(LEASES, releasedLease(held, place, new Date()), { fieldManager: FIELD_MANAGER, signal });
+      log.info({ lease: keyOf({ metadata: place }) }, "gave the lease up");
+    } catch (err) {
+      log.warn({ lease: keyOf({ metadata: place }), err }, "cannot give the lease up: it runs out");
+    }
+  }
+
+  async #standBy(): Promise<boolean> {
+    while (!this.#stopped.signal.aborted) {
+      const lookedAt = now();
+      try {
+        await this.#look();
+        if (this.#step() === "wait") await this.#follow();
+        if (this.#step() !== "wait" && !this.#stopped.signal.aborted) {
+          await this.#write();
+          return true;
+        }
+      } catch (err) {
+        // another candidate was faster
+        if (!hasStatus(err, 409)) this.#options.log.warn({ err }, "cannot stand by");
+      }
+      await pause(Math.max(0, lookedAt + this.#times.retryMs - now()), this.#stopped.signal);
+    }
+    return false;
+  }
+
+  /** Renews until released or lost. */
+  async #keep(): Promise<void> {
+    while (this.leads) {
+      await pause(this.#times.retryMs, this.#stopped.signal);
+      if (this.#stopped.signal.aborted) return;
+      await this.#renew();
+    }
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      await this.#write();
+    } catch (err) {
+      this.#options.log.warn({ err }, "cannot renew the lease");
+      if (!hasStatus(err, 409)) return;
+      // somebody changed it, or it was us and the answer was lost
+      await this.#look().catch(() => {});
+      const holder = holderOf(this.#seen?.lease);
+      if (holder !== this.#options.identity) this.#lose(`it is held by ${holder === "" ? "nobody" : holder}`);
+    }
+  }
+
+  /** Takes or renews. Throws ApiConflict when somebody else has changed the Lease since it was seen. */
+  async #write(): Promise<void> {
+    const { client, place, identity } = this.#options;
+    const seen = this.#seen ?? sight(undefined, undefined, now());
+    const sentAt = now();
+    const wanted = heldLease(seen, place, identity, this.#times, new Date());
+    const lease = await client.apply<Lease>(LEASES, wanted, { fieldManager: FIELD_MANAGER, signal: this.#patience() });
+    this.#see(lease);
+    this.#leadsUntilMs = sentAt + this.#times.deadlineMs;
+    clearTimeout(this.#watchdog);
+    const leftMs = Math.max(0, this.#leadsUntilMs - now());
+    this.#watchdog = setTimeout(() => this.#lose("it could not be renewed in time"), leftMs);
+  }
+
+  async #look(): Promise<void> {
+    const { client, place } = this.#options;
+    const signal = this.#patience();
+    const lease = await client.get<Lease>(LEASES, place, { signal }).catch((error: unknown) => {
+      if (hasStatus(error, 404)) return undefined;
+      throw error;
+    });
+    this.#see(lease);
+  }
+
+  /** Watches somebody else's Lease until it is free, or until nothing was heard for as long as it binds. */
+  async #follow(): Promise<void> {
+    const { lease, boundUntilMs } = this.#seen ?? sight(undefined, undefined, now());
+    const quietMs = Math.max(1, boundUntilMs - now());
+    const { namespace, name } = this.#options.place;
+    const { resourceVersion } = lease?.metadata ?? {};
+    if (resourceVersion === undefined) return pause(Math.min(quietMs, this.#times.retryMs), this.#stopped.signal);
+    const scope = { namespace, fieldSelector: `metadata.name=${name}`, signal: this.#stopped.signal };
+    const times = { resourceVersion, quietMs, timeoutSeconds: 300 };
+    for await (const { type, object } of this.#options.client.watch<Lease>(LEASES, { ...scope, ...times })) {
+      if (type === "BOOKMARK") continue;
+      this.#see(type === "DELETED" ? undefined : object);
+      if (this.#step() !== "wait") return;
+    }
+  }
+
+  #see(lease: Lease | undefined): void {
+    this.#seen = sight(lease, this.#seen, now());
+    const leader = holderOf(lease);
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    const fields = { lease: keyOf({ metadata: this.#options.place }), leader };
+    const isMe = leader === this.#options.identity;
+    this.#options.log.info(fields, leader === "" ? "nobody leads" : isMe ? "leads" : "another one leads: standing by");
+  }
+
+  #step() {
+    return leaseStep(this.#seen ?? sight(undefined, undefined, now()), this.#options.identity, now()).do;
+  }
+
+  #lose(why: string): void {
+    clearTimeout(this.#watchdog);
+    this.#leadsUntilMs = Number.NEGATIVE_INFINITY;
+    if (this.#stopped.signal.aborted) return;
+    this.#stopped.abort();
+    this.#options.lost(new ZoppError("NotLeading", `the lease ${keyOf({ metadata: this.#options.place })}: ${why}`));
+  }
+
+  /** One request may take half of what a renewal may: a second one follows on another connection. */
+  #patience(): AbortSignal {
+    return AbortSignal.timeout(this.#times.deadlineMs / 2);
+  }
+}
