@@ -75,7 +75,8 @@ function clientOf(given: Setup, seen: Seen) {
       seen.calls.push(`apply ${resource.plural}${options.subresource === undefined ? "" : `/${options.subresource}`}`);
       if (resource !== SECRETS) return { metadata: { ...object.metadata, resourceVersion: String(++version) } };
       if (given.applyError !== undefined) throw given.applyError;
-      if (object.metadata.resourceVersion !== undefined && given.there !== undefined) {
+      const { resourceVersion: only = given.there?.metadata.resourceVersion } = object.metadata;
+      if (given.there !== undefined && only !== given.there.metadata.resourceVersion) {
         throw apiError("apply", 409, { reason: "Conflict" });
       }
       // what was sent is copied: the caller overwrites its buffers

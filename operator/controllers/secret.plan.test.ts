@@ -193,6 +193,18 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
     given: { target: foreign({ "zopp.dev/merge": "api" }) },
     want: { do: "open", hold: { mode: "merge", uid: "u1" } },
   },
+  "a Secret of ours is written only over the version that was seen": {
+    given: { target: ours({ metadata: { resourceVersion: "77" } }) },
+    want: { do: "open", hold: { mode: "update", uid: "u1", resourceVersion: "77" } },
+  },
+  "so is one that is taken over": {
+    given: { target: foreign({ "zopp.dev/adopt": "api" }, { resourceVersion: "77" }) },
+    want: { do: "open", hold: { mode: "adopt", uid: "u1", resourceVersion: "77" } },
+  },
+  "so is one that is merged into": {
+    given: { target: foreign({ "zopp.dev/merge": "api" }, { resourceVersion: "77" }) },
+    want: { do: "open", hold: { mode: "merge", uid: "u1", resourceVersion: "77" } },
+  },
   "a Secret that asks another bundle to merge is refused": {
     given: { target: foreign({ "zopp.dev/merge": "web" }) },
     want: { do: "refuse", error: { code: "TargetConflict" } },

@@ -39,6 +39,8 @@ export interface Hold {
   readonly mode: "create" | "update" | "adopt" | "merge";
   /** The Secret that was looked at: writing another one under the same name fails. */
   readonly uid?: string | undefined;
+  /** The version that was looked at: a write that comes late, after another operator's, fails. */
+  readonly resourceVersion?: string | undefined;
 }
 
 /** What to do next. `afterMs`: think again then, at the latest. */
@@ -124,9 +126,9 @@ function isLastTarget({ status, target }: Situation): boolean {
 /** Whether, and how, the Secret under the target's name may be written. */
 export function holdOf(bundle: ZoppSecret, target: Situation["target"]): Step {
   if (typeof target === "string") return { do: "open", hold: { mode: "create" } };
-  const { uid, annotations = {}, ownerReferences = [], deletionTimestamp } = target.metadata;
+  const { uid, resourceVersion, annotations = {}, ownerReferences = [], deletionTimestamp } = target.metadata;
   if (deletionTimestamp !== undefined) return { do: "rest", afterMs: TERMINATING_MS };
-  const open = (mode: Hold["mode"]): Step => ({ do: "open", hold: { mode, uid } });
+  const open = (mode: Hold["mode"]): Step => ({ do: "open", hold: { mode, uid, resourceVersion } });
   if (isMerged(bundle, target)) return open("merge");
   const owner = ownerReferences.find((reference) => reference.controller === true);
   const ownedByUs = owner !== undefined && owner.uid === bundle.metadata.uid;

@@ -61,7 +61,7 @@ t.test("a changed value is opened and written over ours, by uid", async (t) => {
   await run();
   t.strictSame(calls, ["open", "apply secrets", "apply zoppsecrets/status"]);
   t.strictSame(writes[1]?.object.data, { A: btoa("other"), B: btoa("beta") });
-  t.match(writes[1], { object: { metadata: { uid: "secret-uid" } }, options: { force: true } });
+  t.match(writes[1], { object: { metadata: { uid: "secret-uid", resourceVersion: "101" } }, options: { force: true } });
   t.strictSame(events, ["Updated"]);
 });
 

@@ -34,7 +34,7 @@ function scripted<T extends KubeObject>() {
   };
 }
 
-function setup() {
+function setup({ leads = true } = {}) {
   const bundles = scripted<ZoppSecret>();
   const targets = scripted<SeenSecret>();
   const clock = { ms: 0 };
@@ -50,6 +50,7 @@ function setup() {
   const freshTargets = new Freshest<SeenSecret>(targets, now);
   const all = () => bundles.list();
   const watch = new BundleWatch({ bundles: freshBundles, targets: freshTargets, all, queue, memory });
+  if (leads) watch.lead();
   return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, failures, take: () => added.splice(0) };
 }
 
@@ -61,6 +62,8 @@ interface Shape {
   readonly ready?: "True" | "False";
   readonly environment?: string;
   readonly asked?: string;
+  /** The generation that its status is about. */
+  readonly observed?: number;
 }
 
 function bundle({
@@ -71,6 +74,7 @@ function bundle({
   ready,
   environment = "a/b/c",
   asked,
+  observed,
 }: Shape = {}): ZoppSecret {
   const condition = { type: "Ready", status: ready, reason: "x", message: "", lastTransitionTime: "" };
   return {
@@ -90,6 +94,7 @@ function bundle({
       ...(target === undefined ? {} : { target: { name: target } }),
     },
     ...(ready === undefined ? {} : { status: { conditions: [condition] } }),
+    ...(observed === undefined ? {} : { status: { observedGeneration: observed } }),
   } as ZoppSecret;
 }
 
@@ -114,6 +119,32 @@ t.test("a status that was written is no reason to think again", async (t) => {
   take();
   bundles.show(bundle({ version: "2", ready: "True" }));
   t.strictSame(take(), []);
+});
+
+t.test("a status that goes back is one: an operator that led before wrote it late", async (t) => {
+  const { bundles, take } = setup();
+  bundles.show(bundle({ generation: 2, observed: 2 }), true);
+  take();
+  bundles.show(bundle({ version: "2", generation: 2, observed: 1 }));
+  t.strictSame(take(), ["shop/api urgent"]);
+});
+
+t.test("while another one leads nothing is urgent; what it left of people's changes is, in the end", async (t) => {
+  const { bundles, targets, watch, memory, clock, take } = setup({ leads: false });
+  for (const name of ["done", "left"]) bundles.show(bundle({ name, observed: 1 }), true);
+  bundles.show(bundle({ name: "done", version: "2", generation: 2, observed: 1 }));
+  targets.show(secret("done", "5"));
+  bundles.show(bundle({ name: "done", version: "3", generation: 2, observed: 2 }));
+  bundles.show(bundle({ name: "left", version: "2", generation: 2, observed: 1 }));
+  bundles.show(bundle({ name: "new" }));
+  t.notOk(take().some((added) => added.endsWith(" urgent")));
+  clock.ms = 60_000;
+  watch.lead();
+  t.strictSame(take(), ["shop/left urgent"]);
+  clock.ms += 500;
+  t.equal(memory.waitedSeconds("shop/done"), 0.5, "nothing has waited for us before");
+  bundles.show(bundle({ name: "done", version: "4", generation: 3, observed: 2 }));
+  t.strictSame(take(), ["shop/done urgent"]);
 });
 
 t.test("an edit that the watch shows after our later status write is not taken for our own", async (t) => {

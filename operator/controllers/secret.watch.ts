@@ -28,6 +28,7 @@ export class BundleWatch {
   readonly #deps: WatchDeps;
   /** Bundles by the Secret they name, so that whatever happens to a Secret reaches all of them. */
   readonly #byTarget = new Map<string, Set<string>>();
+  #leads = false;
 
   constructor(deps: WatchDeps) {
     this.#deps = deps;
@@ -35,6 +36,18 @@ export class BundleWatch {
     deps.targets.onChange(({ old, now, initial, own }) => {
       if (!initial && !own) this.#targetChanged(now ?? old);
     });
+  }
+
+  /**
+   * The work begins. Until now it can have been another operator's: nothing was urgent, and what it has not done of
+   * people's changes goes first.
+   */
+  lead(): void {
+    this.#leads = true;
+    for (const bundle of this.#deps.all()) {
+      this.#deps.memory.changed(keyOf(bundle));
+      if (isBehind(bundle)) this.#deps.queue.add(keyOf(bundle), "urgent");
+    }
   }
 
   /** Other policy is accepted for these environments, or the keyring answers again: bundles that are not ready may be now. */
@@ -74,8 +87,8 @@ export class BundleWatch {
     if (now === undefined) return queue.add(key, "background"); // lets memory go
     if (!initial) this.#noticeDemand(key, old, now);
     if (old !== undefined && !needsThought(old, now)) return;
-    memory.changed(key);
-    queue.add(key, old === undefined ? "background" : "urgent");
+    if (this.#leads) memory.changed(key);
+    this.#add(key, old === undefined ? "background" : "urgent");
   }
 
   #noticeDemand(key: string, old: ZoppSecret | undefined, now: ZoppSecret): void {
@@ -90,7 +103,11 @@ export class BundleWatch {
   }
 
   #enqueueTarget(target: string, lane: Lane): void {
-    for (const key of this.#byTarget.get(target) ?? []) this.#deps.queue.add(key, lane);
+    for (const key of this.#byTarget.get(target) ?? []) this.#add(key, lane);
+  }
+
+  #add(key: string, lane: Lane): void {
+    this.#deps.queue.add(key, this.#leads ? lane : "background");
   }
 
   #index(key: string, before: string | undefined, after: string | undefined): void {
@@ -106,11 +123,18 @@ export class BundleWatch {
   }
 }
 
+/** Somebody changed it since its status was written. */
+function isBehind({ metadata, status }: ZoppSecret): boolean {
+  return status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation;
+}
+
 /** Spec, deletion or a demand; what the operator itself writes (status) is no reason to think again. */
 function needsThought(old: ZoppSecret, now: ZoppSecret): boolean {
   return (
     old.metadata.generation !== now.metadata.generation ||
     old.metadata.deletionTimestamp !== now.metadata.deletionTimestamp ||
+    // a late write of an operator that led before us
+    (old.status?.observedGeneration ?? 0) > (now.status?.observedGeneration ?? 0) ||
     old.metadata.annotations?.[RECONCILE_ANNOTATION] !== now.metadata.annotations?.[RECONCILE_ANNOTATION]
   );
 }

@@ -9,6 +9,7 @@ import type { ZoppSecret } from "../../crds/types.gen.js";
 import {
   apiVersionOf,
   type KubeObject,
+  NEVER_STORED,
   type ObjectMeta,
   type OwnerReference,
   ZOPP_SECRETS,
@@ -60,17 +61,11 @@ export function secretObject(bundle: ZoppSecret, hold: Hold, data: Data, retain:
   };
 }
 
-/**
- * Whatever stands under the name already must be the Secret that was looked at. Server-side apply has no "only create",
- * but with a resourceVersion that no Secret can have it does just that: it creates, or answers 409.
- */
-function precondition({ mode, uid }: Hold): Partial<ObjectMeta> {
-  if (mode === "create") return { resourceVersion: NO_VERSION };
-  return uid === undefined ? {} : { uid };
+/** Whatever stands under the name already must be the Secret that was looked at. */
+function precondition({ mode, uid, resourceVersion }: Hold): Partial<ObjectMeta> {
+  if (mode === "create") return { resourceVersion: NEVER_STORED };
+  return { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
 }
-
-/** etcd's first revision: it is taken before anything can be stored. */
-const NO_VERSION = "1";
 
 function ownerReference({ metadata }: ZoppSecret): OwnerReference {
   const { name, uid = "" } = metadata;
