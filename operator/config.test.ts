@@ -40,6 +40,7 @@ t.test("defaults are those of a pod", async (t) => {
     logLevel: "info",
   });
   t.equal(read(["--keyring-key", "k"]).namespaces, undefined, "all namespaces");
+  t.equal(read(["--keyring-key", "k"]).leaderElect, undefined, "the only one");
 });
 
 t.test("flags and variables say the same, and flags win", async (t) => {
@@ -48,6 +49,8 @@ t.test("flags and variables say the same, and flags win", async (t) => {
   t.match(read(["--workers", "9", "--namespaces", "*"], variables), { workers: 9, namespaces: undefined });
   t.equal(read(["--keyring-key", "k", "--keyring", "[::1]:1"]).keyring, "[::1]:1");
   t.equal(read(["--keyring-key", "k", "--expiry-warning", "12h"]).expiryWarning, 12 * 3600_000);
+  const place = { namespace: "zopp-system", name: "zopp-operator" };
+  t.strictSame(read(["--keyring-key", "k", "--leader-elect", "zopp-system/zopp-operator"]).leaderElect, place);
 });
 
 const REFUSED: Record<string, { argv: readonly string[]; variables?: Record<string, string> }> = {
@@ -59,6 +62,7 @@ const REFUSED: Record<string, { argv: readonly string[]; variables?: Record<stri
   "a warning time without a unit": { argv: ["--keyring-key", "k", "--expiry-warning", "14"] },
   "no workers": { argv: ["--keyring-key", "k", "--workers", "0"] },
   "a name that is no namespace": { argv: ["--keyring-key", "k", "--namespaces", "Shop"] },
+  "a Lease without its namespace": { argv: ["--keyring-key", "k", "--leader-elect", "zopp-operator"] },
   "no namespace at all": { argv: ["--keyring-key", "k", "--namespaces", ","] },
   "a wrong variable": { argv: ["--keyring-key", "k"], variables: { ZOPP_OPERATOR_LOG_LEVEL: "loud" } },
 };

@@ -2,6 +2,7 @@
 // Opens nothing but what a flag names: the keyring's public key file is read by main.
 import { Command, InvalidArgumentError, Option } from "commander";
 import { spanMs } from "../crds/span.js";
+import { type Place, placeOf } from "./kube/resources.js";
 
 /** The operator's settings; every one has a flag and a variable ZOPP_OPERATOR_*. */
 export interface OperatorConfig {
@@ -19,6 +20,8 @@ export interface OperatorConfig {
   readonly healthPort: number;
   /** The address that metrics and health listen on. */
   readonly bindAddress: string;
+  /** The Lease by which one of several operators leads; absent = this is the only one. */
+  readonly leaderElect?: Place | undefined;
   /** Bundles worked on at once: they mostly wait for the API server and the keyring. */
   readonly workers: number;
   /** How long before the end of a value its bundle says so, in milliseconds. */
@@ -91,6 +94,10 @@ function settings(): readonly Option[] {
       .default(8081)
       .argParser(toPort),
     new Option("--bind-address <ip>", "address that these ports listen on").default("0.0.0.0"),
+    new Option(
+      "--leader-elect <namespace/name>",
+      "the Lease by which one of several operators leads while the others stand by (default: this is the only one)",
+    ).argParser(toLease),
     new Option("--workers <count>", "bundles worked on at once").default(DEFAULT_WORKERS).argParser(toWorkers),
     new Option("--expiry-warning <time>", "how long before the end of a value (`expires`) its bundle says so: 14d, 12h")
       .default(toSpan(DEFAULT_EXPIRY_WARNING), DEFAULT_EXPIRY_WARNING)
@@ -111,6 +118,13 @@ function toNamespaces(text: string): readonly string[] {
     throw new InvalidArgumentError("give names of namespaces, separated by commas, or *");
   }
   return [...new Set(names)];
+}
+
+function toLease(text: string): Place {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError("give namespace/name of a Lease");
+  }
+  return placeOf(text);
 }
 
 function toAddress(text: string): string {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The operator's process: settings, wiring and the order of shutdown; nothing else.
 // What it does is in operator.ts and controllers/.
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { identityFromSeed, newSeed } from "../crds/crypto/identity.js";
@@ -9,9 +10,12 @@ import { VERSION } from "../crds/version.js";
 import { type OperatorConfig, readConfig } from "./config.js";
 import { serveHealth, serveMetrics } from "./health.js";
 import { connectKeyring } from "./keyring/client.js";
-import { connect } from "./kube/client.js";
+import { type ApiClient, connect } from "./kube/client.js";
+import { Election } from "./kube/lease.js";
+import type { Log } from "./kube/observe.js";
+import { keyOf } from "./kube/resources.js";
 import { createLogger } from "./log.js";
-import { operatorMetrics } from "./metrics.js";
+import { type OperatorMetrics, operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
 
 /** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
@@ -22,10 +26,12 @@ async function main(config: OperatorConfig): Promise<void> {
   const metrics = operatorMetrics({ component: "operator", version: VERSION });
   // the base class reads the default kubeconfig: let it be ours
   if (config.kubeconfig !== undefined) process.env["KUBECONFIG"] = config.kubeconfig;
+  const candidacy = await standForElection(config, log, metrics);
   const client = await connect({
     file: config.kubeconfig,
     userAgent: `zopp-operator/${VERSION}`,
     hooks: metrics.client,
+    mayWrite: candidacy && (() => candidacy.election.leads),
   });
   const keyring = connectKeyring({
     address: config.keyring,
@@ -35,14 +41,8 @@ async function main(config: OperatorConfig): Promise<void> {
     log,
   });
   const operator = new ZoppOperator({ ...config, client, keyring, log, metrics, instance: hostname() });
-  const host = config.bindAddress;
-  const health = await serveHealth({
-    host,
-    port: config.healthPort,
-    live: () => operator.stuck(),
-    ready: () => operator.notReady(),
-  });
-  const numbers = await serveMetrics({ host, port: config.metricsPort, registry: metrics.registry });
+  const servers = await serve(config, operator, metrics);
+  const [health, numbers] = servers;
   log.info(
     { version: VERSION, healthPort: health.port, metricsPort: numbers.port, namespaces: config.namespaces ?? "*" },
     "starting",
@@ -51,14 +51,51 @@ async function main(config: OperatorConfig): Promise<void> {
     log.info({ signal }, "stopping");
     setTimeout(() => process.exit(1), GRACE_MS).unref();
     await operator.stop();
+    // only now: whoever leads next must find everything done that was begun
+    await candidacy?.election.release();
     await keyring.close();
-    await Promise.all([client.close(), health.close(), numbers.close()]);
+    await Promise.all([client.close(), candidacy?.client.close(), ...servers.map((server) => server.close())]);
     log.info({}, "stopped");
     process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
   await operator.start();
   log.info({}, "started");
+  if ((await candidacy?.election.campaign()) === false) return;
+  operator.lead();
+}
+
+function serve(
+  { bindAddress: host, healthPort, metricsPort }: OperatorConfig,
+  operator: ZoppOperator,
+  { registry }: OperatorMetrics,
+) {
+  return Promise.all([
+    serveHealth({ host, port: healthPort, live: () => operator.stuck(), ready: () => operator.notReady() }),
+    serveMetrics({ host, port: metricsPort, registry }),
+  ]);
+}
+
+interface Candidacy {
+  readonly election: Election;
+  readonly client: ApiClient;
+}
+
+/** Undefined where this operator is the only one. One that loses ends: another may write already. */
+async function standForElection(
+  { leaderElect: place, kubeconfig }: OperatorConfig,
+  log: Log,
+  metrics: OperatorMetrics,
+): Promise<Candidacy | undefined> {
+  if (place === undefined) return undefined;
+  const client = await connect({ file: kubeconfig, userAgent: `zopp-operator/${VERSION} leader-election` });
+  const lost = (err: ZoppError): void => {
+    log.error({ err }, "does not lead any more: ends, and stands by when it is started again");
+    process.exit(1);
+  };
+  const election = new Election({ client, place, identity: `${hostname()}_${randomUUID()}`, log, lost });
+  metrics.watchElection(keyOf({ metadata: place }), () => election.leads);
+  return { election, client };
 }
 
 async function readKeyringKey(file: string): Promise<string> {

@@ -20,6 +20,8 @@ t.test("the operator's numbers carry controller-runtime's names and move with th
   metrics.applied(0.1);
   const queue = { depth: 7, activeCount: 2, oldestWaitingMs: 1500, longestActive: { forMs: 250 } };
   metrics.watchQueue("secret", queue);
+  metrics.watchElection("shop/a", () => true);
+  metrics.watchElection("shop/b", () => false);
   const text = await metrics.registry.metrics();
   for (const expected of [
     'rest_client_requests_total{code="200",method="PATCH"} 1',
@@ -29,6 +31,8 @@ t.test("the operator's numbers carry controller-runtime's names and move with th
     'workqueue_queue_duration_seconds_sum{name="secret"} 0.5',
     'workqueue_work_duration_seconds_sum{name="secret"} 0.25',
     'workqueue_depth{name="secret"} 7',
+    'leader_election_master_status{name="shop/a"} 1',
+    'leader_election_master_status{name="shop/b"} 0',
     'controller_runtime_active_workers{controller="secret"} 2',
     'workqueue_longest_running_processor_seconds{name="secret"} 0.25',
     'zopp_oldest_pending_seconds{name="secret"} 1.5',

@@ -39,6 +39,8 @@ export interface OperatorMetrics {
   opened(result: string, seconds: number): void;
   /** Seconds from a bundle's change being seen to its Secret being written. */
   applied(seconds: number): void;
+  /** Asks at each scrape whether this process leads by a Lease. */
+  watchElection(lease: string, leads: () => boolean): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
   /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
@@ -98,6 +100,7 @@ export function operatorMetrics(
     queue: queueHooks(registry),
     controller: controllerHooks(registry),
     watchQueue: queueGauges(registry),
+    watchElection: electionGauge(registry),
     opened(result, seconds) {
       opens.inc({ result });
       openSeconds.observe(seconds);
@@ -212,6 +215,21 @@ function queueGauges(registry: Registry): OperatorMetrics["watchQueue"] {
   read(longest, "Age of the longest work", (queue) => (queue.longestActive?.forMs ?? 0) / 1000);
   read("zopp_oldest_pending_seconds", "Age of the key that waits longest", (queue) => queue.oldestWaitingMs / 1000);
   return (name, queue) => queues.set(name, queue);
+}
+
+/** client-go's name for it. */
+function electionGauge(registry: Registry): OperatorMetrics["watchElection"] {
+  const elections = new Map<string, () => boolean>();
+  const made: Gauge = new Gauge({
+    name: "leader_election_master_status",
+    help: "1: leads by the Lease of this name; 0: stands by. Absent where there is no election",
+    labelNames: ["name"],
+    registers: [registry],
+    collect: () => {
+      for (const [name, leads] of elections) made.set({ name }, leads() ? 1 : 0);
+    },
+  });
+  return (name, leads) => elections.set(name, leads);
 }
 
 function conditionGauge(registry: Registry): OperatorMetrics["conditions"] {

@@ -56,8 +56,9 @@ const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
 
 /**
- * One operator process. `start()` resolves when everything was listed once and the workers run; `stop()` when what
- * was being worked on is finished. Client and keyring are closed by whoever made them.
+ * One operator process. `start()` resolves when everything was listed once and the keyring is being asked: it stands by.
+ * `lead()` begins the work, and with it all writing. `stop()` resolves when what was being worked on is finished. Client
+ * and keyring are closed by whoever made them.
  */
 export class ZoppOperator extends dotI.default {
   readonly #parts: OperatorParts;
@@ -65,6 +66,7 @@ export class ZoppOperator extends dotI.default {
   readonly #controllers: Controller[] = [];
   readonly #started = new AbortController();
   #book: PolicyBook | undefined;
+  #watch: BundleWatch | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #running = false;
 
@@ -82,6 +84,15 @@ export class ZoppOperator extends dotI.default {
   notReady(): string | null {
     if (!this.#running) return "starting or stopping";
     return this.#book?.problem ?? null;
+  }
+
+  /** Begins to work through what was seen. Does nothing once stopped. */
+  lead(): void {
+    const watch = this.#watch;
+    if (watch === undefined || !this.#running) return;
+    watch.lead();
+    for (const controller of this.#controllers) controller.start();
+    this.#sweeper = setInterval(() => watch.sweep(new Date()), SWEEP_MS).unref();
   }
 
   /** Stops watching, finishes what is active, and resolves. */
@@ -129,15 +140,10 @@ export class ZoppOperator extends dotI.default {
     }
     const watch = this.#secrets({ book, events, environments });
     listeners.push((change) => watch.policyChanged(change));
-    await this.#run(book, watch);
-  }
-
-  async #run(book: PolicyBook, watch: BundleWatch): Promise<void> {
+    this.#watch = watch;
     for (const informer of this.#informers) informer.start();
     await Promise.all(this.#informers.map((informer) => informer.synced(this.#started.signal)));
     book.start();
-    for (const controller of this.#controllers) controller.start();
-    this.#sweeper = setInterval(() => watch.sweep(new Date()), SWEEP_MS).unref();
     this.#running = true;
   }
 
