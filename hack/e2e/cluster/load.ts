@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../../eventually.js";
-import type { Outcome } from "./load.main.js";
+import type { Outcome } from "../../load.js";
 import { APP, type Site } from "./site.js";
 
 /** With `LEAST` enough for the keyring to fold its log a second time, as it does after every 256 records. */

@@ -6,10 +6,10 @@ import type { ZoppSecret } from "../../../crds/types.gen.js";
 import { CHART, RELEASE, SYSTEM } from "../../chart/chart.js";
 import { eventually } from "../../eventually.js";
 import { flip } from "../../fixtures.bundle.js";
+import { judgeLoad } from "../../load.js";
 import { packageRoot } from "../../package-root.js";
 import { endTwice, exhaust, hang, kill } from "./faults.js";
 import { underLoad } from "./load.js";
-import type { Outcome } from "./load.main.js";
 import { APP, type Shown, type Site, THEIRS } from "./site.js";
 
 /** tap's assertions, as far as the story needs them. */
@@ -108,18 +108,8 @@ export async function upgrade(t: Assertions, site: Site, installation: Installat
       await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
       await site.ready();
     });
-    judge(t, outcome);
+    judgeLoad(t, outcome);
   });
-}
-
-function judge(t: Assertions, outcome: Outcome): void {
-  t.ok(outcome.changes > 0, "values changed meanwhile");
-  t.strictSame(outcome.wrong, [], "no Secret was ever wrong");
-  t.strictSame(outcome.lost, [], "no change was lost");
-  t.strictSame(outcome.repeated, [], "none was applied twice");
-  t.comment(
-    `${outcome.changes} changes meanwhile, ${outcome.applied} seen one by one, the longest wait ${outcome.longestMs} ms`,
-  );
 }
 
 /** A keyring that is asked to end: its Service leads to it no longer before it has ended, and until then it answers. */
