@@ -39,8 +39,8 @@ export async function readMetrics(port: number): Promise<Metrics> {
   };
 }
 
-/** Waits until the operator's queues are empty and nothing is worked on; gives when that was (milliseconds since the epoch). */
-export async function quiet({ ports }: Testbed): Promise<number> {
+/** Waits until an operator's queues are empty and nothing is worked on; gives when that was (milliseconds since the epoch). */
+export async function quiet({ ports }: { readonly ports: Pick<Testbed["ports"], "metrics"> }): Promise<number> {
   const isQuiet = async () => {
     const metrics = await readMetrics(ports.metrics);
     return metrics.sum("workqueue_depth") + metrics.sum("controller_runtime_active_workers") === 0 && Date.now();

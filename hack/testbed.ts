@@ -24,6 +24,7 @@ import { type ControlPlane, startControlPlane } from "./control-plane/control-pl
 import { createOperatorPod, type OperatorPod } from "./control-plane/operator-pod.js";
 import { eventually } from "./eventually.js";
 import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
+import { type OwnPorts, operatorFlags, type Replica } from "./testbed.operator.js";
 import {
   type ClusterKeys,
   COMPILED,
@@ -153,13 +154,17 @@ export class Testbed {
 
   /** Starts the operator and waits until it is ready; `more` are further flags. */
   async startOperator(more: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const token = join(this.folder, "token");
-    writeFileSync(token, await this.token(), { mode: 0o600 });
-    const args = ["--kubeconfig", this.#kubeconfigs.operator, "--keyring", `127.0.0.1:${this.ports.keyring}`];
-    args.push("--keyring-key", this.publicFile, "--token-file", token, "--bind-address", "127.0.0.1");
-    args.push("--health-port", String(this.ports.health), "--metrics-port", String(this.ports.metrics), ...more);
-    this.#operator = this.#start("operator", args, env);
+    this.#operator = this.#start("operator", await this.#operatorFlags("token", this.#pod, this.ports, more), env);
     await this.operator.healthy(this.ports.health);
+  }
+
+  /** Starts one more operator, in a pod of its own, and waits until it is ready. Whoever started it ends it. */
+  async startReplica(name: string, more: readonly string[] = []): Promise<Replica> {
+    const pod = await createOperatorPod(this.controlPlane, { namespace: SYSTEM, serviceAccount: ACCOUNT, name });
+    const ports = await fivePorts();
+    const child = this.#start("operator", await this.#operatorFlags(`token-${name}`, pod, ports, more));
+    await child.healthy(ports.health);
+    return { child, ports };
   }
 
   /** Signs and applies workspace `acme` and environment `acme/shop/production`, naming this keyring's keys. */
@@ -261,6 +266,13 @@ export class Testbed {
   }
   get publicFile(): string {
     return join(this.folder, "keyring.pub");
+  }
+
+  async #operatorFlags(file: string, pod: OperatorPod, ports: OwnPorts, more: readonly string[]) {
+    const token = join(this.folder, file);
+    writeFileSync(token, await pod.token(), { mode: 0o600 });
+    const { operator: kubeconfig } = this.#kubeconfigs;
+    return operatorFlags({ kubeconfig, keyringPort: this.ports.keyring, key: this.publicFile, token, ports, more });
   }
 
   #start(name: keyof Programs, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {

@@ -138,9 +138,10 @@ export class Site {
     return (await this.get<{ items: Pod[] }>(`pods -n ${SYSTEM} -l app.kubernetes.io/instance=${RELEASE}`)).items;
   }
 
-  /** What kubelet says of a part, and in which pod it is. */
+  /** What kubelet says of a part, and in which pod it is; not of one that ends. */
   async container(part: Part): Promise<ContainerStatus & { readonly pod: string }> {
     for (const { metadata, status } of await this.pods()) {
+      if (metadata.deletionTimestamp !== undefined) continue;
       const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
       const found = all.find(({ name }) => name === part);
       if (found !== undefined) return { ...found, pod: metadata.name };

@@ -1,0 +1,69 @@
+import t from "tap";
+import { eventually } from "../eventually.js";
+import { startTestbed } from "../testbed.js";
+import { readMetrics } from "../testbed.look.js";
+import { Replicas } from "./replicas.js";
+
+const bed = await startTestbed({ apart: true, namespaces: ["shop-handover", "shop-rolling-change"] });
+await bed.operator.stop();
+const replicas = new Replicas(bed);
+t.teardown(async () => {
+  await replicas.stop();
+  await bed.stop();
+});
+t.setTimeout(240_000);
+
+t.test("of two operators one leads; the other is ready, says who leads, and writes nothing", async (t) => {
+  const first = await replicas.start();
+  t.equal(await replicas.leader(), first);
+  const second = await replicas.start();
+  const [holder = ""] = /\S+/.exec((await replicas.lease()).holderIdentity ?? "") ?? [];
+  t.not(holder, "");
+  const says = ({ child }: typeof first, what: string) =>
+    eventually(() => child.lines.some((line) => line.includes(holder) && line.includes(what)), { message: what });
+  await says(first, '"leads"');
+  await says(second, "standing by");
+  await bed.applyBundle(bed.seal({ A: "one" }, { name: "led" }));
+  await eventually(() => bed.secret("led", "shop-handover"), { timeoutMs: 20_000, message: "its Secret is there" });
+  const numbers = await readMetrics(second.ports.metrics);
+  for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+    t.equal(numbers.sum("rest_client_requests_total", { method }), 0, method);
+  }
+  t.equal(numbers.sum("leader_election_master_status"), 0);
+  const { leaseDurationSeconds, leaseTransitions } = await replicas.lease();
+  t.strictSame({ leaseDurationSeconds, leaseTransitions }, { leaseDurationSeconds: 15, leaseTransitions: 0 });
+});
+
+t.test("a leader that is asked to end finishes, hands over, and nothing is lost or done twice", async (t) => {
+  const leader = await replicas.leader();
+  const [next = leader] = [...replicas.running].filter((replica) => replica !== leader);
+  await replicas.underLoad(t, "handover", async () => {
+    t.equal(await leader.child.stop("SIGTERM"), 0);
+    t.equal(await replicas.leader(), next);
+  });
+  const saidAt = ({ child }: typeof leader, what: string): number => {
+    const line = child.lines.find((said) => said.includes(`"msg":"${what}"`));
+    return Date.parse(JSON.parse(line ?? "{}").time);
+  };
+  const [asked, gaveUp, led] = [saidAt(leader, "stopping"), saidAt(leader, "gave the lease up"), saidAt(next, "leads")];
+  t.ok(asked <= gaveUp, "the Lease was given up");
+  t.comment(`asked to end: gave the Lease up after ${gaveUp - asked} ms, the other one led after ${led - asked} ms`);
+  t.equal((await replicas.lease()).leaseTransitions, 1);
+});
+
+t.test("both are replaced, one after the other, while values change", async (t) => {
+  await replicas.start();
+  const old = [...replicas.running];
+  await replicas.underLoad(t, "rolling change", async () => {
+    for (const { child } of old) {
+      await replicas.start();
+      t.equal(await child.stop("SIGTERM"), 0);
+    }
+    t.notOk(old.includes(await replicas.leader()));
+  });
+});
+
+t.test("the last one leaves a Lease that nobody holds", async (t) => {
+  await replicas.stop();
+  t.equal((await replicas.lease()).holderIdentity, "");
+});

@@ -1,0 +1,80 @@
+// Several operators of one testbed, of which one leads by a Lease: started, told apart, and their Lease looked at.
+// Does not own what is done to them.
+import type { Test } from "tap";
+import type { Lease } from "../../operator/kube/lease.plan.js";
+import { LEASES } from "../../operator/kube/resources.js";
+import { eventually } from "../eventually.js";
+import { judgeLoad, Load } from "../load.js";
+import type { Testbed } from "../testbed.js";
+import { readMetrics } from "../testbed.look.js";
+import type { Replica } from "../testbed.operator.js";
+
+const LEASE = { namespace: "zopp-system", name: "zopp-operator" };
+const NAME = `${LEASE.namespace}/${LEASE.name}`;
+const PER_SECOND = 20;
+/** More than a Lease lasts after its holder is gone. */
+const PATIENCE_MS = 60_000;
+
+/** Operators, those that run. The keyring of the testbed serves all of them. */
+export class Replicas {
+  readonly #bed: Testbed;
+  readonly running = new Set<Replica>();
+  #started = 0;
+
+  constructor(bed: Testbed) {
+    this.#bed = bed;
+  }
+
+  /** Starts one that stands for election, and waits until it is ready. */
+  async start(...more: readonly string[]): Promise<Replica> {
+    const replica = await this.#bed.startReplica(`zopp-${++this.#started}`, ["--leader-elect", NAME, ...more]);
+    this.running.add(replica);
+    void replica.child.stopped().then(() => this.running.delete(replica));
+    return replica;
+  }
+
+  /** Waits until one of those that run says that it leads, and no other does. */
+  leader(...others: readonly Replica[]): Promise<Replica> {
+    return eventually(
+      async () => {
+        const leading: Replica[] = [];
+        for (const replica of others.length > 0 ? others : this.running) {
+          const numbers = await readMetrics(replica.ports.metrics);
+          if (numbers.sum("leader_election_master_status", { name: NAME }) === 1) leading.push(replica);
+        }
+        return leading.length === 1 ? leading[0] : undefined;
+      },
+      { timeoutMs: PATIENCE_MS, message: "one operator leads" },
+    );
+  }
+
+  /** What the Lease says. */
+  async lease(): Promise<NonNullable<Lease["spec"]>> {
+    return (await this.#bed.client.get<Lease>(LEASES, LEASE)).spec ?? {};
+  }
+
+  /** Does something while values change all the time: every change arrives, and no Secret is written twice for one. */
+  async underLoad(t: Test, what: string, act: (load: Load) => Promise<void>): Promise<void> {
+    const { client } = this.#bed;
+    const namespace = `shop-${what.replaceAll(" ", "-")}`;
+    const load = await Load.begin({ client, namespace, bundles: 40, writing: this.#bed.writing() }, (error) =>
+      t.fail(`the witness lost sight: ${String(error)}`),
+    );
+    let isOver = false;
+    const changing = load.run(PER_SECOND, () => isOver);
+    try {
+      await act(load);
+      const after = load.changes + PER_SECOND;
+      await eventually(() => load.changes >= after, { message: "values change once more" });
+    } finally {
+      isOver = true;
+      await changing;
+    }
+    judgeLoad(t, await load.end());
+  }
+
+  /** Ends those that run, one after the other. */
+  async stop(): Promise<void> {
+    for (const { child } of this.running) await child.stop();
+  }
+}
