@@ -73,6 +73,13 @@ async function live(t: Test, bed: Testbed): Promise<void> {
   await eventually(async () => (await bed.secret()).data?.["A"] === "three", { timeoutMs: 60_000 });
 }
 
+/** A second operator, which follows the Lease of the first. */
+async function standBy(t: Test, bed: Testbed): Promise<void> {
+  const { child } = await bed.startReplica("zopp-1");
+  t.teardown(() => child.stop());
+  await eventually(() => child.lines.some((line) => line.includes("standing by")), { message: "it stands by" });
+}
+
 /** A baseline comes into force, and says so. */
 async function vouched(bed: Testbed): Promise<void> {
   const policy = { workspace: readWorkspace(bed.workspace), environment: bed.environment };
@@ -112,7 +119,10 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
     const bed = await startTestbed({
       kem: "x25519",
       apart: mode !== "sidecar",
-      env: mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" },
+      env: {
+        ...(mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" }),
+        ...(mode === "sidecar" ? {} : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
+      },
       apiServerArgs: [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`],
       kubeconfig: async (cp) => {
         await applyChart(cp, helm, values);
@@ -123,6 +133,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       },
     });
     t.teardown(() => bed.stop());
+    if (mode !== "sidecar") await standBy(t, bed);
     await live(t, bed);
     const said = [...bed.operator.lines, ...bed.keyring.lines].filter((line) =>
       /forbidden|"status":403|Forbidden/.test(line),

@@ -66,9 +66,9 @@ const REFUSED: Record<string, readonly [values: Values, sentence: RegExp]> = {
   "kube-system": [{ trust: [PIN], namespaces: ["kube-system"] }, /no environment may serve it/],
   "two replicas": [
     { ...MODES.sidecar, replicas: 2 },
-    /replicas is 2 and must be 1: two keyrings of one seed would fork/,
+    /replicas is 2 and must be 1 with mode=sidecar:[\s\S]*two keyrings of one seed would fork/,
   ],
-  "no replica": [{ ...MODES.sidecar, replicas: 0 }, /must be 1/],
+  "no replica": [{ ...MODES.all, replicas: 0 }, /at '\/replicas': minimum/],
   "a pin that is none": [{ ...MODES.sidecar, trust: ["acme@1:8df9"] }, /at '\/trust\/0'.*does not match/],
   "a namespace that is none": [{ trust: [PIN], namespaces: ["Shop,b"] }, /at '\/namespaces\/0'/],
   "a namespace twice": [{ trust: [PIN], namespaces: ["a", "a"] }, /at '\/namespaces'.*equal/],
@@ -134,9 +134,26 @@ t.test("a sidecar is a native one: the operator starts after it and ends before 
 });
 
 t.test("what owns the log is never there twice", { skip }, async (t) => {
-  for (const values of [MODES.sidecar, MODES.all]) {
-    const deployments = (await render(helm, values)).filter(({ kind }) => kind === "Deployment");
-    for (const { spec } of deployments) t.match(spec, { replicas: 1, strategy: { type: "Recreate" } });
+  for (const [values, name] of [
+    [MODES.sidecar, "zopp"],
+    [{ ...MODES.all, replicas: 3 }, "zopp-keyring"],
+  ] as const) {
+    const { spec } = pick(await render(helm, values), "Deployment", name);
+    t.match(spec, { replicas: 1, strategy: { type: "Recreate" } });
+  }
+});
+
+t.test("operators without a keyring of their own elect a leader, and are replaced one by one", { skip }, async (t) => {
+  const flag = "--leader-elect=zopp-system/zopp-operator";
+  const flags = (objects: readonly Rendered[]) =>
+    podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
+  t.notOk(flags(await render(helm, MODES.sidecar)).some((arg) => arg.startsWith("--leader-elect")));
+  for (const replicas of [1, 2]) {
+    const objects = await render(helm, { ...MODES.all, replicas });
+    t.ok(flags(objects).includes(flag), "one does so too: a second one may come at any time");
+    const { spec } = pick(objects, "Deployment", "zopp");
+    t.match(spec, { replicas, strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } } });
+    t.equal(/"topologySpreadConstraints"/.test(JSON.stringify(spec)), replicas > 1, "several are on several nodes");
   }
 });
 
@@ -204,7 +221,9 @@ t.test("every series of the dashboard and of the alerts is one that a process ha
     (await Promise.all(registries.map((each) => each.getMetricsAsJSON()))).flat().map(({ name }) => name),
   );
   const text = `${read("files", "dashboard.json")}${read("files", "alerts.yaml")}`;
-  const used = [...text.matchAll(/\b((?:zopp|workqueue|controller_runtime|rest_client|process|nodejs)_\w+)/g)];
+  const used = [
+    ...text.matchAll(/\b((?:zopp|workqueue|controller_runtime|leader_election|rest_client|process|nodejs)_\w+)/g),
+  ];
   const names = new Set(used.map(([, name = ""]) => name.replace(/_(?:bucket|sum|count)$/, "")));
   t.ok(names.size > 10);
   t.strictSame(

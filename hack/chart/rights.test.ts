@@ -86,6 +86,13 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "get configmaps zopp-system/zopp-seed-share": NONE,
   "list configmaps zopp-system": NONE,
   "delete configmaps zopp-system/zopp-seed-share": NONE,
+  // the lease by which one of several leads, and no other
+  "get leases.coordination.k8s.io zopp-system/zopp-operator": ["deployment", "all"],
+  "patch leases.coordination.k8s.io zopp-system/zopp-operator": ["deployment", "all"],
+  "delete leases.coordination.k8s.io zopp-system/zopp-operator": NONE,
+  "patch leases.coordination.k8s.io zopp-system/other": NONE,
+  "list leases.coordination.k8s.io zopp-system": NONE,
+  "patch leases.coordination.k8s.io kube-system/kube-controller-manager": NONE,
   // the key that it pins the keyring by
   "patch configmaps zopp-system/zopp-keyring-key": NONE,
   // ledger, log and identity of the cluster: those of the keyring, where it has the same account

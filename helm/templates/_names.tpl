@@ -30,6 +30,11 @@
 {{ include "zopp.name" . }}-keyring-key
 {{- end }}
 
+{{/* The Lease by which one of several operators leads. */}}
+{{- define "zopp.lease" -}}
+{{ include "zopp.name" . }}-operator
+{{- end }}
+
 {{- define "zopp.selector" -}}
 app.kubernetes.io/name: zopp
 app.kubernetes.io/instance: {{ .Release.Name }}

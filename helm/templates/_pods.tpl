@@ -137,6 +137,9 @@ securityContext:
   - --keyring={{ if eq .Values.mode "sidecar" }}127.0.0.1{{ else }}{{ include "zopp.keyringName" . }}.{{ .Release.Namespace }}.svc{{ end }}:8443
   - --keyring-key=/etc/zopp/keyring/keyring.pub
   - --token-file=/var/run/secrets/zopp/token
+  {{- if eq .Values.mode "deployment" }}
+  - --leader-elect={{ .Release.Namespace }}/{{ include "zopp.lease" . }}
+  {{- end }}
   - --workers={{ .Values.operator.workers }}
   - --expiry-warning={{ .Values.operator.expiryWarning }}
   - --log-level={{ .Values.operator.logLevel }}

@@ -25,7 +25,7 @@
 {{- if eq .Release.Namespace "kube-system" }}
 {{- fail "\n\nthe release's namespace is kube-system: install the chart in a namespace of its own (--namespace zopp-system --create-namespace)." }}
 {{- end }}
-{{- if ne (int $v.replicas) 1 }}
-{{- fail (printf "\n\nreplicas is %v and must be 1: two keyrings of one seed would fork its log, and two operators would do everything twice. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
+{{- if and (ne (int $v.replicas) 1) (eq $v.mode "sidecar") }}
+{{- fail (printf "\n\nreplicas is %v and must be 1 with mode=sidecar: each pod would have a keyring, and two keyrings of one seed would fork its log. With mode=deployment further operators stand by. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
 {{- end }}
 {{- end }}
