@@ -116,6 +116,7 @@ export function setup(given: Setup = {}) {
   const replaced: AppliedSecret[] = [];
   const events: string[] = [];
   const released: Uint8Array[] = [];
+  const states: string[] = [];
   const seen = { calls, writes, replaced };
   const client = given.client ?? clientOf(given, seen);
   const keyring = keyringOf(given, calls, released);
@@ -152,7 +153,11 @@ export function setup(given: Setup = {}) {
     expiryWarningMs: 14 * 24 * 3600_000,
     wrote: (secret: SeenSecret) => void targets.set(keyOf(secret), secret),
     opened() {},
-    tell: { status() {}, applied() {} },
+    tell: {
+      status() {},
+      applied() {},
+      newState: (_: ZoppSecret, digest: string) => void states.push(digest),
+    },
   } as unknown as SecretDeps;
   const run = () => reconcileSecret(KEY, deps, signal);
   const edit = (changed: ZoppSecret) => {
@@ -166,7 +171,7 @@ export function setup(given: Setup = {}) {
     });
   };
   const status = () => bundles.get(KEY)?.status;
-  return { run, edit, status, calls, writes, replaced, events, released, targets, bundles, memory };
+  return { run, edit, status, calls, writes, replaced, events, released, states, targets, bundles, memory };
 }
 
 /** An entry of `managedFields`: who owns which keys. */

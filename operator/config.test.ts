@@ -37,6 +37,7 @@ t.test("defaults are those of a pod", async (t) => {
     healthPort: 8081,
     workers: 48,
     expiryWarning: 14 * 24 * 3600_000,
+    history: 10,
     logLevel: "info",
   });
   t.equal(read(["--keyring-key", "k"]).namespaces, undefined, "all namespaces");
@@ -60,6 +61,7 @@ const REFUSED: Record<string, { argv: readonly string[]; variables?: Record<stri
   "a port that is none": { argv: ["--keyring-key", "k", "--metrics-port", "65536"] },
   "an address without a port": { argv: ["--keyring-key", "k", "--keyring", "localhost"] },
   "a warning time without a unit": { argv: ["--keyring-key", "k", "--expiry-warning", "14"] },
+  "a history without end": { argv: ["--keyring-key", "k", "--history", "101"] },
   "no workers": { argv: ["--keyring-key", "k", "--workers", "0"] },
   "a name that is no namespace": { argv: ["--keyring-key", "k", "--namespaces", "Shop"] },
   "a Lease without its namespace": { argv: ["--keyring-key", "k", "--leader-elect", "zopp-operator"] },

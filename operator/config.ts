@@ -26,6 +26,8 @@ export interface OperatorConfig {
   readonly workers: number;
   /** How long before the end of a value its bundle says so, in milliseconds. */
   readonly expiryWarning: number;
+  /** Applied states of each bundle that are kept as ControllerRevisions; 0 = none. */
+  readonly history: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -33,6 +35,8 @@ const ENVIRONMENT = "ZOPP_OPERATOR";
 const DEFAULT_WORKERS = 48;
 const MAX_WORKERS = 512;
 const DEFAULT_EXPIRY_WARNING = "14d";
+const DEFAULT_HISTORY = 10;
+const MAX_HISTORY = 100;
 /** Stands for every namespace. */
 const ALL = "*";
 
@@ -102,6 +106,9 @@ function settings(): readonly Option[] {
     new Option("--expiry-warning <time>", "how long before the end of a value (`expires`) its bundle says so: 14d, 12h")
       .default(toSpan(DEFAULT_EXPIRY_WARNING), DEFAULT_EXPIRY_WARNING)
       .argParser(toSpan),
+    new Option("--history <count>", "applied states of each bundle that are kept, for zopp history; 0 = none")
+      .default(DEFAULT_HISTORY)
+      .argParser((text) => toInteger(text, 0, MAX_HISTORY, `a number from 0 to ${MAX_HISTORY}`)),
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),

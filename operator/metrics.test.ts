@@ -18,6 +18,7 @@ t.test("the operator's numbers carry controller-runtime's names and move with th
   metrics.controller.reconciled("secret", "error", 0.1);
   metrics.opened("ok", 0.002);
   metrics.applied(0.1);
+  metrics.history("kept");
   const queue = { depth: 7, activeCount: 2, oldestWaitingMs: 1500, longestActive: { forMs: 250 } };
   metrics.watchQueue("secret", queue);
   metrics.watchElection("shop/a", () => true);
@@ -42,6 +43,7 @@ t.test("the operator's numbers carry controller-runtime's names and move with th
     'zopp_open_total{result="ok"} 1',
     "zopp_open_seconds_count 1",
     "zopp_apply_latency_seconds_count 1",
+    'zopp_history_total{result="kept"} 1',
     'zopp_build_info{component="operator",version="1.2.3"',
     "nodejs_eventloop_lag_seconds",
     "process_resident_memory_bytes",

@@ -41,6 +41,8 @@ export interface OperatorMetrics {
   applied(seconds: number): void;
   /** Asks at each scrape whether this process leads by a Lease. */
   watchElection(lease: string, leads: () => boolean): void;
+  /** A state of a bundle was kept or dropped, or could not be. */
+  history(what: string): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
   /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
@@ -93,6 +95,9 @@ export function operatorMetrics(
     [],
     FAST,
   );
+  const history = counter(registry, "zopp_history_total", "States of bundles kept and dropped, and what failed", [
+    "result",
+  ]);
   return {
     registry,
     client: clientHooks(registry),
@@ -106,6 +111,7 @@ export function operatorMetrics(
       openSeconds.observe(seconds);
     },
     applied: (seconds) => apply.observe(seconds),
+    history: (result) => history.inc({ result }),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
     expiring: expiringGauge(registry),
   };

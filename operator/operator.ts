@@ -3,6 +3,7 @@
 import dotI from "@dot-i/k8s-operator";
 import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { Freshest } from "./controllers/freshest.js";
+import { History } from "./controllers/history.js";
 import { PolicyBook, type PolicyChange, type PolicyKind } from "./controllers/policy.book.js";
 import {
   isSeen,
@@ -11,7 +12,7 @@ import {
   reconcilePolicy,
   withOurPolicyStatus,
 } from "./controllers/policy.js";
-import { reconcileSecret, type SecretDeps, withOurStatus } from "./controllers/secret.js";
+import { digestOfSeen, reconcileSecret, type SecretDeps, withOurStatus } from "./controllers/secret.js";
 import { BundleMemory } from "./controllers/secret.memory.js";
 import { BundleWatch } from "./controllers/secret.watch.js";
 import { MANAGED_LABEL } from "./controllers/target.js";
@@ -47,11 +48,16 @@ export interface OperatorParts {
   readonly workers: number;
   /** How long before the end of a value its bundle says so, in milliseconds. */
   readonly expiryWarning: number;
+  /** How many applied states of each bundle are kept; 0 = none, and nothing is asked of the API server for it. */
+  readonly history: number;
   /** The pod's name: who speaks in Events. */
   readonly instance: string;
 }
 
 const POLICY_WORKERS = 4;
+const HISTORY_WORKERS = 4;
+/** How long states that wait to be kept may hold up the end of the process. */
+const HISTORY_DRAIN_MS = 5_000;
 const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
 
@@ -67,6 +73,7 @@ export class ZoppOperator extends dotI.default {
   readonly #started = new AbortController();
   #book: PolicyBook | undefined;
   #watch: BundleWatch | undefined;
+  #history: History | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #running = false;
 
@@ -104,6 +111,7 @@ export class ZoppOperator extends dotI.default {
     await Promise.all(this.#informers.map((informer) => informer.stop()));
     await this.#book?.stop();
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
+    await this.#history?.drain(HISTORY_DRAIN_MS);
   }
 
   /** The base's watch ends the process at its first error: informers and queues stand in its place. */
@@ -156,6 +164,7 @@ export class ZoppOperator extends dotI.default {
     const bundles = new Freshest(informer, nowMs, withOurStatus);
     const memory = new BundleMemory(nowMs);
     const queue = this.#queue("zoppsecret");
+    const history = this.#keepHistory(queue, shared);
     const deps: SecretDeps = {
       ...shared,
       client,
@@ -178,11 +187,14 @@ export class ZoppOperator extends dotI.default {
         status: (key, status) => {
           metrics.conditions(placeLabels(key), status === null ? null : (status.conditions ?? []));
           metrics.expiring(key, status?.expiring ?? []);
+          if (status === null) history?.forget(key);
         },
+        newState: (seen, digest) => history?.applied(seen, digest, seen.status?.digest === undefined),
       },
     };
     this.#controller("zoppsecret", queue, workers, (key, signal) => reconcileSecret(key, deps, signal));
-    const watch = new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory });
+    const replaced = (old: ZoppSecret) => history?.replaced(old);
+    const watch = new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory, replaced });
     shared.environments.onChange((old, now, initial) => {
       if (now === undefined || initial) return;
       // its status says nothing about its keys
@@ -190,6 +202,25 @@ export class ZoppOperator extends dotI.default {
       if (!isSame) watch.environmentChanged(keyOf(now).replaceAll(".", "/"));
     });
     return watch;
+  }
+
+  /** Keeps what bundles were, where that is wanted; it comes after everything that `before` holds. */
+  #keepHistory(before: Queue, { environments }: SecretsParts): History | undefined {
+    const { client, metrics, history: limit } = this.#parts;
+    if (limit === 0) return undefined;
+    const queue = this.#queue("history");
+    const history = new History({
+      client,
+      queue,
+      limit,
+      busy: () => before.depth > 0,
+      digestOf: (seen) => digestOfSeen(seen, environments),
+      now: () => new Date(),
+      did: (what) => metrics.history(what),
+    });
+    this.#history = history;
+    this.#controller("history", queue, HISTORY_WORKERS, (key, signal) => history.reconcile(key, signal));
+    return history;
   }
 
   /** Everything about workspaces, environments or baselines. */

@@ -11,7 +11,7 @@ import { eventually } from "../eventually.js";
 import { baseline } from "../fixtures.baseline.js";
 import { withValue } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
-import { kubectlOf, quiet } from "../testbed.look.js";
+import { kubectlOf, quiet, readMetrics } from "../testbed.look.js";
 import { MODES, render, SYSTEM } from "./chart.js";
 import { applyChart } from "./installed.js";
 import { findHelm } from "./programs.js";
@@ -69,8 +69,17 @@ async function live(t: Test, bed: Testbed): Promise<void> {
   });
   await bed.keyring.stop();
   await bed.startKeyring();
+  // which has to look what is kept of the bundle
+  await bed.operator.stop();
+  await bed.startOperator();
   await bed.applyBundle(withValue(await written(bed, "api"), "A", "three", bed.writing()));
   await eventually(async () => (await bed.secret()).data?.["A"] === "three", { timeoutMs: 60_000 });
+  await eventually(
+    async () => (await readMetrics(bed.ports.metrics)).sum("zopp_history_total", { result: "dropped" }) > 0,
+    {
+      message: "the oldest state is dropped",
+    },
+  );
 }
 
 /** A second operator, which follows the Lease of the first. */
@@ -120,6 +129,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       kem: "x25519",
       apart: mode !== "sidecar",
       env: {
+        ZOPP_OPERATOR_HISTORY: "2",
         ...(mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" }),
         ...(mode === "sidecar" ? {} : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
       },

@@ -1,9 +1,9 @@
 // The chart's admission policy on a real API server: what the operator's account can do to Secrets that are not zopp's, and
-// which Secrets it can make. Its own token is used, as the operator would.
+// which Secrets it can make; and to ControllerRevisions. Its own token is used, as the operator would.
 import t from "tap";
 import type { ApiClient } from "../../operator/kube/client.js";
 import { apiStatus } from "../../operator/kube/errors.js";
-import { type KubeObject, SECRETS } from "../../operator/kube/resources.js";
+import { CONTROLLER_REVISIONS, type KubeObject, SECRETS } from "../../operator/kube/resources.js";
 import { MODES } from "./chart.js";
 import { installChart } from "./installed.js";
 import { findHelm } from "./programs.js";
@@ -56,6 +56,21 @@ const MADE: Record<string, readonly [made: Secret, outcome: "done" | "403"]> = {
   "with an annotation of a domain under k8s.io": [secret("m11", { annotations: { "a.k8s.io/x": "y" } }), "403"],
   "with a label of helm.sh": [secret("m12", { labels: { "helm.sh/chart": "y" } }), "403"],
   "managed by somebody else": [secret("m13", { labels: { "app.kubernetes.io/managed-by": "Helm" } }), "403"],
+};
+
+const OWNER = { apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", name: "api", uid: "u", controller: true };
+
+/** ControllerRevisions that the operator's account tries to make and to delete, by who controls them. */
+const REVISIONS: Record<string, readonly [owners: readonly (typeof OWNER)[], outcome: "done" | "403"]> = {
+  "of a bundle": [[OWNER], "done"],
+  "of a StatefulSet": [[{ ...OWNER, apiVersion: "apps/v1", kind: "StatefulSet" }], "403"],
+  "of a bundle that does not control it": [[{ ...OWNER, controller: false }], "403"],
+  "of a bundle and a DaemonSet": [
+    [OWNER, { ...OWNER, apiVersion: "apps/v1", kind: "DaemonSet", uid: "v", controller: false }],
+    "403",
+  ],
+  "of somebody else's kind of that name": [[{ ...OWNER, apiVersion: "example.com/v1" }], "403"],
+  "of nobody, which a StatefulSet would adopt": [[], "403"],
 };
 
 /** Secrets that are there, what the operator's account tries on them, and what comes of it. */
@@ -128,6 +143,16 @@ t.test("on a real API server with the chart installed", { skip }, async (t) => {
         const now = await admin.get<Secret>(SECRETS, there.metadata);
         t.equal(now.metadata.resourceVersion, resourceVersion, "nothing has changed");
       }
+    });
+  }
+
+  for (const [what, [ownerReferences, expected]] of Object.entries(REVISIONS)) {
+    await t.test(`a ControllerRevision ${what}: ${expected}`, async (t) => {
+      const revision = { metadata: { name: "r", namespace: NAMESPACE, ownerReferences }, revision: 1, data: {} };
+      t.equal(await outcome(operator.create(CONTROLLER_REVISIONS, revision)), expected, "by creating");
+      if (expected === "403") await admin.create(CONTROLLER_REVISIONS, revision);
+      t.equal(await outcome(operator.delete(CONTROLLER_REVISIONS, revision.metadata)), expected, "by deleting");
+      if (expected === "403") await admin.delete(CONTROLLER_REVISIONS, revision.metadata);
     });
   }
 

@@ -44,6 +44,22 @@ t.test("the chart is of this version of zopp, and has its CRDs", { skip }, async
   t.notOk(without.some(({ kind }) => kind === "CustomResourceDefinition"));
 });
 
+t.test(
+  "an operator that keeps no history has no right on ControllerRevisions, and nothing speaks of them",
+  { skip },
+  async (t) => {
+    const speaks = async (history: number) =>
+      (await render(helm, { ...MODES.deployment, operator: { history } })).filter((object) =>
+        /controllerrevisions/.test(JSON.stringify(object)),
+      );
+    t.strictSame(
+      (await speaks(0)).map(({ kind }) => kind),
+      [],
+    );
+    t.ok((await speaks(1)).some(({ kind }) => kind === "Role"));
+  },
+);
+
 for (const name of ["small", "hardened", "all-namespaces"] as const) {
   t.test(`helm lint --strict has nothing to say of the example ${name}`, { skip }, async (t) => {
     const { code, stdout } = await runHelm(helm, ["lint", "--strict"], example(name));

@@ -64,6 +64,10 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "list zoppsecrets.zopp.dev shop-prod": ALL_MODES,
   "patch zoppsecrets.zopp.dev/status shop-prod": ALL_MODES,
   "create events shop-prod": ALL_MODES,
+  // what bundles were; an admission policy keeps it to those
+  "list controllerrevisions.apps shop-prod": ALL_MODES,
+  "create controllerrevisions.apps shop-prod": ALL_MODES,
+  "delete controllerrevisions.apps shop-prod": ALL_MODES,
   "create events default": ALL_MODES,
   "watch zoppworkspaces.zopp.dev": ALL_MODES,
   "patch zoppenvironments.zopp.dev/status": ALL_MODES,
@@ -76,11 +80,15 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "patch zoppenvironments.zopp.dev": NONE,
   "patch events shop-prod": NONE,
   "list events shop-prod": NONE,
+  "get controllerrevisions.apps shop-prod": NONE,
+  "watch controllerrevisions.apps shop-prod": NONE,
+  "patch controllerrevisions.apps shop-prod": NONE,
   // namespaces that are not listed
   "get secrets shop-other": ["all"],
   "create secrets shop-other": ["all"],
   "list secrets": ["all"],
   "list zoppsecrets.zopp.dev shop-other": ["all"],
+  "delete controllerrevisions.apps shop-other": ["all"],
   // the seed: one share of it, in the mode that may read every Secret; never the other
   "get secrets zopp-system/zopp-seed": ["all"],
   "get configmaps zopp-system/zopp-seed-share": NONE,

@@ -142,6 +142,7 @@ securityContext:
   {{- end }}
   - --workers={{ .Values.operator.workers }}
   - --expiry-warning={{ .Values.operator.expiryWarning }}
+  - --history={{ .Values.operator.history }}
   - --log-level={{ .Values.operator.logLevel }}
   {{- with .Values.operator.extraEnv }}
   env:

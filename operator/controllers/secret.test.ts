@@ -53,6 +53,26 @@ t.test("a second thought does nothing", async (t) => {
   t.strictSame(calls, []);
 });
 
+t.test("a state is told once, when the Secret holds it; repairs, refusals and second thoughts are none", async (t) => {
+  const options: { open?: Setup["open"] } = {};
+  const { run, edit, bundles, states, status, memory } = setup({
+    open: (request) => options.open?.(request) ?? release(request, []),
+  });
+  await run();
+  memory.demand(KEY);
+  await run();
+  t.strictSame(states, [status()?.digest]);
+  const good = bundles.get(KEY) as ZoppSecret;
+  options.open = refuse("UnknownSigner");
+  edit(withValue(good, "A", "evil", WRITING));
+  await run();
+  t.equal(states.length, 1);
+  options.open = undefined;
+  edit(withValue(good, "A", "other", WRITING));
+  await run();
+  t.strictSame(states.slice(1), [status()?.digest]);
+});
+
 t.test("a changed value is opened and written over ours, by uid", async (t) => {
   const { run, edit, calls, writes, events, bundles } = setup();
   await run();

@@ -51,6 +51,8 @@ export interface SecretDeps extends ActDeps {
   readonly tell: {
     status(key: string, status: SecretStatus | null): void;
     applied(seconds: number): void;
+    /** The Secret holds another state of the bundle than before: what was opened, as the watch gave it. */
+    newState(seen: ZoppSecret, digest: string): void;
   };
 }
 
@@ -75,8 +77,7 @@ export async function reconcileSecret(key: string, deps: SecretDeps, signal: Abo
   if (bundle instanceof ZoppError) return settle(key, unreadable(seen), refusal(bundle, seen.status?.policy), deps);
   const situation = gather(key, bundle, seen.status, deps);
   const { step, target } = await lookIfNeeded(key, situation, decide(situation), deps, signal);
-  const answer = await act(key, { ...situation, target }, step, deps, signal);
-  return answer;
+  return act({ key, seen }, { ...situation, target }, step, deps, signal);
 }
 
 /** Owner references clean up after a bundle; only this process' memory of it has to go. */
@@ -133,7 +134,7 @@ async function look(bundle: ZoppSecret, deps: SecretDeps, signal: AbortSignal): 
 }
 
 async function act(
-  key: string,
+  { key, seen }: { readonly key: string; readonly seen: ZoppSecret },
   given: Situation,
   step: Step,
   deps: SecretDeps,
@@ -152,8 +153,10 @@ async function act(
     { bundle, digest: given.digest, hold, managers, epochs: epochs(bundle, deps), retain, signal },
     deps,
   );
-  if (outcome.kind === "synced") deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
-  else if (outcome.error.code === "ApiConflict") {
+  if (outcome.kind === "synced") {
+    deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
+    if (status?.digest !== outcome.digest) deps.tell.newState({ ...seen, status }, outcome.digest);
+  } else if (outcome.error.code === "ApiConflict") {
     deps.targets.drop(targetPlace(bundle));
     if (hold.mode === "create") deps.memory.nameTaken(key);
   }
@@ -225,8 +228,16 @@ async function retains({ spec }: ZoppSecret, deps: SecretDeps): Promise<boolean>
   return deps.asksApprovals(spec.environment) ?? false;
 }
 
-function epochs(bundle: ZoppSecret, deps: SecretDeps): Epochs {
+function epochs(bundle: ZoppSecret, deps: Pick<SecretDeps, "environments">): Epochs {
   return epochsOf(deps.environments.get(bundle.spec.environment.replaceAll("/", ".")));
+}
+
+/** The digest of a bundle as the watch gives it; undefined when it cannot be read. */
+export function digestOfSeen(seen: ZoppSecret, environments: SecretDeps["environments"]): string | undefined {
+  const bundle = parse(seen);
+  return bundle instanceof ZoppError
+    ? undefined
+    : bundleDigest(bundleStatements(bundle, epochs(bundle, { environments })));
 }
 
 /**

@@ -49,9 +49,18 @@ function setup({ leads = true } = {}) {
   const freshBundles = new Freshest<ZoppSecret>(bundles, now, withOurStatus);
   const freshTargets = new Freshest<SeenSecret>(targets, now);
   const all = () => bundles.list();
-  const watch = new BundleWatch({ bundles: freshBundles, targets: freshTargets, all, queue, memory });
+  const replaced: ZoppSecret[] = [];
+  const watch = new BundleWatch({
+    bundles: freshBundles,
+    targets: freshTargets,
+    all,
+    queue,
+    memory,
+    replaced: (old) => void replaced.push(old),
+  });
   if (leads) watch.lead();
-  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, failures, take: () => added.splice(0) };
+  const take = () => added.splice(0);
+  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, failures, replaced, take };
 }
 
 interface Shape {
@@ -112,6 +121,22 @@ t.test("first lists wait behind people's changes, new bundles too, edits do not"
   bundles.show(bundle({ version: "2", generation: 2 }));
   t.strictSame(take(), ["shop/api background", "shop/new background", "shop/api urgent"]);
 });
+
+t.test(
+  "the spec that another takes the place of is told, while it is still known; an end or another bundle of that name is none",
+  async (t) => {
+    const { bundles, replaced } = setup();
+    bundles.show(bundle(), true);
+    bundles.show(bundle({ version: "2", ready: "True" }));
+    t.strictSame(replaced, []);
+    bundles.show(bundle({ version: "3", generation: 2 }));
+    t.match(replaced.splice(0), [{ metadata: { generation: 1, resourceVersion: "2" } }]);
+    const another = bundle({ version: "4", generation: 1 });
+    bundles.show({ ...another, metadata: { ...another.metadata, uid: "later" } });
+    bundles.remove("shop/api");
+    t.strictSame(replaced, []);
+  },
+);
 
 t.test("a status that was written is no reason to think again", async (t) => {
   const { bundles, take } = setup();

@@ -18,6 +18,8 @@ export interface WatchDeps {
   readonly all: () => Iterable<ZoppSecret>;
   readonly queue: { add(key: string, lane: Lane): void; failuresOf(key: string): number };
   readonly memory: BundleMemory;
+  /** Told of a spec that another one has taken the place of. */
+  replaced(old: ZoppSecret): void;
 }
 
 /** How long an answer to a write may stay unconfirmed by the watch before the bundle is looked at again. */
@@ -86,6 +88,7 @@ export class BundleWatch {
     if (before !== undefined && before !== after) this.#enqueueTarget(before, "background");
     if (now === undefined) return queue.add(key, "background"); // lets memory go
     if (!initial) this.#noticeDemand(key, old, now);
+    if (this.#leads && old !== undefined && isEdited(old, now)) this.#deps.replaced(old);
     if (old !== undefined && !needsThought(old, now)) return;
     if (this.#leads) memory.changed(key);
     this.#add(key, old === undefined ? "background" : "urgent");
@@ -126,6 +129,11 @@ export class BundleWatch {
 /** Somebody changed it since its status was written. */
 function isBehind({ metadata, status }: ZoppSecret): boolean {
   return status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation;
+}
+
+/** Another spec of the same object. */
+function isEdited({ metadata }: ZoppSecret, now: ZoppSecret): boolean {
+  return metadata.uid === now.metadata.uid && metadata.generation !== now.metadata.generation;
 }
 
 /** Spec, deletion or a demand; what the operator itself writes (status) is no reason to think again. */

@@ -96,6 +96,13 @@ export const LEASES: Resource = {
   kind: "Lease",
   namespaced: true,
 };
+export const CONTROLLER_REVISIONS: Resource = {
+  group: "apps",
+  version: "v1",
+  plural: "controllerrevisions",
+  kind: "ControllerRevision",
+  namespaced: true,
+};
 export const ZOPP_WORKSPACES = zopp("zoppworkspaces", "ZoppWorkspace", false);
 export const ZOPP_ENVIRONMENTS = zopp("zoppenvironments", "ZoppEnvironment", false);
 export const ZOPP_SECRETS = zopp("zoppsecrets", "ZoppSecret", true);

@@ -1,0 +1,179 @@
+// Keeps what was applied: each new state of a bundle becomes a ControllerRevision beside it, the oldest go.
+// Nothing waits for it: a Secret is written before its state is kept, and first syncs go before all of it.
+import {
+  type AppliedState,
+  BUNDLE_UID_LABEL,
+  isRevisionOf,
+  type Kept,
+  revisionName,
+  revisionObject,
+} from "../../crds/bundle/revision.js";
+import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { ApiClient } from "../kube/client.js";
+import type { ReconcileAnswer } from "../kube/controller.js";
+import { hasStatus } from "../kube/errors.js";
+import type { Lane } from "../kube/queue.js";
+import { CONTROLLER_REVISIONS, type KubeObject, keyOf } from "../kube/resources.js";
+
+/** What keeping states needs. */
+export interface HistoryDeps {
+  readonly client: Pick<ApiClient, "create" | "list" | "delete">;
+  readonly queue: { add(key: string, lane: Lane): void };
+  /** How many states of a bundle are kept; not 0. */
+  readonly limit: number;
+  /** True while bundles wait to become Secrets, which goes before. */
+  busy(): boolean;
+  /** The digest of a bundle as it lies there; undefined when it cannot be read. */
+  digestOf(bundle: ZoppSecret): string | undefined;
+  now(): Date;
+  /** Told of each request that changed the history, and of each that failed. */
+  did(what: "kept" | "dropped" | "failed"): void;
+}
+
+/** How soon to look again while bundles wait. */
+const BUSY_MS = 250;
+
+interface Waiting extends AppliedState {
+  readonly bundle: Kept;
+  /** Nothing was applied before it, so there is nothing that could be too old. */
+  readonly isFirst: boolean;
+}
+
+/** States that wait to be kept, and the names of those that are, as far as this process had to know. */
+export class History {
+  readonly #deps: HistoryDeps;
+  readonly #waiting = new Map<string, Waiting[]>();
+  /** Names by bundle, oldest first; one of another uid is an earlier bundle's of that name. */
+  readonly #kept = new Map<string, { readonly uid: string; readonly names: string[] }>();
+
+  constructor(deps: HistoryDeps) {
+    this.#deps = deps;
+  }
+
+  /** A state was applied that was not the one before. `seen` is the bundle as the watch gave it, so that nothing is held twice. */
+  applied(seen: ZoppSecret, digest: string, isFirst: boolean): void {
+    this.#add(seen, digest, isFirst, this.#deps.now().toISOString());
+  }
+
+  /**
+   * The watch shows another spec in the place of this one. If that ran and this process did not keep it (it was applied
+   * before there was a history, or by a process that died), this is the last moment to.
+   */
+  replaced(old: ZoppSecret): void {
+    const key = keyOf(old);
+    const { digest, history = [] } = old.status ?? {};
+    if (digest === undefined || this.#waiting.has(key) || this.#kept.get(key)?.uid === old.metadata.uid) return;
+    if (this.#deps.digestOf(old) !== digest) return;
+    const { time } = history.find((each) => each.digest === digest && each.result === "Synced") ?? {};
+    this.#add(old, digest, false, time);
+  }
+
+  #add({ metadata, spec }: ZoppSecret, digest: string, isFirst: boolean, at: string | undefined): void {
+    const { name, namespace, uid, generation: revision = 0 } = metadata;
+    if (uid === undefined) return;
+    const key = `${namespace}/${name}`;
+    const applied = at === undefined ? undefined : `${at.slice(0, 19)}Z`;
+    const waiting = [
+      ...(this.#waiting.get(key) ?? []),
+      { bundle: { name, namespace, uid }, revision, digest, applied, spec, isFirst },
+    ];
+    // more than are kept would only be dropped again
+    this.#waiting.set(key, waiting.slice(-this.#deps.limit));
+    this.#deps.queue.add(key, "background");
+  }
+
+  /** The bundle is gone, and what was kept of it goes with it. */
+  forget(key: string): void {
+    this.#waiting.delete(key);
+    this.#kept.delete(key);
+  }
+
+  /** Keeps what waits of one bundle. Throws what should be tried again. */
+  async reconcile(key: string, signal?: AbortSignal): Promise<ReconcileAnswer> {
+    if (this.#waiting.has(key) && this.#deps.busy()) return { requeueAfterMs: BUSY_MS };
+    for (let next = this.#first(key); next !== undefined; next = this.#first(key)) {
+      try {
+        await this.#keep(key, next, signal);
+      } catch (thrown) {
+        this.#deps.did("failed");
+        const error = asZoppError(thrown, `keeping a state of ${key}`);
+        // no change of the bundle would heal it: it is tried again, later and later
+        throw error.terminal ? new ZoppError("ApiRefused", error.message, { cause: error.cause }) : error;
+      }
+      const left = (this.#waiting.get(key) ?? []).filter((each) => each !== next);
+      if (left.length === 0) this.#waiting.delete(key);
+      else this.#waiting.set(key, left);
+    }
+    return {};
+  }
+
+  /** Keeps what still waits, for at most so long: the process is about to end. */
+  async drain(forMs: number): Promise<void> {
+    const until = performance.now() + forMs;
+    const signal = AbortSignal.timeout(forMs);
+    for (const key of [...this.#waiting.keys()]) {
+      if (performance.now() >= until) return;
+      await this.reconcile(key, signal).catch(() => undefined); // said by its metric
+    }
+  }
+
+  #first(key: string): Waiting | undefined {
+    return this.#waiting.get(key)?.[0];
+  }
+
+  async #keep(key: string, state: Waiting, signal: AbortSignal | undefined): Promise<void> {
+    const { bundle, isFirst } = state;
+    const names = await this.#namesOf(key, bundle, isFirst, signal);
+    const name = revisionName(bundle, state.digest);
+    if (!names.includes(name)) {
+      try {
+        await this.#deps.client.create(CONTROLLER_REVISIONS, revisionObject(bundle, state), {
+          metadataOnly: true,
+          signal,
+        });
+        this.#deps.did("kept");
+      } catch (error) {
+        if (!hasStatus(error, 409)) throw error; // else it is kept already
+      }
+      names.push(name);
+    }
+    for (let oldest = names[0]; oldest !== undefined && names.length > this.#deps.limit; oldest = names[0]) {
+      await this.#drop(bundle.namespace, oldest, signal);
+      names.shift();
+    }
+  }
+
+  /** Lists once per bundle and process, and never for a bundle that is new. */
+  async #namesOf(key: string, bundle: Kept, isFirst: boolean, signal: AbortSignal | undefined): Promise<string[]> {
+    const known = this.#kept.get(key);
+    if (known?.uid === bundle.uid) return known.names;
+    const names = isFirst ? [] : await this.#list(bundle, signal);
+    this.#kept.set(key, { uid: bundle.uid, names });
+    return names;
+  }
+
+  async #list(bundle: Kept, signal: AbortSignal | undefined): Promise<string[]> {
+    const labelSelector = `${BUNDLE_UID_LABEL}=${bundle.uid}`;
+    const { namespace } = bundle;
+    const options = { namespace, labelSelector, metadataOnly: true, signal };
+    const { items } = await this.#deps.client.list<KubeObject>(CONTROLLER_REVISIONS, options);
+    // what others labelled as ours is not ours to drop
+    const ours = items.filter((item) => isRevisionOf(bundle, item));
+    return ours.sort(byAge).map(({ metadata }) => metadata.name);
+  }
+
+  async #drop(namespace: string, name: string, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#deps.client.delete(CONTROLLER_REVISIONS, { namespace, name }, { signal });
+      this.#deps.did("dropped");
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error;
+    }
+  }
+}
+
+/** A ControllerRevision's data never changes, so the order of their versions is that in which they were made. */
+function byAge(one: KubeObject, other: KubeObject): number {
+  return Number(one.metadata.resourceVersion) - Number(other.metadata.resourceVersion);
+}
