@@ -37,6 +37,8 @@ export interface BundleCase extends Policy {
   readonly cluster?: string | undefined;
   /** Clients have no ledger: an author whom policy no longer names, and an older epoch, are then warnings. */
   readonly lenient?: boolean | undefined;
+  /** An older epoch is no problem: entries are read to be sealed again, and accepted by nobody as they are. */
+  readonly anyEpoch?: boolean | undefined;
   /** False for a keyring whose log policy does not name: nothing new is accepted. */
   readonly acceptsNew?: boolean | undefined;
   /** The baseline in force: what it lists needs no right, approval or newest epoch. */

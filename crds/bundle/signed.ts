@@ -110,7 +110,7 @@ function refuseUnauthorised(given: JudgedCase, part: SignedPart, { principal }: 
 function epochWarnings(given: JudgedCase, to: string | undefined, what: string): readonly ZoppError[] {
   if (to === undefined) return [];
   const epoch = given.environment.epochs.get(to);
-  if (epoch?.newest || (epoch !== undefined && given.vouched === true)) return [];
+  if (epoch?.newest || (epoch !== undefined && (given.vouched === true || given.anyEpoch === true))) return [];
   const known =
     epoch === undefined
       ? "an environment key that the policy does not have"

@@ -20,6 +20,8 @@ export interface OpenRequest {
   readonly spec: SecretSpec;
   /** Only the entry keys of these; absent = all that the caller may have. */
   readonly keys?: readonly string[];
+  /** The entries are earlier ones, to be put back. */
+  readonly earlier?: boolean | undefined;
 }
 
 /** What came of it: entry keys (32 bytes) by key, or why not. `policy` = digests of workspace and environment. */
@@ -106,8 +108,8 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     return results.map((result) => ({ result, checkpoint }));
   });
   return {
-    async open({ namespace, name, spec, keys = [] }, signal) {
-      const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)), keys: [...keys] };
+    async open({ namespace, name, spec, keys = [], earlier = false }, signal) {
+      const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)), keys: [...keys], earlier };
       const { result, checkpoint } = await batcher.add(bundle, bundle.spec.length, signal);
       return fromOpenResult(result, checkpoint);
     },

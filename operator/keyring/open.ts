@@ -7,6 +7,7 @@ import { entryKey } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
+import { earlierCase, refuseEarlier } from "./earlier.js";
 import type { Ledger } from "./ledger.js";
 import type { PolicyBook } from "./policy.js";
 import type { ServedEnvironment } from "./policy.types.js";
@@ -21,6 +22,8 @@ export interface SentBundle {
   readonly spec: Uint8Array;
   /** Only the entry keys of these; none = all that the caller may have. */
   readonly keys: string[];
+  /** Its entries are earlier ones, read in order to go back to them (see earlier.ts). */
+  readonly earlier?: boolean;
 }
 
 /** Who asks. */
@@ -108,7 +111,9 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
       throw new ZoppError("NotAuthorised", `${actor} is nobody whom workspace ${served.workspace.name} names here`);
     // before the content is looked at: who may not read it learns nothing of it
     const only = reader && readableKeys(secret, served, reader, bundle.keys, options.now());
-    const verified = examineBundle(caseOf(secret, served, options));
+    if (bundle.earlier === true) refuseEarlier(secret, served, reader, options.now());
+    const given = caseOf(secret, served, options);
+    const verified = examineBundle(bundle.earlier === true ? earlierCase(given) : given);
     digest = verified.digest;
     const [problem] = verified.problems;
     // who may read may look at what he is asked to approve; it changes nothing that runs
@@ -120,8 +125,8 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
       ...told(),
       decision: "released",
       keys: [...keys.keys()],
-      versions: versionsOf(secret, keys, verified),
-      reason: waits?.code,
+      versions: versionsOf(secret, keys, reader === undefined ? verified.acceptedEntries : new Map()),
+      reason: waits?.code ?? (bundle.earlier === true ? "RollbackRefused" : undefined),
       // what a person reads is accepted by nobody
       ...(reader === undefined ? acceptance(verified) : {}),
     };
@@ -221,9 +226,9 @@ function releasedKeys(
 function versionsOf(
   { spec }: ZoppSecret,
   keys: ReadonlyMap<string, Uint8Array>,
-  { acceptedEntries }: Verified,
+  accepted: Verified["acceptedEntries"],
 ): Fact["versions"] {
-  const known = Object.entries(spec.data ?? {}).filter(([key]) => keys.has(key) && !acceptedEntries.has(key));
+  const known = Object.entries(spec.data ?? {}).filter(([key]) => keys.has(key) && !accepted.has(key));
   return known.length === 0 ? undefined : Object.fromEntries(known.map(([key, { version }]) => [key, version]));
 }
 

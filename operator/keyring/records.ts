@@ -33,7 +33,7 @@ export interface Fact {
   readonly digest?: string | undefined;
   /** The keys whose entry keys are released. */
   readonly keys?: readonly string[] | undefined;
-  /** Why it was refused; or, of a release to a reader, what the content still waits for. */
+  /** Why it was refused; or, of a release to a reader, what the content would be refused for if it were to run. */
   readonly reason?: ErrorCode | undefined;
   /** Digests of workspace and environment that decided. */
   readonly policy?: readonly string[] | undefined;
