@@ -30,6 +30,8 @@ export interface Reading extends KeyringOptions {
   readonly policy: Policy;
   /** Only these; absent = all that the reader may read. */
   readonly keys?: readonly string[] | undefined;
+  /** The entries are earlier ones, to be put back. */
+  readonly earlier?: boolean | undefined;
   readonly workload?: Wanted["workload"];
   readonly otherwise?: Wanted["otherwise"];
 }
@@ -75,12 +77,12 @@ async function opened(session: Session, { secret, policy }: Reading, keys: reado
   return new Map(keys.map((key) => [key, openValue(secret, key, policy.environment, identity)]));
 }
 
-async function released(session: Session, { secret, policy, keys = [], ...rest }: Reading) {
+async function released(session: Session, { secret, policy, keys = [], earlier, ...rest }: Reading) {
   const { namespace, name } = secret.metadata;
   // said here: a keyring takes no more than 4 KiB of a key that it does not know, and so hears no question of its
   if (rest.workload === undefined) signerOf(policy.workspace, await session.identity());
   const wanted: Wanted = { ...rest, workspace: policy.workspace, scope: policy.environment.scope };
-  const request = { namespace, name, spec: secret.spec, keys };
+  const request = { namespace, name, spec: secret.spec, keys, earlier };
   const { result, cluster } = await withKeyring(session, wanted, async (reached) => {
     return { result: await reached.keyring.open(request), cluster: reached.cluster };
   }).catch((error: unknown) => {

@@ -4,6 +4,7 @@ import { AUDIT_COMMANDS } from "./table.audit.js";
 import { CLUSTER_COMMANDS } from "./table.clusters.js";
 import { DOCTOR_COMMANDS } from "./table.doctor.js";
 import { EXPIRY_COMMANDS } from "./table.expiry.js";
+import { HISTORY_COMMANDS } from "./table.history.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
@@ -189,9 +190,14 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "diff",
-    args: "[bundle]",
-    summary: "show which keys and which of the header's fields differ from a git revision (exit 1 where any does)",
-    examples: ["zopp diff --base origin/main", "zopp diff shop-prod/api --approval --values"],
+    args: "[bundle] [revision...]",
+    summary: "show which keys and which of the header's fields differ from an earlier state (exit 1 where any does)",
+    examples: [
+      "zopp diff --base origin/main",
+      "zopp diff shop-prod/api --approval --values",
+      "zopp diff shop-prod/api 3 --context eu-1",
+      "zopp diff api HEAD~2 HEAD~1",
+    ],
     options: [
       { flags: "--base <revision>", description: "the git revision to compare with (default: HEAD)" },
       {
@@ -203,6 +209,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       NAMESPACE,
     ],
   },
+  ...HISTORY_COMMANDS,
   {
     name: "status",
     args: "[bundle]",

@@ -113,7 +113,9 @@ export const ERRORS = {
     EXIT.denied,
     "collect the approvals that the message says are missing",
   ),
-  RollbackRefused: refused("write the value again with `zopp set`: going back is a new version"),
+  RollbackRefused: refused(
+    "go back by `zopp rollback`, or write the value again with `zopp set`: either is a new version",
+  ),
   VersionTooFar: refused("write it again with a correct clock: the version is more than a day ahead"),
   EntryMissing: refused("remove keys with `zopp unset`, which leaves a signed tombstone, or put the entry back"),
   EnvironmentChanged: refused("have somebody who may write both environments sign the header"),

@@ -3,12 +3,13 @@
 import { type Policy, placeOf } from "../../crds/bundle/case.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import { environmentOf, refuseOther } from "../bundles.js";
-import { bundleDifferences, type Difference } from "../diff.bundle.js";
-import { openValue } from "../epoch-keys.js";
-import { jsonText, type Result } from "../output.js";
+import { bundleName, environmentOf, needBundle, refuseOther } from "../bundles.js";
+import { bundleDifferences } from "../diff.bundle.js";
+import { lines, type Showing, type Shown, show } from "../diff.shown.js";
+import type { Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
 import type { Session } from "../session.js";
+import { stateAt } from "../states.js";
 import type { DirectoryStore, Past } from "../store/directory.js";
 import { type Found, parseFound } from "../store/store.js";
 import { unlessRefused } from "../unless-refused.js";
@@ -23,29 +24,25 @@ export interface DiffOptions {
   readonly environment?: string;
 }
 
-/** A bundle in its two versions, of which one may be missing. */
-interface Pair {
-  readonly before: ZoppSecret | undefined;
-  readonly after: ZoppSecret | undefined;
-}
-
-/** A difference as it is shown: authors by name where the policy says them, values where they may be. */
-interface Shown extends Difference {
-  readonly author?: string;
-  readonly values?: { readonly before?: string; readonly after?: string };
-}
-
-/** Runs `zopp diff [BUNDLE]`. */
-export async function run(session: Session, [bundle]: readonly string[], options: DiffOptions): Promise<Result> {
-  if (options.approval === true && options.base !== undefined)
-    throw new ZoppError("Usage", "--approval finds its base itself: the last version that waited for nothing");
+/** Runs `zopp diff [BUNDLE] [REVISION...]`. */
+export async function run(
+  session: Session,
+  [bundle, ...revisions]: readonly string[],
+  options: DiffOptions,
+): Promise<Result> {
+  refuseMix(revisions, options);
   const store = await session.store();
+  const notes: string[] = [];
+  if (bundle !== undefined && revisions.length > 0)
+    return result(await betweenStates(session, bundle, revisions, { options, notes }), options, notes);
   if (store.kind !== "directory")
-    throw new ZoppError("Usage", "a cluster holds one version of each bundle: run it in a git checkout");
+    throw new ZoppError(
+      "Usage",
+      "say which state of which bundle: `zopp diff BUNDLE REVISION`; `zopp history` lists them",
+    );
   const directory = store as DirectoryStore;
   const wanted = (objects: readonly Found[]) => bundlesIn(session, objects, bundle, options);
   const present = wanted((await directory.contents()).objects);
-  const notes: string[] = [];
   const shown =
     options.approval === true
       ? await waiting(session, present, (await directory.history()).past, wanted, { options, notes })
@@ -55,6 +52,19 @@ export async function run(session: Session, [bundle]: readonly string[], options
         });
   if (bundle !== undefined && present.size === 0 && shown.length === 0)
     throw new ZoppError("NotFound", `there is no bundle ${bundle} in ${store.title}`);
+  return result(shown, options, notes);
+}
+
+function refuseMix(revisions: readonly string[], { approval, base }: DiffOptions): void {
+  if (approval === true && base !== undefined)
+    throw new ZoppError("Usage", "--approval finds its base itself: the last version that waited for nothing");
+  if (revisions.length > 2)
+    throw new ZoppError("Usage", "a bundle is compared in one revision with another, or with now");
+  if (revisions.length > 0 && (approval === true || base !== undefined))
+    throw new ZoppError("Usage", "revisions are named after the bundle, or by --base or --approval, not by both");
+}
+
+function result(shown: readonly ShownBundle[], options: DiffOptions, notes: readonly string[]): Result {
   return {
     data: { bundles: shown.map(({ place, parts }) => ({ bundle: place, parts })) },
     names: shown.map(({ place }) => `zoppsecret/${place}`),
@@ -65,15 +75,28 @@ export async function run(session: Session, [bundle]: readonly string[], options
   };
 }
 
+/** From one state of a bundle to another, or to what is there now. */
+async function betweenStates(
+  session: Session,
+  bundle: string,
+  [from = "", to]: readonly string[],
+  showing: Showing & { readonly options: DiffOptions },
+): Promise<ShownBundle[]> {
+  const { namespace, environment } = showing.options;
+  const { secret } = await needBundle(session, bundleName(bundle, namespace), environment);
+  refuseOther(session, secret, environment);
+  const before = (await stateAt(session, secret, from)).secret;
+  const after = to === undefined ? secret : (await stateAt(session, secret, to)).secret;
+  const parts = bundleDifferences(before, after);
+  if (parts.length === 0) return [];
+  return [{ place: placeOf(secret), parts: await show(session, { before, after }, parts, showing) }];
+}
+
 function nothing({ approval }: DiffOptions): string {
   return approval === true ? "nothing waits for an approval" : "no bundle differs";
 }
 
 type Bundles = ReadonlyMap<string, ZoppSecret>;
-interface Showing {
-  readonly options: DiffOptions;
-  readonly notes: string[];
-}
 interface ShownBundle {
   readonly place: string;
   readonly parts: readonly Shown[];
@@ -155,80 +178,4 @@ function partsOf(session: Session, policy: Policy, secret: ZoppSecret): readonly
 
 function isSettled(session: Session, policy: Policy, secret: ZoppSecret): boolean {
   return unlessRefused(() => partsOf(session, policy, secret))?.length === 0;
-}
-
-async function show(
-  session: Session,
-  { before, after }: Pair,
-  parts: readonly Difference[],
-  { options, notes }: Showing,
-): Promise<readonly Shown[]> {
-  const secret = after ?? before;
-  if (secret === undefined) return parts;
-  const policy = await policyOf(session, secret, options, notes);
-  const opened =
-    options.values === true && policy !== undefined ? await opener(session, policy, notes) : () => undefined;
-  return parts.map((part) => {
-    const author = policy?.workspace.roster.signers.get(part.after?.by ?? "")?.principal.name ?? part.after?.by;
-    const [one, other] = [before && opened(before, part.key), after && opened(after, part.key)];
-    const values = { ...(one === undefined ? {} : { before: one }), ...(other === undefined ? {} : { after: other }) };
-    return { ...part, ...(author && { author }), ...(Object.keys(values).length === 0 ? {} : { values }) };
-  });
-}
-
-/** Without a trusted policy versions are still shown; values never are. */
-async function policyOf(
-  session: Session,
-  secret: ZoppSecret,
-  { values }: DiffOptions,
-  notes: string[],
-): Promise<Policy | undefined> {
-  try {
-    return await acceptPolicy(session, environmentOf(secret));
-  } catch (error) {
-    if (!(error instanceof ZoppError) || values === true) throw error;
-    notes.push(`${error.code}: ${error.message}`);
-    return undefined;
-  }
-}
-
-type Open = (secret: ZoppSecret, key: string | undefined) => string | undefined;
-
-/** Opens values with the own key where that may be; why it may not be is said once. */
-async function opener(session: Session, policy: Policy, notes: string[]): Promise<Open> {
-  const identity = await session.identity();
-  const now = session.context.now();
-  return (secret, key) => {
-    if (key === undefined || secret.spec.data?.[key]?.sealed === undefined) return undefined;
-    try {
-      waitingParts({ ...policy, secret, now }); // all but approvals must hold, which are what is being looked at
-      const value = openValue(secret, key, policy.environment, identity);
-      const text = jsonText(Buffer.from(value).toString("utf8"));
-      value.fill(0);
-      return text;
-    } catch (error) {
-      if (!(error instanceof ZoppError)) throw error;
-      const note = `${placeOf(secret)}: ${key} is not shown: ${error.code}: ${error.message}`;
-      if (!notes.includes(note)) notes.push(note);
-      return undefined;
-    }
-  };
-}
-
-const SIGNS: Readonly<Record<Difference["change"], string>> = {
-  added: "+",
-  changed: "~",
-  "sealed again": "~",
-  retired: "-",
-  removed: "-",
-};
-
-function lines({ key, change, before, after, author, fields = [], values }: Shown): readonly string[] {
-  const versions = [before?.version, after?.version].filter((version) => version !== undefined).join(" -> ");
-  const by = author === undefined ? "" : ` by ${author}`;
-  return [
-    `  ${SIGNS[change]} ${key ?? "header"} ${change}, version ${versions}${by}`,
-    ...fields.map(({ field, before: was = "nothing", after: is = "nothing" }) => `      ${field}: ${was} -> ${is}`),
-    ...(values === undefined ? [] : [`      value: ${values.before ?? "not shown"} -> ${values.after ?? "not shown"}`]),
-  ];
 }

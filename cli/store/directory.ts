@@ -45,8 +45,11 @@ export interface DirectoryStore extends Store {
   readonly kind: "directory";
   /** What the directory held at a git revision. Throws NotFound for an unknown one. */
   at(revision: string): Promise<Contents>;
-  /** What it held at every commit of every branch, oldest first; `isWhole` is false in a shallow clone. Throws NotFound. */
-  history(): Promise<{ readonly past: readonly Past[]; readonly isWhole: boolean }>;
+  /**
+   * What it held at every commit, of every branch or (HEAD) of what is checked out, oldest first; `isWhole` is false in a
+   * shallow clone. Throws NotFound.
+   */
+  history(of?: "HEAD"): Promise<{ readonly past: readonly Past[]; readonly isWhole: boolean }>;
 }
 
 /** Where a directory store lies and how its files are called in messages. */
@@ -89,7 +92,7 @@ export function openDirectory(options: DirectoryOptions): DirectoryStore {
         problems: all.flatMap(({ problems }) => problems),
       };
     },
-    history: () => history(root),
+    history: (of) => history(root, of ?? "--all"),
     close: async () => {},
   };
 }
@@ -253,8 +256,8 @@ async function committed<K extends Kind>(
   return old === undefined ? undefined : parseFound(kind, old.value, old.where);
 }
 
-async function history(root: string): Promise<{ past: readonly Past[]; isWhole: boolean }> {
-  const { commits, isWhole } = await historyOf(root);
+async function history(root: string, of: "--all" | "HEAD"): Promise<{ past: readonly Past[]; isWhole: boolean }> {
+  const { commits, isWhole } = await historyOf(root, of);
   const files = new Map<string, { readonly id: string; readonly path: string }>();
   for (const { blobs } of commits) for (const [path, id] of blobs) files.set(`${id} ${path}`, { id, path });
   const objects = new Map<string, readonly Found[]>();

@@ -61,13 +61,16 @@ export async function filesAt(folder: string, revision: string): Promise<readonl
 }
 
 /**
- * Every commit of every branch and tag that touched the folder, oldest first. `isWhole` is false where the clone is shallow.
- * Throws NotFound outside git.
+ * Every commit that touched the folder, of every branch and tag or of what is checked out, oldest first. `isWhole` is false
+ * where the clone is shallow. Throws NotFound outside git.
  */
-export async function historyOf(folder: string): Promise<{ commits: readonly Commit[]; isWhole: boolean }> {
+export async function historyOf(
+  folder: string,
+  of: "--all" | "HEAD",
+): Promise<{ commits: readonly Commit[]; isWhole: boolean }> {
   const shallow = await git(folder, ["rev-parse", "--is-shallow-repository"]);
   if (!shallow.ok) throw new ZoppError("NotFound", `${folder} is no git checkout`);
-  const log = await git(folder, ["rev-list", "--all", "--reverse", "--timestamp", "--", "."]);
+  const log = await git(folder, ["rev-list", of, "--reverse", "--timestamp", "--", "."]);
   const commits: Commit[] = [];
   for (const line of log.stdout.split("\n").slice(0, -1)) {
     const [seconds, id = ""] = line.split(" ");

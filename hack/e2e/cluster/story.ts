@@ -73,6 +73,12 @@ export async function change(t: Assertions, site: Site): Promise<void> {
   await site.type(`kubectl rollout restart deployment/api -n ${APP.namespace}`);
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
   t.equal((await site.type(answer)).trim(), "s3cret-two", "the restarted pod has the new value");
+  await eventually(
+    async () => /DB_PASSWORD changed/.test(await site.type(`zopp history ${APP.namespace}/${APP.name} -C cluster`)),
+    {
+      message: "the history shows the change",
+    },
+  );
   await site.type("zopp baseline create --all");
   await site.type(APPLY);
   await site.type("kubectl wait --for=condition=Ready zoppbaseline/acme.shop.production --timeout=90s");
@@ -104,7 +110,9 @@ export async function attack(t: Assertions, site: Site): Promise<void> {
 export async function upgrade(t: Assertions, site: Site, installation: Installation): Promise<void> {
   await writes(t, site, "upgraded and rolled back", async () => {
     const outcome = await underLoad(site, async () => {
-      await site.type(helm("upgrade", installation, "--set operator.workers=32,keyring.logLevel=debug"));
+      await site.type(
+        helm("upgrade", installation, "--set operator.workers=32,operator.history=2,keyring.logLevel=debug"),
+      );
       await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
       await site.ready();
     });

@@ -1,0 +1,170 @@
+// `zopp rollback`: puts a bundle back to an earlier state, by new versions that whoever goes back signs: versions only count up.
+// What is the same stays untouched. Earlier values are verified, read and sealed anew, since a seal is for one version only.
+import { type Policy, placeOf } from "../../crds/bundle/case.js";
+import { retireEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
+import { ZoppError } from "../../crds/errors.js";
+import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
+import {
+  bundleName,
+  environmentOf,
+  needBundle,
+  notesOn,
+  refuseMisshapen,
+  refuseOther,
+  refuseUnsound,
+} from "../bundles.js";
+import { type Back, earlierEntries, planBack, refuseUnvouched, withHeaderOf } from "../going-back.js";
+import type { KeyringOptions } from "../keyring-call.js";
+import type { Result } from "../output.js";
+import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
+import { readValuesOf } from "../reading.js";
+import { sealAll, startOf } from "../sealing.js";
+import type { Session } from "../session.js";
+import { refuseEdited, type State, stateAt } from "../states.js";
+import { change } from "../store/store.js";
+
+/** The flags of `zopp rollback`. */
+export interface RollbackOptions extends KeyringOptions {
+  readonly to?: string;
+  readonly retire?: boolean;
+  readonly namespace?: string;
+  readonly environment?: string;
+}
+
+/** Runs `zopp rollback BUNDLE [KEY...] --to REVISION`. */
+export async function run(
+  session: Session,
+  [bundle = "", ...keys]: readonly string[],
+  options: RollbackOptions,
+): Promise<Result> {
+  if (options.to === undefined)
+    throw new ZoppError("Usage", "say where to by --to; `zopp history` lists the revisions");
+  const { secret } = await needBundle(session, bundleName(bundle, options.namespace), options.environment);
+  refuseOther(session, secret, options.environment);
+  const policy = await acceptPolicy(session, environmentOf(secret));
+  const identity = await session.identity();
+  const { principal } = signerOf(policy.workspace, identity);
+  const state = await stateAt(session, secret, options.to);
+  refuseElsewhere(secret, state);
+  refuseEdited(secret, state, policy);
+  const back = planBack(secret, state.secret, { keys, retire: options.retire === true });
+  const now = session.context.now();
+  if (isNothing(back)) return report(secret, state, back, [], policy, []);
+  refuseNotAllowed(policy, principal.name, back, now);
+  await refuseUnvouched(session, { policy, present: secret, state, back });
+  const { values, notes } =
+    back.restored.length === 0
+      ? { values: new Map<string, Uint8Array>(), notes: [] }
+      : await readValuesOf(session, {
+          ...options,
+          secret: earlierEntries(secret, state.secret, back.restored),
+          policy,
+          keys: back.restored,
+          earlier: true,
+        });
+  const writing = { environment: policy.environment, signingKey: identity.signing, now };
+  let written = secret;
+  const make = (present: ZoppSecret | undefined): ZoppSecret => {
+    refuseChanged(secret, present, back);
+    written = putBack(present, state.secret, back, values, policy, writing);
+    refuseUnsound(written, policy, [...back.restored, ...back.retired], now);
+    return refuseMisshapen(written);
+  };
+  const { namespace, name } = secret.metadata;
+  const where = await (await session.store()).write([change("ZoppSecret", { namespace, name }, make)]);
+  return report(written, state, back, where, policy, [...notes, ...notesOn(written, policy, now)]);
+}
+
+function isNothing({ header, restored, retired }: Back): boolean {
+  return !header && restored.length + retired.length === 0;
+}
+
+function refuseElsewhere(secret: ZoppSecret, { revision, secret: before }: State): void {
+  if (before.spec.environment === secret.spec.environment) return;
+  const text = `bundle ${placeOf(secret)} belonged to ${before.spec.environment} in revision ${revision}, and does to ${secret.spec.environment} now`;
+  throw new ZoppError("EnvironmentChanged", text);
+}
+
+/** Before anything is read: who could not store it need not see it. */
+function refuseNotAllowed(policy: Policy, principal: string, back: Back, now: Date): void {
+  if (back.header) refuseWithout(policy, principal, "header", now);
+  for (const key of [...back.restored, ...back.retired]) refuseWithout(policy, principal, "write", now, key);
+  for (const key of back.restored) {
+    try {
+      refuseWithout(policy, principal, "read", now, key);
+    } catch (error) {
+      if (!(error instanceof ZoppError)) throw error;
+      const text = `${principal} may write ${key} in ${policy.environment.path}, but not read it, and to go back its earlier value is read and sealed anew`;
+      throw new ZoppError(error.code, `${text}: let somebody do it who may read, or write the value by \`zopp set\``);
+    }
+  }
+}
+
+/** Somebody may have written since: what was compared must still be there. */
+function refuseChanged(shown: ZoppSecret, present: ZoppSecret | undefined, back: Back): asserts present is ZoppSecret {
+  const stale = [...back.restored, ...back.retired].find(
+    (key) => present?.spec.data?.[key]?.signature !== shown.spec.data?.[key]?.signature,
+  );
+  const isOther = back.header && present?.spec.header.signature !== shown.spec.header.signature;
+  if (present !== undefined && stale === undefined && !isOther) return;
+  throw new ZoppError("ApiConflict", `${stale ?? "the header"} of bundle ${placeOf(shown)} was changed meanwhile`);
+}
+
+function putBack(
+  present: ZoppSecret,
+  before: ZoppSecret,
+  { header, restored, retired }: Back,
+  values: ReadonlyMap<string, Uint8Array>,
+  policy: Policy,
+  writing: Writing,
+): ZoppSecret {
+  let next = header ? withHeaderOf(present, before) : present;
+  if (header) next = { ...next, spec: { ...next.spec, header: signHeader(next, writing) } };
+  else next = startOf(present, { place: present.metadata, header: {}, policy, writing, sign: false });
+  const tombstones: Record<string, Entry> = {};
+  for (const key of retired) tombstones[key] = retireEntry(next, key, writing);
+  next = { ...next, spec: { ...next.spec, data: { ...next.spec.data, ...tombstones } } };
+  for (const key of restored) {
+    const value = values.get(key);
+    if (value === undefined)
+      throw new ZoppError("NotAuthorised", `the keyring did not give the earlier value of ${key}`);
+    next = sealAll(next, new Map([[key, value]]), { ...writing, expires: before.spec.data?.[key]?.expires });
+  }
+  return next;
+}
+
+function report(
+  written: ZoppSecret,
+  { revision }: State,
+  { header, restored, retired, kept }: Back,
+  where: readonly string[],
+  policy: Policy,
+  notes: readonly string[],
+): Result {
+  const place = placeOf(written);
+  const told = [
+    ...(header ? ["signed the header as it was"] : []),
+    ...(restored.length === 0 ? [] : [`put ${restored.join(", ")} back`]),
+    ...(retired.length === 0 ? [] : [`took ${retired.join(", ")} out`]),
+  ];
+  const added = `${kept.join(", ")} came later and ${kept.length === 1 ? "stays" : "stay"}; --retire takes out what came later`;
+  return {
+    data: {
+      bundle: place,
+      environment: policy.environment.path,
+      revision,
+      header,
+      restored: restored.map((key) => ({ key, version: written.spec.data?.[key]?.version })),
+      retired,
+      kept,
+      where: where[0],
+    },
+    names: [`zoppsecret/${place}`],
+    human: [
+      told.length === 0
+        ? `nothing of ${place} has to go back to ${revision}`
+        : `${told.join(", ")}: ${place} of ${policy.environment.path} is as in ${revision} (${where.join(", ")})`,
+    ],
+    notes: [...(kept.length === 0 ? [] : [added]), ...notes],
+  };
+}

@@ -1,0 +1,109 @@
+// What of a bundle goes back to an earlier state, and whether what that state holds was written by somebody who might.
+// Reading and storing is the business of `rollback`.
+import { type Policy, placeOf } from "../crds/bundle/case.js";
+import { ZoppError } from "../crds/errors.js";
+import type { Entry, ZoppSecret } from "../crds/types.gen.js";
+import { baseAt } from "./check.base.js";
+import { bundleDifferences } from "./diff.bundle.js";
+import type { Session } from "./session.js";
+import type { State } from "./states.js";
+import { againstPart, earlierPolicy } from "./vouching.js";
+
+/** What goes back. */
+export interface Back {
+  readonly header: boolean;
+  /** Keys whose earlier value is put back. */
+  readonly restored: readonly string[];
+  /** Keys that came later, and go. */
+  readonly retired: readonly string[];
+  /** Keys that came later, and stay. */
+  readonly kept: readonly string[];
+}
+
+/**
+ * Compares a bundle with an earlier state. With keys, only those go back, and not the header. Throws NotFound for a key
+ * that neither of them has.
+ */
+export function planBack(
+  present: ZoppSecret,
+  before: ZoppSecret,
+  { keys, retire }: { readonly keys: readonly string[]; readonly retire: boolean },
+): Back {
+  const isLive = ({ spec }: ZoppSecret, key: string) => spec.data?.[key]?.sealed !== undefined;
+  const unknown = keys.find((key) => !isLive(present, key) && !isLive(before, key));
+  if (unknown !== undefined)
+    throw new ZoppError("NotFound", `bundle ${placeOf(present)} has no key ${unknown}, then or now`);
+  const differences = bundleDifferences(before, present);
+  const differing = differences.flatMap(({ key }) =>
+    key === undefined || (keys.length > 0 && !keys.includes(key)) ? [] : [key],
+  );
+  const later = differing.filter((key) => !isLive(before, key) && isLive(present, key));
+  const goes = retire || keys.length > 0;
+  return {
+    header: keys.length === 0 && differences.some(({ key, fields = [] }) => key === undefined && fields.length > 0),
+    restored: differing.filter((key) => isLive(before, key)),
+    retired: goes ? later : [],
+    kept: goes ? [] : later,
+  };
+}
+
+/** The bundle with the present header and some entries of an earlier state: each part is signed on its own. */
+export function earlierEntries(present: ZoppSecret, before: ZoppSecret, keys: readonly string[]): ZoppSecret {
+  const data: Record<string, Entry> = Object.create(null);
+  for (const key of keys) {
+    const entry = before.spec.data?.[key];
+    if (entry !== undefined) data[key] = entry;
+  }
+  return { ...present, spec: { ...present.spec, data } };
+}
+
+/** The bundle with all that an earlier header says, not signed yet. */
+export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecret {
+  const { environment, header, data } = present.spec;
+  const { target, render, restart } = before.spec;
+  return {
+    ...present,
+    spec: {
+      environment,
+      ...(target === undefined ? {} : { target }),
+      ...(render === undefined ? {} : { render }),
+      ...(restart === undefined ? {} : { restart }),
+      header,
+      ...(data === undefined ? {} : { data }),
+    },
+  };
+}
+
+/**
+ * Throws unless every part that goes back was written by somebody who may write it by the policy of now, or, in git, might
+ * by that of then: whoever goes back signs for it. What was never approved is approved anew like all of it.
+ */
+export async function refuseUnvouched(
+  session: Session,
+  {
+    policy,
+    present,
+    state,
+    back,
+  }: { readonly policy: Policy; readonly present: ZoppSecret; readonly state: State; readonly back: Back },
+): Promise<void> {
+  const now = session.context.now();
+  const then = await policyThen(session, policy, state);
+  const against = (key: string | undefined, by: Policy) => {
+    const problem = againstPart(state.secret, key, by, now);
+    return problem?.code === "PendingApproval" ? undefined : problem;
+  };
+  for (const key of [...(back.header ? [undefined] : []), ...back.restored]) {
+    const problem = against(key, policy);
+    if (problem === undefined || (then !== undefined && against(key, then) === undefined)) continue;
+    const what = `bundle ${placeOf(present)}: ${key ?? "the header"} of revision ${state.revision} is not put back`;
+    const code = problem.code === "AuthorLeft" ? "UnknownSigner" : problem.code;
+    throw new ZoppError(code, `${what}: ${problem.message}`);
+  }
+}
+
+/** The policy that git has beside that state, if it is an ancestor of the present one. */
+async function policyThen(session: Session, policy: Policy, { revision }: State): Promise<Policy | undefined> {
+  const store = await session.store();
+  return store.kind === "directory" ? earlierPolicy(policy, await baseAt(session, revision)) : undefined;
+}
