@@ -404,7 +404,7 @@ export interface SecretSpec {
   readonly target?: Target | undefined;
   /** More keys of the Secret, made from entries of this bundle: `[[ KEY | filter ]]`, or of all of them: `[[ * | format ]]`. */
   readonly render?: Readonly<Record<string, string>> | undefined;
-  /** Whether workloads that use the Secret restart when it changes. */
+  /** Whether workloads that use the Secret restart when it changes, where the operator may restart any; none when absent. */
   readonly restart?: "auto" | "none" | undefined;
   /** The signature over everything in spec but data. */
   readonly header: Header;
@@ -455,6 +455,13 @@ export interface SecretStatus {
   }[] | undefined;
   /** The Secret as it was written. */
   readonly target?: WrittenTarget | undefined;
+  /** What workloads were or will be restarted for; only where the operator restarts any and the bundle says `restart: auto`. */
+  readonly restarts?: {
+    /** A digest of the signed entries and templates that the Secret was made of. */
+    readonly content: string;
+    /** The content that workloads are still to be restarted for. */
+    readonly due?: string | undefined;
+  } | undefined;
   /** Ready, Verified and Synced; Reconciling or Stalled while abnormal; Expiring where a value ends soon or has ended. */
   readonly conditions?: readonly Condition[] | undefined;
   /** The last applied digests, newest first. */

@@ -2,6 +2,7 @@
 // Opens nothing but what a flag names: the keyring's public key file is read by main.
 import { Command, InvalidArgumentError, Option } from "commander";
 import { spanMs } from "../crds/span.js";
+import { WORKLOADS, type WorkloadKind } from "./controllers/workload.js";
 import { type Place, placeOf } from "./kube/resources.js";
 
 /** The operator's settings; every one has a flag and a variable ZOPP_OPERATOR_*. */
@@ -28,6 +29,8 @@ export interface OperatorConfig {
   readonly expiryWarning: number;
   /** Applied states of each bundle that are kept as ControllerRevisions; 0 = none. */
   readonly history: number;
+  /** Kinds of workloads that are restarted when a Secret of theirs changes; empty = none. */
+  readonly restarts: readonly WorkloadKind[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -37,6 +40,7 @@ const MAX_WORKERS = 512;
 const DEFAULT_EXPIRY_WARNING = "14d";
 const DEFAULT_HISTORY = 10;
 const MAX_HISTORY = 100;
+const KINDS = Object.keys(WORKLOADS) as WorkloadKind[];
 /** Stands for every namespace. */
 const ALL = "*";
 
@@ -109,6 +113,12 @@ function settings(): readonly Option[] {
     new Option("--history <count>", "applied states of each bundle that are kept, for zopp history; 0 = none")
       .default(DEFAULT_HISTORY)
       .argParser((text) => toInteger(text, 0, MAX_HISTORY, `a number from 0 to ${MAX_HISTORY}`)),
+    new Option(
+      "--restarts <kinds>",
+      `what restarts when a Secret changes whose bundle says \`restart: auto\`: ${KINDS.join(", ")}, separated by commas`,
+    )
+      .default([], "none")
+      .argParser(toKinds),
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),
@@ -132,6 +142,14 @@ function toLease(text: string): Place {
     throw new InvalidArgumentError("give namespace/name of a Lease");
   }
   return placeOf(text);
+}
+
+function toKinds(text: string): readonly WorkloadKind[] {
+  const kinds = new Set(text.split(",").map((kind) => kind.trim()));
+  kinds.delete("");
+  const known = KINDS.filter((kind) => kinds.has(kind));
+  if (known.length !== kinds.size) throw new InvalidArgumentError(`give ${KINDS.join(", ")}, separated by commas`);
+  return known;
 }
 
 function toAddress(text: string): string {

@@ -43,6 +43,8 @@ export interface OperatorMetrics {
   watchElection(lease: string, leads: () => boolean): void;
   /** A state of a bundle was kept or dropped, or could not be. */
   history(what: string): void;
+  /** A workload whose Secret changed was restarted, skipped, left waiting or refused. */
+  restarted(result: string): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
   /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
@@ -96,6 +98,7 @@ export function operatorMetrics(
     FAST,
   );
   const history = counter(registry, "zopp_history_total", "States of bundles kept and dropped, and what failed", [
+  const restarts = counter(registry, "zopp_restarts_total", "Workloads whose Secret changed, by what came of it", [
     "result",
   ]);
   return {
@@ -112,6 +115,7 @@ export function operatorMetrics(
     },
     applied: (seconds) => apply.observe(seconds),
     history: (result) => history.inc({ result }),
+    restarted: (result) => restarts.inc({ result }),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
     expiring: expiringGauge(registry),
   };

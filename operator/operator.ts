@@ -4,7 +4,7 @@ import dotI from "@dot-i/k8s-operator";
 import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { Freshest } from "./controllers/freshest.js";
 import { History } from "./controllers/history.js";
-import { PolicyBook, type PolicyChange, type PolicyKind } from "./controllers/policy.book.js";
+import { PolicyBook, type PolicyChange } from "./controllers/policy.book.js";
 import {
   isSeen,
   type PolicyDeps,
@@ -12,52 +12,34 @@ import {
   reconcilePolicy,
   withOurPolicyStatus,
 } from "./controllers/policy.js";
+import { Restarts } from "./controllers/restart.js";
 import { digestOfSeen, reconcileSecret, type SecretDeps, withOurStatus } from "./controllers/secret.js";
 import { BundleMemory } from "./controllers/secret.memory.js";
 import { BundleWatch } from "./controllers/secret.watch.js";
 import { MANAGED_LABEL } from "./controllers/target.js";
 import { type SeenSecret, seenSecret } from "./controllers/target.seen.js";
-import type { KeyringClient } from "./keyring/client.js";
-import type { ApiClient } from "./kube/client.js";
 import { Controller, type Reconcile } from "./kube/controller.js";
 import { Recorder } from "./kube/events.js";
 import { Informer, type InformerOptions } from "./kube/informer.js";
-import type { Log } from "./kube/observe.js";
 import { Queue } from "./kube/queue.js";
 import {
   type KubeObject,
   keyOf,
   placeOf,
-  type Resource,
   SECRETS,
   ZOPP_BASELINES,
   ZOPP_ENVIRONMENTS,
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
 } from "./kube/resources.js";
-import type { OperatorMetrics, PlaceLabels } from "./metrics.js";
-
-/** What the operator is made of. */
-export interface OperatorParts {
-  readonly client: ApiClient;
-  readonly keyring: KeyringClient;
-  readonly log: Log;
-  readonly metrics: OperatorMetrics;
-  /** Namespaces to serve one by one; absent = all. */
-  readonly namespaces?: readonly string[] | undefined;
-  readonly workers: number;
-  /** How long before the end of a value its bundle says so, in milliseconds. */
-  readonly expiryWarning: number;
-  /** How many applied states of each bundle are kept; 0 = none, and nothing is asked of the API server for it. */
-  readonly history: number;
-  /** The pod's name: who speaks in Events. */
-  readonly instance: string;
-}
+import type { PlaceLabels } from "./metrics.js";
+import type { OperatorParts, PolicyParts, SecretsParts } from "./operator.types.js";
 
 const POLICY_WORKERS = 4;
 const HISTORY_WORKERS = 4;
-/** How long states that wait to be kept may hold up the end of the process. */
-const HISTORY_DRAIN_MS = 5_000;
+/** How long states that wait to be kept may hold up the end of the process: the next one keeps what it sees replaced. */
+const HISTORY_DRAIN_MS = 500;
+const RESTART_WORKERS = 2;
 const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
 
@@ -167,6 +149,7 @@ export class ZoppOperator extends dotI.default {
     const history = this.#keepHistory(queue, shared);
     const deps: SecretDeps = {
       ...shared,
+      restarts: this.#restarts(shared.events, queue),
       client,
       keyring,
       bundles,
@@ -223,6 +206,17 @@ export class ZoppOperator extends dotI.default {
     return history;
   }
 
+  /** Restarts of workloads; undefined when there are to be none. */
+  #restarts(events: Recorder, bundles: Queue): Restarts | undefined {
+    const { client, metrics, restarts: kinds } = this.#parts;
+    if (kinds.length === 0) return undefined;
+    const queue = this.#queue("restart");
+    const news = (key: string) => bundles.add(key, "background");
+    const restarts = new Restarts({ kinds, client, queue, events, news, restarted: metrics.restarted, now: nowMs });
+    this.#controller("restart", queue, RESTART_WORKERS, (namespace, signal) => restarts.round(namespace, signal));
+    return restarts;
+  }
+
   /** Everything about workspaces, environments or baselines. */
   #policy({ resource, informer, kind, book, events }: PolicyParts) {
     const name = resource.kind.toLowerCase();
@@ -270,20 +264,6 @@ export class ZoppOperator extends dotI.default {
     const { log, metrics } = this.#parts;
     this.#controllers.push(new Controller({ name, queue, workers, reconcile, log, hooks: metrics.controller }));
   }
-}
-
-interface SecretsParts {
-  readonly book: PolicyBook;
-  readonly events: Recorder;
-  readonly environments: Informer<ZoppEnvironment>;
-}
-
-interface PolicyParts {
-  readonly resource: Resource;
-  readonly informer: Informer<PolicyObject>;
-  readonly kind: PolicyKind;
-  readonly book: PolicyBook;
-  readonly events: Recorder;
 }
 
 function placeLabels(key: string): PlaceLabels {

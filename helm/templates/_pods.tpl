@@ -143,6 +143,9 @@ securityContext:
   - --workers={{ .Values.operator.workers }}
   - --expiry-warning={{ .Values.operator.expiryWarning }}
   - --history={{ .Values.operator.history }}
+  {{- with .Values.operator.restarts }}
+  - --restarts={{ join "," . }}
+  {{- end }}
   - --log-level={{ .Values.operator.logLevel }}
   {{- with .Values.operator.extraEnv }}
   env:

@@ -25,6 +25,9 @@
 {{- if eq .Release.Namespace "kube-system" }}
 {{- fail "\n\nthe release's namespace is kube-system: install the chart in a namespace of its own (--namespace zopp-system --create-namespace)." }}
 {{- end }}
+{{- if and $v.operator.restarts $v.rbac.create (not $v.admissionPolicies.enabled) }}
+{{- fail "\n\noperator.restarts needs admissionPolicies.enabled: whoever may patch a workload can run anything in its place, and the policy keeps the operator to the one annotation that restarts it." }}
+{{- end }}
 {{- if and (ne (int $v.replicas) 1) (eq $v.mode "sidecar") }}
 {{- fail (printf "\n\nreplicas is %v and must be 1 with mode=sidecar: each pod would have a keyring, and two keyrings of one seed would fork its log. With mode=deployment further operators stand by. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
 {{- end }}

@@ -38,6 +38,15 @@ export interface StatusTime {
   readonly warningMs: number;
 }
 
+/** The condition that there is only while workloads wait for their restart. */
+export const RESTART_PENDING = "RestartPending";
+
+/** What a status says of restarts. */
+export interface RestartStatus {
+  readonly restarts?: SecretStatus["restarts"];
+  readonly waits?: Wanted | undefined;
+}
+
 const HISTORY = 5;
 
 /** Transient in the table because somebody else will act; only a change of bundle or policy heals them. */
@@ -69,18 +78,20 @@ export function nextStatus(
   previous: SecretStatus | undefined,
   outcome: Outcome,
   { now, warningMs }: StatusTime,
+  { restarts, waits }: RestartStatus = {},
 ): SecretStatus {
   const generation = bundle.metadata.generation ?? 0;
   const expiring = expiringOf(endingsSpokenOf(bundle, previous, outcome), now, warningMs);
   const ends = outcome.kind === "refused" ? previous?.expires : endingsOf(bundle)[0]?.expires;
   const said = expiryCondition(expiring).map((each) => ({ ...each, message: clip(each.message) }));
-  const wanted = [...wantedConditions(bundle, previous, outcome), ...said];
+  const wanted = [...wantedConditions(bundle, previous, outcome), ...said, ...(waits === undefined ? [] : [waits])];
   const history = nextHistory(previous, outcome, now);
   return {
     observedGeneration: generation,
     ...lastGood(bundle, previous, outcome),
     ...(ends === undefined ? {} : { expires: ends }),
     ...(expiring.length === 0 ? {} : { expiring }),
+    ...(restarts === undefined ? {} : { restarts }),
     conditions: conditionsOf(previous?.conditions, wanted, { generation, now }),
     ...(history.length === 0 ? {} : { history }),
   };
@@ -122,9 +133,12 @@ export function endingsSpokenOf(
   return outcome.kind === "refused" ? (previous?.expiring ?? []) : endingsOf(bundle);
 }
 
+/** Conditions that are decided anew each time. */
+const AGAIN = new Set(["Expiring", RESTART_PENDING]);
+
 function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Wanted[] {
   if (outcome.kind === "refused") return refusedConditions(previous, outcome);
-  if (outcome.kind === "rested") return (previous?.conditions ?? []).filter(({ type }) => type !== "Expiring");
+  if (outcome.kind === "rested") return (previous?.conditions ?? []).filter(({ type }) => !AGAIN.has(type));
   const count = targetKeys(bundle).length;
   const text = `the Secret ${targetName(bundle)} holds ${count} ${count === 1 ? "key" : "keys"}`;
   return [

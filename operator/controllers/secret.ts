@@ -13,6 +13,8 @@ import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
+import type { Restarts } from "./restart.js";
+import { contentDigest, nextRestarts } from "./restart.plan.js";
 import { type ActDeps, openAndWrite } from "./secret.act.js";
 import { happenings } from "./secret.events.js";
 import type { BundleMemory } from "./secret.memory.js";
@@ -22,7 +24,9 @@ import {
   HEALED_BY_CHANGE,
   nextStatus,
   type Outcome,
+  RESTART_PENDING,
   type Refused,
+  type RestartStatus,
   sameStatus,
 } from "./secret.status.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
@@ -44,6 +48,8 @@ export interface SecretDeps extends ActDeps {
   refreshPolicy(): Promise<void>;
   readonly events: Pick<Recorder, "event">;
   readonly memory: BundleMemory;
+  /** Absent: this operator restarts nothing. */
+  readonly restarts?: Pick<Restarts, "of" | "settled" | "forget"> | undefined;
   readonly now: () => Date;
   /** How long before the end of a value its bundle says so. */
   readonly expiryWarningMs: number;
@@ -84,6 +90,7 @@ export async function reconcileSecret(key: string, deps: SecretDeps, signal: Abo
 function end(key: string, deps: SecretDeps): ReconcileAnswer {
   deps.memory.forget(key);
   deps.tell.status(key, null);
+  deps.restarts?.forget(key);
   return {};
 }
 
@@ -178,13 +185,15 @@ async function settle(
   if (passing && QUIET.has(refused.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw refused;
   const previous = deps.bundles.get(key)?.status;
   const now = deps.now();
-  const next = nextStatus(bundle, previous, outcome, { now, warningMs: deps.expiryWarningMs });
+  const restarts = restartStatus(key, bundle, previous, outcome, deps);
+  const next = nextStatus(bundle, previous, outcome, { now, warningMs: deps.expiryWarningMs }, restarts);
   if (!sameStatus(previous, next)) {
     for (const happening of happenings(previous, next, outcome, warnings)) {
       await deps.events.event(ZOPP_SECRETS, bundle.metadata, happening);
     }
     if (!(await writeStatus(bundle, next, deps))) return end(key, deps);
   }
+  deps.restarts?.settled(key, bundle, next);
   deps.tell.status(key, next);
   const toStageMs = nextStageMs(endingsSpokenOf(bundle, previous, outcome), now, deps.expiryWarningMs);
   deps.memory.speaksAt(key, toStageMs === undefined ? undefined : now.getTime() + toStageMs);
@@ -192,6 +201,28 @@ async function settle(
   deps.memory.settled(key);
   const waits = [afterMs, deps.memory.auditInMs(key), toStageMs, passing ? MISCONFIGURED_RETRY_MS : undefined];
   return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
+}
+
+/** What the status says of restarts: what is due, and the condition while workloads wait. */
+function restartStatus(
+  key: string,
+  bundle: ZoppSecret,
+  previous: SecretStatus | undefined,
+  outcome: Outcome,
+  deps: SecretDeps,
+): RestartStatus {
+  if (deps.restarts === undefined) return {};
+  const round = deps.restarts.of(key);
+  const wished = bundle.spec.restart === "auto";
+  const content = wished
+    ? contentDigest(bundle.spec, bundleStatements(bundle, epochs(bundle, deps)).entries)
+    : undefined;
+  const done = round?.done === true ? round.digest : undefined;
+  const restarts = nextRestarts({ content, previous, outcome, done });
+  if (restarts?.due === undefined) return { restarts };
+  // until this process has had a round, what the last one said stays
+  const said = previous?.conditions?.find(({ type }) => type === RESTART_PENDING);
+  return { restarts, waits: round?.digest === restarts.due ? round.waits : said };
 }
 
 /** False when the bundle is not there any more. */
