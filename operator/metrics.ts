@@ -98,6 +98,8 @@ export function operatorMetrics(
     FAST,
   );
   const history = counter(registry, "zopp_history_total", "States of bundles kept and dropped, and what failed", [
+    "result",
+  ]);
   const restarts = counter(registry, "zopp_restarts_total", "Workloads whose Secret changed, by what came of it", [
     "result",
   ]);

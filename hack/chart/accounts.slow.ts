@@ -12,6 +12,7 @@ import { baseline } from "../fixtures.baseline.js";
 import { withValue } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { kubectlOf, quiet, readMetrics } from "../testbed.look.js";
+import { USES, Workloads } from "../workloads.js";
 import { MODES, render, SYSTEM } from "./chart.js";
 import { applyChart } from "./installed.js";
 import { findHelm } from "./programs.js";
@@ -23,6 +24,9 @@ const helm = "skip" in found ? "" : found.program;
 
 /** Enough records for the keyring to write its ledger twice: it does so after 256 of them. */
 const [MANY, CHANGES] = [140, ["one", "two", "three", "four"]];
+
+/** Everything that may be restarted is. */
+const RESTARTS = ["deployments", "statefulsets", "daemonsets", "rollouts"] as const;
 
 /** A policy by which the API server records who of zopp's asked for what. */
 const AUDIT = {
@@ -40,6 +44,7 @@ async function live(t: Test, bed: Testbed): Promise<void> {
   await bed.applyBundle(withValue(await written(bed, "api"), "A", "two", bed.writing()));
   await eventually(async () => (await bed.secret()).data?.["A"] === "two");
   await vouched(bed);
+  await restarted(t, bed);
   await kubectl("patch", "secret", "api", "--patch", '{"data":{"STRANGE":"eA=="}}');
   await eventually(async () => JSON.stringify((await bed.secret()).data) === '{"A":"two"}', {
     message: "a stranger's key is removed",
@@ -103,6 +108,21 @@ async function vouched(bed: Testbed): Promise<void> {
   await eventually(isAccepted, { timeoutMs: 60_000, message: "the baseline is accepted" });
 }
 
+/** A workload of each kind is restarted. */
+async function restarted(t: Test, bed: Testbed): Promise<void> {
+  const workloads = new Workloads(bed.client, "shop-prod");
+  t.teardown(() => workloads.stop());
+  await workloads.prepare();
+  await bed.applyBundle(bed.seal({ A: "one" }, { name: "restarting", restart: "auto" }));
+  await bed.settled("Synced", "restarting");
+  for (const kind of RESTARTS) await workloads.make(kind, "api", USES.envFrom("restarting"));
+  await bed.applyBundle(withValue(await written(bed, "restarting"), "A", "two", bed.writing()));
+  for (const kind of RESTARTS) {
+    const isRestarted = async () => (await workloads.restarts(kind, "api")).count === 1;
+    await eventually(isRestarted, { timeoutMs: 60_000, message: `${kind} are restarted` });
+  }
+}
+
 async function ledgerParts({ client }: Testbed): Promise<readonly ZoppLedger[]> {
   return (await client.list<ZoppLedger>(ZOPP_LEDGERS, { namespace: SYSTEM })).items;
 }
@@ -120,7 +140,8 @@ async function written(bed: Testbed, name: string) {
 
 for (const mode of ["sidecar", "deployment", "all"] as const) {
   t.test(`mode ${mode}: the rights of its accounts are those that are needed, and no more`, { skip }, async (t) => {
-    const values = mode === "all" ? MODES.all : { ...MODES[mode], namespaces: ["shop-prod"] };
+    const operatorValues = { operator: { restarts: [...RESTARTS] } };
+    const values = { ...MODES[mode], ...(mode === "all" ? {} : { namespaces: ["shop-prod"] }), ...operatorValues };
     const folder = t.testdir();
     const [policy, log] = [join(folder, "policy.json"), join(folder, "audit.log")];
     writeFileSync(policy, JSON.stringify(AUDIT));
@@ -130,6 +151,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       apart: mode !== "sidecar",
       env: {
         ZOPP_OPERATOR_HISTORY: "2",
+        ZOPP_OPERATOR_RESTARTS: RESTARTS.join(","),
         ...(mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" }),
         ...(mode === "sidecar" ? {} : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
       },
