@@ -48,11 +48,13 @@ export class KeyringWorld {
       reservedNamespaces: ["kube-system", "zopp-system"],
       log: this.log,
       now: () => this.now(),
-      accept: async (object, fact) => {
+      accept: async (object, digest, facts) => {
         if (this.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
-        if (fact.digest !== undefined) this.stored.set(fact.digest, object);
-        this.facts.push(fact);
-        this.ledger.apply({ index: this.facts.length, time: "", ...fact });
+        this.stored.set(digest, object);
+        for (const fact of facts) {
+          this.facts.push(fact);
+          this.ledger.apply({ index: this.facts.length, time: "", ...fact });
+        }
       },
       refuse: (fact) => this.refusals.push(fact),
     });
@@ -74,6 +76,7 @@ export class KeyringWorld {
         if (this.broken) throw new ZoppError("AuditUnavailable", "the log cannot be written");
         this.facts.push(...facts);
       },
+      upToDate: async () => {},
       refuse: (fact) => void this.refusals.push(fact),
     };
   }

@@ -3,7 +3,7 @@
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import { parseAuditSegment, parseLedger } from "../../crds/validate.js";
-import { readBack, strip } from "../../operator/keyring/replay.js";
+import { logThatCounts, readBack, strip } from "../../operator/keyring/replay.js";
 import type { ApiClient } from "../../operator/kube/client.js";
 import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import { KEYRING_NAMESPACE } from "../cluster-facts.js";
@@ -19,9 +19,8 @@ export async function fromCluster(session: Session, options: SourceOptions): Pro
   const client = await contextClient(session);
   try {
     const segments = await all(client, namespace, ZOPP_AUDIT_SEGMENTS, parseAuditSegment);
-    const logs = [...new Set(segments.map(({ spec }) => spec.log))].sort();
-    const log = options.log ?? logs.at(-1);
-    if (log === undefined || !logs.includes(log))
+    const log = options.log ?? logThatCounts(segments);
+    if (log === undefined || !segments.some(({ spec }) => spec.log === log))
       throw new ZoppError("NotFound", `namespace ${namespace} holds ${log === undefined ? "no log" : `no log ${log}`}`);
     const parts = await all(client, namespace, ZOPP_LEDGERS, parseLedger);
     const of = <T extends ZoppAuditSegment | ZoppLedger>(objects: readonly T[]) =>

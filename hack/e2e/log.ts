@@ -3,7 +3,7 @@
 import { parseVerifyKey } from "../../crds/crypto/keys.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import type { AuditRecord } from "../../operator/keyring/records.js";
-import { readBack } from "../../operator/keyring/replay.js";
+import { logThatCounts, readBack } from "../../operator/keyring/replay.js";
 import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import type { Testbed } from "../testbed.js";
 
@@ -18,11 +18,7 @@ export async function readStored({ client, keyringKey }: Testbed, namespace = "z
   if (key === null) throw new Error("the keyring's public file holds no key");
   const { items: segments } = await client.list<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace });
   const { items: parts } = await client.list<ZoppLedger>(ZOPP_LEDGERS, { namespace });
-  const log =
-    segments
-      .map(({ spec }) => spec.log)
-      .sort()
-      .at(-1) ?? "";
+  const log = logThatCounts(segments) ?? "";
   const of = <T extends ZoppAuditSegment | ZoppLedger>(all: readonly T[]) => all.filter(({ spec }) => spec.log === log);
   return { ...readBack(log, of(segments), of(parts), key), segments: of(segments) };
 }

@@ -11,7 +11,7 @@ import { parseAuditSegment } from "../../crds/validate.js";
 import type { ApiClient } from "../kube/client.js";
 import { hasStatus } from "../kube/errors.js";
 import { type KubeObject, ZOPP_AUDIT_SEGMENTS } from "../kube/resources.js";
-import type { LogEnd } from "./log.js";
+import type { LogEnd } from "./log.types.js";
 import type { Head } from "./parts.js";
 import { bytesOf, type Remembered, type StoredSegment, strip } from "./replay.js";
 import { checkSegment, linesOf, MAX_SEGMENT_BYTES, makeSegment, segmentName } from "./segment.js";

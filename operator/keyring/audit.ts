@@ -35,11 +35,13 @@ export function auditRoutes(router: ConnectRouter, running: () => AuditParts): v
   router.service(Audit, {
     list: (request, { values }) => list(running(), peerOf(values), request),
     tail: (request, { values, signal }) => tail(running(), peerOf(values), request, signal),
-    proof: (request, { values }) => {
+    proof: async (request, { values }) => {
+      await running().log.look();
       auditorOf(running().book, peerOf(values));
       return prove(running().archive, request);
     },
-    checkpoint: (_, { values }) => {
+    checkpoint: async (_, { values }) => {
+      await running().log.look();
       auditorOf(running().book, peerOf(values));
       return { checkpoint: running().archive.checkpoint() };
     },
@@ -47,6 +49,7 @@ export function auditRoutes(router: ConnectRouter, running: () => AuditParts): v
 }
 
 async function list({ archive, book, log }: AuditParts, peer: Peer, request: ListRecordsRequest) {
+  await log.look();
   const sees = auditorOf(book, peer);
   const { first, tree } = archive;
   const from = Math.max(Number(request.from), request.from === 0n ? first : 0);

@@ -3,7 +3,7 @@
 import type { Identity } from "../../crds/crypto/identity.js";
 import { ruleFor } from "../../crds/policy/environment.js";
 import type { Joins } from "./joins.js";
-import type { LogEnd } from "./log.js";
+import type { LogEnd } from "./log.types.js";
 import type { PolicyBook } from "./policy.js";
 import type { Kind, Reviewed, Verdict } from "./policy.types.js";
 

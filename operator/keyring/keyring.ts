@@ -1,70 +1,37 @@
 // A keyring put together: memory, policy, log, enrolments and the calls that they answer.
 // Sockets are server.ts; flags, signals and probes are main.ts.
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
-import type { Identity } from "../../crds/crypto/identity.js";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
-import { type ErrorCode, ZoppError } from "../../crds/errors.js";
+import { ZoppError } from "../../crds/errors.js";
 import { clusterFingerprint } from "../../crds/fingerprint.js";
-import { hasEnded, versionAt } from "../../crds/policy/versions.js";
+import { hasEnded } from "../../crds/policy/versions.js";
 import { Keyring as KeyringService } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import { VERSION } from "../../crds/version.js";
-import { type BackoffLimits, backoffMs } from "../kube/backoff.js";
-import type { ApiClient } from "../kube/client.js";
-import type { Log } from "../kube/observe.js";
-import type { KeyringMetrics } from "../metrics.js";
-import { Archive } from "./archive.js";
 import { auditRoutes } from "./audit.js";
 import { describe } from "./describe.js";
-import { Enrolments, type EnrolRules } from "./enrol.js";
-import { Export } from "./export.js";
+import { Enrolments } from "./enrol.js";
 import { Joins } from "./joins.js";
-import { AuditLog } from "./log.js";
+import type { KeyringOptions } from "./keyring.types.js";
 import { takeOffer } from "./offer.js";
 import { openBundles, type SentBundle } from "./open.js";
-import type { Trust } from "./pins.js";
-import { PolicyBook } from "./policy.js";
 import { publish } from "./publish.js";
 import { readerOf } from "./readers.js";
-import type { AuditRecord, Fact } from "./records.js";
+import type { Fact } from "./records.js";
 import { Refusals } from "./refusals.js";
-import type { Remembered } from "./replay.js";
 import { Reviews } from "./reviews.js";
+import { type Running, remember, run } from "./running.js";
 import { type Peer, peerOf } from "./server.js";
 import { Store } from "./store.js";
-import { Upkeep } from "./upkeep.js";
 import { WatchedPolicy } from "./watched.js";
 import { plainOf, toOpenResponse } from "./wire.js";
 import { wrapKeys } from "./wrap.js";
 
 const MAX_BUNDLES = 64;
-
-const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(["ApiUnreachable", "Overloaded"]);
-const RETRY: BackoffLimits = { firstMs: 250, capMs: 5_000 };
-
-/** What a keyring is started with. */
-export interface KeyringOptions {
-  readonly client: ApiClient;
-  readonly identity: Identity;
-  readonly namespace: string;
-  readonly trust: Trust;
-  readonly enrol: Pick<EnrolRules, "account" | "pod">;
-  /** How many audit segments stay in the cluster; 0 = all. */
-  readonly auditKeep: number;
-  readonly log: Log;
-  readonly metrics: KeyringMetrics;
-}
-
-/** What there is once the memory was read. */
-interface Parts {
-  readonly log: AuditLog;
-  readonly archive: Archive;
-  readonly upkeep: Upkeep;
-  readonly exported: Export;
-  readonly book: PolicyBook;
-  readonly memory: Remembered;
-}
+/** How often a keyring that is idle looks what its replicas have recorded. */
+const LOOK_MS = 10_000;
+/** How often a call is decided before its caller hears that other replicas were always first. */
+const MAX_DECISIONS = 8;
 
 /** One keyring. `begin` first; then it answers `routes`; `end` writes what waits. */
 export class Keyring {
@@ -74,8 +41,9 @@ export class Keyring {
   readonly #watched: WatchedPolicy;
   readonly #refusals: Refusals;
   readonly #joins: Joins;
-  #parts: Parts | null = null;
+  #parts: Running | null = null;
   readonly #reviews: Reviews;
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(options: KeyringOptions) {
     this.#options = options;
@@ -97,32 +65,38 @@ export class Keyring {
   /** Reads the memory back, records the start, publishes the keys and begins to follow policy. Throws LogBroken, Api*. */
   async begin(onForked: (error: ZoppError) => void): Promise<void> {
     const { client, namespace, identity } = this.#options;
-    const memory = await this.#remember();
-    const opened = this.#openLog(memory);
-    const { log } = opened;
+    const startOf = (id: string): Fact => ({
+      action: "start",
+      decision: "done",
+      actor: "keyring",
+      log: id,
+      kid: identity.signing.verifyKey.kid,
+      request: VERSION,
+    });
+    const { memory, isNew } = await remember(this.#store, this.#options.log, startOf);
+    const running = run(memory, {
+      ...this.#options,
+      store: this.#store,
+      refuse: (audit, fact) => this.#refusals.note(audit, fact),
+      review: () => this.#reviews.due(),
+    });
+    const { log, archive, exported } = running;
     log.on("forked", onForked);
-    this.#parts = { ...opened, memory, book: this.#openBook(memory, log) };
+    this.#parts = running;
     // a keyring that was killed may have stored it and not written it out
-    opened.exported.lines(await opened.archive.newest());
-    await log.append([
-      {
-        action: "start",
-        decision: "done",
-        actor: "keyring",
-        log: memory.end.log,
-        kid: identity.signing.verifyKey.kid,
-        request: VERSION,
-      },
-    ]);
+    exported.lines(await archive.newest());
+    if (!isNew) await this.#decided(() => log.append([startOf(memory.end.log)]));
     const facts = await publish(client, namespace, identity, memory.end.log);
     const { log: id, size: records } = memory.end;
     const fingerprint = clusterFingerprint(facts);
     // `zopp cluster add` shows the same fingerprint: whoever can write the ConfigMap cannot write this line
     this.#options.log.info(
-      { log: id, records, fresh: memory.fresh, kid: identity.signing.verifyKey.kid, fingerprint },
+      { log: id, records, fresh: isNew, kid: identity.signing.verifyKey.kid, fingerprint },
       "log opened",
     );
     this.#reviews.start();
+    this.#looking = setInterval(() => void log.look(), LOOK_MS);
+    this.#looking.unref();
   }
 
   /** Why nothing can be served; null when it can. */
@@ -147,21 +121,23 @@ export class Keyring {
   /** The calls, for the server. */
   routes(router: ConnectRouter): void {
     router.service(KeyringService, {
-      enrol: ({ token }, context) => this.#enrol(token, peerOf(context.values)),
+      enrol: ({ token }, context) => this.#decided(() => this.#enrol(token, peerOf(context.values))),
       describe: () => this.#describe(),
       open: ({ bundles }, context) => this.#open(bundles, context),
-      join: ({ workspace, asked }, { values }) => this.#joins.take(workspace, plainOf(asked), peerOf(values)),
+      join: ({ workspace, asked }, { values }) =>
+        this.#decided(() => this.#joins.take(workspace, plainOf(asked), peerOf(values))),
       offer: ({ object }, context) => {
         const { book } = this.#running();
         const peer = this.#admitted(context);
-        return this.#reviews.inTurn(() => takeOffer(object, peer, book));
+        return this.#decided(() => this.#reviews.inTurn(() => takeOffer(object, peer, book)));
       },
       wrap: ({ environment, to }, context) => {
         const { book, log } = this.#running();
         const own = this.#options.identity.encryption;
         const refuse = (fact: Fact) => this.#refuse(fact);
         const peer = this.#admitted(context);
-        return wrapKeys({ environment, to }, peer, { book, log, own, now: () => new Date(), refuse });
+        const options = { book, log, own, now: () => new Date(), refuse };
+        return this.#decided(() => wrapKeys({ environment, to }, peer, options));
       },
     });
     auditRoutes(router, () => this.#running());
@@ -169,65 +145,12 @@ export class Keyring {
 
   /** Stops following policy, writes what waits and a snapshot if much is not in one. */
   async end(): Promise<void> {
+    clearInterval(this.#looking);
     await this.#reviews.stop();
     await this.#parts?.log.close();
     this.#parts?.exported.flush();
     // the round that is under way, and one that sees all that was written meanwhile
     for (let round = 0; round < 2; round += 1) await this.#parts?.upkeep.run();
-  }
-
-  /** Waits for an API server that does not answer: a container that ends for it is started again later and later. */
-  async #remember(): Promise<Remembered> {
-    for (let failures = 1; ; failures++) {
-      try {
-        return await this.#store.load(() => `${versionAt(new Date())}-${randomBytes(8).toString("hex")}`);
-      } catch (err) {
-        if (!(err instanceof ZoppError && NO_ANSWER.has(err.code))) throw err;
-        this.#options.log.warn({ err }, "cannot read the log yet; trying again");
-        await sleep(backoffMs(failures, RETRY));
-      }
-    }
-  }
-
-  #openLog(memory: Remembered): Omit<Parts, "book" | "memory"> {
-    const { client, namespace, identity, log, metrics, auditKeep: keep } = this.#options;
-    metrics.logSize(memory.end.size);
-    const archive = new Archive({ client, namespace, key: identity.signing, memory, keep });
-    const exported = new Export(process.stdout, () => archive.checkpoint());
-    const audit = new AuditLog({
-      client,
-      namespace,
-      key: identity.signing,
-      end: memory.end,
-      log,
-      onAppend: (record: AuditRecord) => memory.ledger.apply(record),
-      onStored: (lines, end) => {
-        archive.stored(lines, end);
-        exported.lines(lines);
-        metrics.logSize(end.size);
-        void upkeep.run();
-      },
-    });
-    const upkeep = new Upkeep({ store: this.#store, archive, audit, memory, log });
-    return { log: audit, archive, upkeep, exported };
-  }
-
-  #openBook({ ledger, policies, end }: Remembered, log: AuditLog): PolicyBook {
-    const { identity, trust, namespace } = this.#options;
-    return new PolicyBook({
-      identity,
-      trust,
-      ledger,
-      remembered: policies,
-      reservedNamespaces: ["kube-system", namespace],
-      log: end.log,
-      now: () => new Date(),
-      accept: async (object, fact) => {
-        if (fact.digest !== undefined) await this.#store.keepPolicy(log.end, fact.digest, object);
-        await log.append([fact]);
-      },
-      refuse: (fact) => this.#refusals.note(log, fact),
-    });
   }
 
   #refuse(fact: Fact): void {
@@ -265,15 +188,33 @@ export class Keyring {
     const peer = this.#admitted(context);
     const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
     const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
-    const opened = await openBundles(bundles, caller, {
-      book,
-      ledger: memory.ledger,
-      now: () => new Date(),
-      note: (fact) => log.note(fact),
-      durable: () => log.flush(),
-      refuse: (fact) => this.#refusals.note(log, fact, peer.actor),
+    const opened = await this.#decided(() => {
+      const { turn } = log;
+      return openBundles(bundles, caller, {
+        book,
+        ledger: memory.ledger,
+        now: () => new Date(),
+        note: (fact) => log.note(fact, turn),
+        durable: () => log.flush(turn),
+        upToDate: () => log.upToDate(turn),
+        refuse: (fact) => this.#refusals.note(log, fact, peer.actor),
+      });
     });
     return { ...toOpenResponse(opened), checkpoint: archive.checkpoint() };
+  }
+
+  /** What was decided on a ledger that a replica has added to meanwhile is decided again, and its caller notices nothing. */
+  async #decided<T>(decide: () => Promise<T>): Promise<T> {
+    const { log } = this.#running();
+    for (let decisions = 1; ; decisions += 1) {
+      const { turn } = log;
+      try {
+        return await decide();
+      } catch (error) {
+        const isOvertaken = turn.isOver && error instanceof ZoppError && error.code === "AuditUnavailable";
+        if (!isOvertaken || decisions === MAX_DECISIONS) throw error;
+      }
+    }
   }
 
   /** The caller, unless too much of what it asked for was refused; the operator asks for whatever lies in the API. */

@@ -1,7 +1,7 @@
 // The ledger: what this keyring has accepted, the fold of its log. Pure: records in, what is known of a place out.
 // Snapshots of it are snapshot.ts; nothing here knows of the API server.
 import type { Accepted, PlaceLedger } from "../../crds/bundle/case.js";
-import type { AuditRecord } from "./records.js";
+import type { Action, AuditRecord } from "./records.js";
 
 /** What was accepted last of a workspace, environment or baseline. */
 export interface AcceptedPolicy {
@@ -38,6 +38,16 @@ export class Ledger {
   readonly #baselines = new Map<string, AcceptedPolicy>();
   /** Pins that were taken on first use, by workspace. */
   readonly #pins = new Map<string, string>();
+  /** What each kind of record changes, at the object that it names. */
+  readonly #changes: Readonly<Partial<Record<Action, Map<string, unknown>>>> = {
+    open: this.#places,
+    pin: this.#pins,
+    "accept-workspace": this.#workspaces,
+    "accept-environment": this.#environments,
+    "accept-baseline": this.#baselines,
+  };
+  /** How to take back what was anticipated, in the order of the log. */
+  readonly #anticipated: { readonly index: number; readonly takeBack: () => void }[] = [];
 
   /** What is known of a place (`namespace/name`). */
   place(key: string): PlaceLedger | undefined {
@@ -84,6 +94,29 @@ export class Ledger {
     if (action === "accept-workspace") this.#workspaces.set(object, { digest, version });
     if (action === "accept-baseline") this.#baselines.set(object, { digest, version });
     if (action === "accept-environment") this.#environments.set(object, { digest, version });
+  }
+
+  /** Folds a record in that is not stored yet: it is settled once it is, or taken back. */
+  anticipate(record: AuditRecord): void {
+    const { action, object, index } = record;
+    const changed = this.#changes[action];
+    if (changed !== undefined && object !== undefined) {
+      const before = changed.get(object);
+      const takeBack = () => void (before === undefined ? changed.delete(object) : changed.set(object, before));
+      this.#anticipated.push({ index, takeBack });
+    }
+    this.apply(record);
+  }
+
+  /** The records below an index are stored: they stay. */
+  settle(size: number): void {
+    const waits = this.#anticipated.findIndex(({ index }) => index >= size);
+    this.#anticipated.splice(0, waits === -1 ? this.#anticipated.length : waits);
+  }
+
+  /** Takes back whatever was anticipated and is not settled. */
+  takeBack(): void {
+    for (const { takeBack } of this.#anticipated.splice(0).reverse()) takeBack();
   }
 
   #accept(object: string, { environment, header, entries }: AuditRecord): void {

@@ -8,7 +8,8 @@ import { eventually } from "../../hack/eventually.js";
 import { connectTo } from "../kube/client.js";
 import { silentLog } from "../kube/observe.js";
 import { answer, type Received, type ScriptedServer, scriptedServer, statusOf } from "../kube/scripted-server.js";
-import { AuditLog, emptyLog } from "./log.js";
+import { AuditLog } from "./log.js";
+import { emptyLog } from "./log.types.js";
 import type { AuditRecord, Fact } from "./records.js";
 import { checkSegment, linesOf, MAX_SEGMENT_BYTES, NO_SEGMENT } from "./segment.js";
 

@@ -1,63 +1,40 @@
 // The log's writer: records become durable in order, one write in flight, and whatever waits goes into the next.
+// Where replicas share a log, the next segment's name is the lock: whoever creates it was first, and the others start over.
 // What the records say is their maker's business; reading the log back is replay.ts.
 import { EventEmitter } from "node:events";
-import type { SigningKey } from "../../crds/crypto/identity.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import { backoffMs, pause } from "../kube/backoff.js";
-import type { ApiClient } from "../kube/client.js";
 import { hasStatus } from "../kube/errors.js";
-import type { Log } from "../kube/observe.js";
 import { ZOPP_AUDIT_SEGMENTS } from "../kube/resources.js";
+import type { LogEnd, LogOptions, Sharing, Taken, Turn } from "./log.types.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
-import { MAX_SEGMENT_BYTES, makeSegment, NO_SEGMENT } from "./segment.js";
+import { MAX_SEGMENT_BYTES, makeSegment } from "./segment.js";
 
 /** How long a caller waits for its records to be durable before it is told that nothing is released. */
 const PATIENCE_MS = 8_000;
 /** How much may wait: beyond that callers are refused at once. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** How long whoever looks for other replicas' records waits for them. */
+const LOOK_MS = 2_000;
 const RETRY = { firstMs: 50, capMs: 5_000 } as const;
 
-/** Where a log stands. */
-export interface LogEnd {
-  readonly log: string;
-  /** The index of the next record. */
-  readonly size: number;
-  /** Hash of the last segment. */
-  readonly previous: string;
-}
-
-/** A log that has no segments yet. */
-export function emptyLog(log: string): LogEnd {
-  return { log, size: 0, previous: NO_SEGMENT };
-}
-
-/** What the writer needs. */
-export interface LogOptions {
-  readonly client: ApiClient;
-  readonly namespace: string;
-  readonly key: SigningKey;
-  readonly end: LogEnd;
-  readonly log: Log;
-  /** Told of each record when it is appended, in order, before it is durable. */
-  onAppend(record: AuditRecord): void;
-  /** Told of each stored segment: its lines are the export, its checkpoint proof against a cut end. */
-  onStored(lines: readonly string[], end: LogEnd): void;
-  readonly patienceMs?: number;
-}
-
 interface Waiting {
+  readonly fact: Fact;
   readonly line: string;
   readonly bytes: number;
 }
 
-/** The writer of one log. Live until `close`; emits `forked` once when another keyring writes the same log. */
+/** The writer of one log. Live until `close`; emits `forked` once when somebody writes it who may not. */
 export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> {
   readonly #options: LogOptions;
-  readonly #waiting: Waiting[] = [];
+  /** What is not stored yet, also what is being stored. */
+  #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #next: number;
   #end: LogEnd;
+  #turn: { stored: number; isOver: boolean };
+  #mayBeBehind = false;
   /** How far somebody waits for the log to be stored. What was noted beyond it waits for the rest of its call. */
   #wanted = 0;
   #writing: Promise<void> | null = null;
@@ -70,11 +47,17 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     this.#options = options;
     this.#end = options.end;
     this.#next = options.end.size;
+    this.#turn = { stored: this.#next, isOver: false };
   }
 
   /** The log as it is stored. */
   get end(): LogEnd {
     return this.#end;
+  }
+
+  /** The present turn: take it before deciding what is to be recorded, where anything is waited for in between. */
+  get turn(): Turn {
+    return this.#turn;
   }
 
   /** True when every record that was appended is stored. */
@@ -84,25 +67,41 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
 
   /**
    * Appends facts in order; resolves when they are durable. Throws AuditUnavailable when they are not in time (they
-   * may still become so: over-reporting is the safe side), LogForked when somebody else writes this log.
+   * may still become so: over-reporting is the safe side), or when another replica was first since the turn in which they
+   * were decided (they never will: decide again); LogForked when somebody else writes this log.
    */
-  async append(facts: readonly Fact[]): Promise<void> {
-    for (const fact of facts) this.note(fact);
-    await this.flush();
+  async append(facts: readonly Fact[], turn: Turn = this.#turn): Promise<void> {
+    for (const fact of facts) this.note(fact, turn);
+    await this.flush(turn);
   }
 
   /** Appends a fact that a later `flush` makes durable: what belongs together goes into one segment. Throws as `append`. */
-  note(fact: Fact): void {
+  note(fact: Fact, turn: Turn = this.#turn): void {
     if (this.#failed !== null) throw this.#failed;
+    if (turn.isOver) throw overtaken();
     if (this.#waitingBytes > MAX_WAITING_BYTES) throw unavailable("too much waits to be recorded");
     this.#add(fact);
   }
 
-  /** Resolves when everything that was appended is durable. Throws as `append`. */
-  async flush(): Promise<void> {
+  /** Resolves when everything that was appended in a turn is durable. Throws as `append`. */
+  async flush(turn: Turn = this.#turn): Promise<void> {
+    if (turn.isOver) throw overtaken();
     const until = this.#next;
     void this.#writeAll();
-    await this.#stored(until);
+    await this.#stored(turn, until);
+  }
+
+  /** Resolves when no replica is known to have written since a turn. Throws AuditUnavailable when one has: decide again. */
+  async upToDate(turn: Turn): Promise<void> {
+    await this.look();
+    if (turn.isOver) throw overtaken();
+  }
+
+  /** Takes in what other replicas have stored. What cannot be read now is found at the next write, if not before. */
+  async look(): Promise<void> {
+    if (this.#options.sharing === undefined || this.#failed !== null) return;
+    this.#mayBeBehind = true;
+    await Promise.race([this.#work(), pause(LOOK_MS, this.#stopped.signal)]);
   }
 
   /** Writes what waits, as long as the API server takes it. */
@@ -120,14 +119,15 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     if (bytes > MAX_SEGMENT_BYTES) throw new ZoppError("TooLarge", "a record is longer than a segment may be");
     this.#options.onAppend(record);
     this.#next += 1;
-    this.#waiting.push({ line, bytes });
+    this.#waiting.push({ fact, line, bytes });
     this.#waitingBytes += bytes;
   }
 
-  async #stored(until: number): Promise<void> {
+  async #stored(turn: Turn, until: number): Promise<void> {
     const patience = AbortSignal.timeout(this.#options.patienceMs ?? PATIENCE_MS);
-    while (this.#end.size < until) {
+    while (turn.stored < until) {
       if (this.#failed !== null) throw this.#failed;
+      if (turn.isOver) throw overtaken();
       await EventEmitter.once(this, "stored", { signal: patience }).catch((cause) => {
         throw unavailable("the audit log cannot be written in time", cause);
       });
@@ -137,6 +137,10 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   /** Everything that was appended until now, in the write that is under way or in one of its own. */
   #writeAll(): Promise<void> {
     this.#wanted = this.#next;
+    return this.#work();
+  }
+
+  #work(): Promise<void> {
     this.#writing ??= this.#write();
     return this.#writing;
   }
@@ -144,66 +148,124 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   async #write(): Promise<void> {
     // callers of one turn of the event loop go into one segment
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#end.size < this.#wanted && this.#failed === null) {
-      const lines = this.#take();
-      const { namespace, key } = this.#options;
-      const { log, size, previous } = this.#end;
-      const { segment, hash } = makeSegment(namespace, { log, first: size, previous }, lines, key);
-      if (!(await this.#store(segment))) break;
-      this.#end = { log, size: size + lines.length, previous: hash };
-      this.#options.onStored(lines, this.#end);
-      this.emit("stored");
+    while (this.#failed === null && (this.#mayBeBehind || this.#end.size < this.#wanted)) {
+      if (this.#mayBeBehind) await this.#lookNow();
+      else if (!(await this.#writeNext())) break;
     }
     this.#writing = null;
   }
 
-  #take(): string[] {
+  /** Stores what waits, as much as goes into a segment; false when it never will be. */
+  async #writeNext(): Promise<boolean> {
+    const { namespace, key, onStored } = this.#options;
+    const { log, size, previous } = this.#end;
+    const lines = this.#first();
+    const { segment, hash } = makeSegment(namespace, { log, first: size, previous }, lines, key);
+    const outcome = await this.#store(segment);
+    if (outcome === "stored") {
+      for (const { bytes } of this.#waiting.splice(0, lines.length)) this.#waitingBytes -= bytes;
+      this.#moveTo({ log, size: size + lines.length, previous: hash });
+      onStored(lines, this.#end);
+      this.emit("stored");
+    }
+    return outcome !== "never";
+  }
+
+  #moveTo(end: LogEnd): void {
+    this.#end = end;
+    this.#turn.stored = end.size;
+  }
+
+  /** The lines that go into the next segment. */
+  #first(): string[] {
     const lines: string[] = [];
     let bytes = 0;
-    for (
-      let next = this.#waiting[0];
-      next !== undefined && bytes + next.bytes <= MAX_SEGMENT_BYTES;
-      next = this.#waiting[0]
-    ) {
+    for (const next of this.#waiting) {
       bytes += next.bytes;
+      if (bytes > MAX_SEGMENT_BYTES) break;
       lines.push(next.line);
-      this.#waiting.shift();
     }
-    this.#waitingBytes -= bytes;
     return lines;
   }
 
-  /** Tries until the segment is stored; false when it never will be, because the log is closed or not ours alone. */
-  async #store(segment: ZoppAuditSegment): Promise<boolean> {
+  /** Tries until the segment is stored, or another replica was first; "never" when the log is closed or not ours. */
+  async #store(segment: ZoppAuditSegment): Promise<"stored" | "overtaken" | "never"> {
     const { client, log } = this.#options;
     for (let failures = 0; !this.#stopped.signal.aborted; failures += 1) {
       try {
         await client.create(ZOPP_AUDIT_SEGMENTS, segment, { metadataOnly: true, signal: this.#stopped.signal });
-        return true;
+        return "stored";
       } catch (err) {
-        if (hasStatus(err, 409) && (await this.#isOurs(segment))) return true;
-        if (this.#failed !== null) return false;
+        const found = hasStatus(err, 409) ? await this.#whose(segment) : null;
+        if (found !== null) return found;
         log.warn({ err, segment: segment.metadata.name }, "cannot store an audit segment; trying again");
         await pause(backoffMs(failures + 1, RETRY), this.#stopped.signal);
       }
     }
-    return false;
+    return "never";
   }
 
-  /** After 409: an answer of ours may have been lost. Anything else under this name is another writer. */
-  async #isOurs(segment: ZoppAuditSegment): Promise<boolean> {
+  /** After 409: an answer of ours may have been lost, or another replica was first. Anything else is a fork; null: not known. */
+  async #whose(segment: ZoppAuditSegment): Promise<"stored" | "overtaken" | "never" | null> {
     const { namespace, name } = segment.metadata;
     try {
       const found = await this.#options.client.get<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace, name });
-      if (found.spec.signature === segment.spec.signature && found.spec.records === segment.spec.records) return true;
-    } catch {
-      return false;
+      if (found.spec.signature === segment.spec.signature && found.spec.records === segment.spec.records)
+        return "stored";
+      if (this.#options.sharing === undefined)
+        throw new ZoppError("LogForked", `audit segment ${name} was written by another keyring`);
+      return (await this.#takeIn(this.#options.sharing)) ? "overtaken" : null;
+    } catch (error) {
+      return this.#isFork(error) ? "never" : null;
     }
-    this.#failed = new ZoppError("LogForked", `audit segment ${name} was written by another keyring`);
-    this.emit("forked", this.#failed);
-    this.emit("stored");
-    return false;
   }
+
+  async #lookNow(): Promise<void> {
+    this.#mayBeBehind = false;
+    try {
+      if (this.#options.sharing !== undefined) await this.#takeIn(this.#options.sharing);
+    } catch (err) {
+      if (!this.#isFork(err)) this.#options.log.warn({ err }, "cannot see what other replicas have recorded");
+    }
+  }
+
+  #isFork(error: unknown): boolean {
+    if (!(error instanceof ZoppError && error.code === "LogForked")) return false;
+    this.#failed = error;
+    this.emit("forked", error);
+    this.emit("stored");
+    return true;
+  }
+
+  /** Takes in all that follows our end; true when there was any. Throws as Sharing.next. */
+  async #takeIn(sharing: Sharing): Promise<boolean> {
+    for (let count = 0; ; count += 1) {
+      const taken = await sharing.next(this.#end);
+      if (taken === null) return count > 0;
+      this.#giveWay(sharing, taken);
+    }
+  }
+
+  /**
+   * A new turn: what waits was decided without knowing these records, so it is not written. What was refused was said all the
+   * same, and changes nothing: that is recorded after them.
+   */
+  #giveWay(sharing: Sharing, taken: Taken): void {
+    const said = this.#waiting.filter(({ fact }) => fact.decision === "refused");
+    [this.#waiting, this.#waitingBytes] = [[], 0];
+    this.#turn.isOver = true;
+    this.#turn = { stored: taken.end.size, isOver: false };
+    this.#end = taken.end;
+    this.#next = taken.end.size;
+    sharing.onTaken(taken);
+    for (const { fact } of said) this.#add(fact);
+    this.#wanted = this.#next;
+    this.emit("stored");
+  }
+}
+
+function overtaken(): ZoppError {
+  return unavailable("another replica of this keyring has written to the log first: ask again");
 }
 
 function unavailable(why: string, cause?: unknown): ZoppError {

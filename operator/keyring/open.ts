@@ -54,6 +54,8 @@ export interface OpenOptions {
   note(fact: Fact): void;
   /** Resolves when everything that was noted is durable. */
   durable(): Promise<void>;
+  /** Throws AuditUnavailable when the ledger was not all that is on record: decide again. */
+  upToDate(): Promise<void>;
   /** Notes a refusal in the log, once per object, digest, policy and reason. */
   refuse(fact: Fact): void;
 }
@@ -65,16 +67,20 @@ export async function openBundles(
   options: OpenOptions,
 ): Promise<readonly Opened[]> {
   const opened: Opened[] = [];
+  const refused: Fact[] = [];
   try {
     for (const bundle of sent) {
       const { result, fact } = openOne(bundle, caller, options);
       opened.push(result);
       // appended before anything else is verified, so that the next bundle sees it in the ledger
       if (result.ok) options.note(fact);
-      else options.refuse(fact);
+      else refused.push(fact);
       // other calls and probes get their turn between bundles
       await new Promise((resolve) => setImmediate(resolve));
     }
+    // a release finds out by being recorded, which a refusal does not wait for
+    if (refused.length > 0) await options.upToDate();
+    for (const fact of refused) options.refuse(fact);
     // one write for all of them; nothing leaves before it is durable
     if (opened.some(({ ok }) => ok)) await options.durable();
     return opened;

@@ -1,10 +1,10 @@
 // What this keyring serves: workspaces and environments it has accepted, judged as they appear in the API.
 // The rules are in crds/policy; storing objects and records is store.ts' and log.ts'.
 import { asZoppError, ZoppError } from "../../crds/errors.js";
-import { type AcceptedBaseline, readBaseline } from "../../crds/policy/baseline.js";
-import { type AcceptedEnvironment, judgeEnvironment, readEnvironment, ruleFor } from "../../crds/policy/environment.js";
+import type { AcceptedBaseline } from "../../crds/policy/baseline.js";
+import { type AcceptedEnvironment, judgeEnvironment, ruleFor } from "../../crds/policy/environment.js";
 import { formatPin, type Pin } from "../../crds/policy/pin.js";
-import { type AcceptedWorkspace, judgeWorkspace, readWorkspace } from "../../crds/policy/workspace.js";
+import { type AcceptedWorkspace, judgeWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster, ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import { parseBaseline, parseEnvironment, parseObject, parseWorkspace } from "../../crds/validate.js";
 import type { KubeObject } from "../kube/resources.js";
@@ -23,6 +23,7 @@ import {
   type Verdict,
 } from "./policy.types.js";
 import { workloadOf } from "./readers.js";
+import { recall } from "./recall.js";
 import type { Fact } from "./records.js";
 import { namesOf } from "./refusals.js";
 
@@ -41,16 +42,25 @@ export class PolicyBook {
   /** The baselines that lay in the API last. */
   #seen: readonly KubeObject[] = [];
 
-  /** Puts back what the log says was accepted. Throws LogBroken when an accepted object is not there any more. */
+  /** As `restore`. */
   constructor(options: PolicyOptions) {
     this.#options = options;
     this.#pins = new Pins(options.trust, options.ledger);
-    for (const [name, { digest }] of options.ledger.workspaces)
-      this.#workspaces.set(name, readWorkspace(parseWorkspace(this.#recall(name, digest))));
-    for (const [name, { digest }] of options.ledger.baselines)
-      this.#baselines.set(name, readBaseline(parseBaseline(this.#recall(name, digest))));
-    for (const [name, { digest }] of options.ledger.environments)
-      this.#serve(readEnvironment(parseEnvironment(this.#recall(name, digest))));
+    this.restore();
+  }
+
+  /**
+   * Puts in force what the log says was accepted: at start, and whenever a replica has accepted something. Throws LogBroken
+   * when an accepted object is not there any more.
+   */
+  restore(): void {
+    const { remembered, ledger } = this.#options;
+    for (const [name, { digest }] of ledger.workspaces)
+      this.#workspaces.set(name, recall.workspace(remembered, name, digest, this.#workspaces.get(name)));
+    for (const [name, { digest }] of ledger.baselines)
+      this.#baselines.set(name, recall.baseline(remembered, name, digest, this.#baselines.get(name)));
+    for (const [name, { digest }] of ledger.environments)
+      this.#serve(recall.environment(remembered, name, digest, this.#environments.get(name)?.environment));
   }
 
   /** Why no bundle can be served at all; null when at least one workspace is in force. */
@@ -173,10 +183,11 @@ export class PolicyBook {
     object: ZoppWorkspace | ZoppEnvironment | ZoppBaseline,
     judged: AcceptedPolicy,
     actor: string,
+    before: readonly Fact[] = [],
   ) {
     const { version, digest } = judged;
     const fact = { action: ACTIONS[of], decision: "accepted", actor, object: object.metadata.name, version, digest };
-    await this.#options.accept(object, fact as Fact);
+    await this.#options.accept(object, digest, [...before, fact as Fact]);
   }
 
   async #takeWorkspace(candidate: ZoppWorkspace, pin: Pin | undefined, actor: string): Promise<AcceptedPolicy> {
@@ -192,16 +203,9 @@ export class PolicyBook {
       reservedNamespaces: this.#reserved(name, reservedNamespaces),
     });
     if (judged === accepted) return judged;
-    if (this.#options.trust.firstUse && !this.#options.ledger.pins.has(name)) {
-      await this.#options.accept(candidate, {
-        action: "pin",
-        decision: "done",
-        actor,
-        object: name,
-        pin: formatPin(pin),
-      });
-    }
-    await this.#accept("workspaces", candidate, judged, actor);
+    const isFirst = this.#options.trust.firstUse && !this.#options.ledger.pins.has(name);
+    const taken: Fact = { action: "pin", decision: "done", actor, object: name, pin: formatPin(pin) };
+    await this.#accept("workspaces", candidate, judged, actor, isFirst ? [taken] : []);
     this.#workspaces.set(name, judged);
     for (const served of this.#environments.values())
       if (served.workspace.name === name) this.#serve(served.environment);
@@ -288,12 +292,5 @@ export class PolicyBook {
       ...own,
       ...others.flatMap(({ object }) => (object.spec.environments ?? []).flatMap(({ namespaces }) => namespaces)),
     ];
-  }
-
-  #recall(name: string, digest: string): unknown {
-    const object = this.#options.remembered.get(digest);
-    if (object === undefined)
-      throw new ZoppError("LogBroken", `the accepted object ${name} (${digest}) is missing from the ledger`);
-    return object;
   }
 }

@@ -62,8 +62,8 @@ export interface PolicyOptions {
   /** The id of this keyring's log. */
   readonly log: string;
   now(): Date;
-  /** Stores the whole object, then makes the record durable. */
-  accept(object: object, fact: Fact): Promise<void>;
+  /** Stores the whole object by its digest, then makes the records durable, unless a replica has written meanwhile. */
+  accept(object: object, digest: string, facts: readonly Fact[]): Promise<void>;
   /** Notes a refusal in the log, once. */
   refuse(fact: Fact): void;
 }

@@ -46,8 +46,9 @@ export class Refusals {
     this.#once(audit, fact, [fact.action, why, Math.floor(Date.now() / HOUR_MS)]);
   }
 
-  /** False for one that is on record already. */
+  /** False for one that is on record already. What could not be recorded was not refused: it is tried again. */
   #once(audit: Pick<AuditLog, "append">, fact: Fact, what: readonly unknown[]): boolean {
+    if (fact.reason === "AuditUnavailable") return false;
     const name = JSON.stringify(what);
     if (this.#seen.has(name)) return false;
     if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();

@@ -7,7 +7,7 @@ import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import type { KubeObject } from "../kube/resources.js";
 import { Ledger, type StoredPlace } from "./ledger.js";
-import { emptyLog, type LogEnd } from "./log.js";
+import { emptyLog, type LogEnd } from "./log.types.js";
 import { contentOf, type Head } from "./parts.js";
 import type { AuditRecord } from "./records.js";
 import { checkSegment, linesOf, NO_SEGMENT } from "./segment.js";
@@ -59,6 +59,16 @@ export function forgetful(log: string): Remembered {
 
 function nothing() {
   return { tree: new MerkleTree(), segments: [] as StoredSegment[], leftovers: [] as string[] };
+}
+
+/**
+ * The log that counts among those that segments belong to: the newest that has more than its first record. Two replicas that
+ * start at once where there is none both begin one; one of the two gives way, and its log stays as it is.
+ */
+export function logThatCounts(segments: readonly ZoppAuditSegment[]): string | undefined {
+  const grown = segments.filter(({ spec }) => spec.first + spec.count > 1);
+  const logs = (grown.length > 0 ? grown : segments).map(({ spec }) => spec.log);
+  return logs.sort().at(-1);
 }
 
 /** Folds a log of this key. Throws LogBroken when anything of it is missing or changed. */

@@ -21,8 +21,8 @@ export class Reviews {
   }
 
   start(): void {
-    this.#watched.start(() => this.#due());
-    this.#timer = setInterval(() => this.#due(), REVIEW_MS);
+    this.#watched.start(() => this.due());
+    this.#timer = setInterval(() => this.due(), REVIEW_MS);
     this.#timer.unref();
   }
 
@@ -41,7 +41,8 @@ export class Reviews {
     return turn;
   }
 
-  #due(): void {
+  /** Judges what is there, again or for the first time. */
+  due(): void {
     this.#again = true;
     this.#running ??= this.#reviewAll().finally(() => {
       this.#running = null;

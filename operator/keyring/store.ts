@@ -1,18 +1,26 @@
-// The keyring's memory in the API: read at start, and the ledger folded into snapshots now and then.
+// The keyring's memory in the API: read at start, followed while replicas add to it, and folded into snapshots now and then.
 // Appending to the log is log.ts, what is made of it at start replay.ts, which segments stay archive.ts.
 import type { SigningKey } from "../../crds/crypto/identity.js";
+import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import { parseAuditSegment, parseLedger } from "../../crds/validate.js";
 import type { ApiClient } from "../kube/client.js";
 import { hasStatus } from "../kube/errors.js";
 import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import type { Ledger } from "./ledger.js";
-import type { LogEnd } from "./log.js";
+import type { LogEnd, Taken } from "./log.types.js";
 import { contentOf, type Head, headPart, placeParts, policyPart } from "./parts.js";
-import { forgetful, type Remembered, replay, strip } from "./replay.js";
-import { checkSegment } from "./segment.js";
+import { type AuditRecord, type Fact, lineOf } from "./records.js";
+import { forgetful, logThatCounts, type Remembered, replay, strip } from "./replay.js";
+import { checkSegment, linesOf, makeSegment, NO_SEGMENT, segmentName } from "./segment.js";
 
 const PAGE = 100;
+
+/** A segment, and where in the history of the API server it was created. */
+interface Created {
+  readonly segment: ZoppAuditSegment;
+  readonly at: bigint;
+}
 
 /** The memory of one keyring in its namespace. */
 export class Store {
@@ -33,14 +41,55 @@ export class Store {
    * anything of it is missing or changed.
    */
   async load(newLog: () => string): Promise<Remembered> {
-    const segments = await this.#segments();
-    const newest = segments.at(-1)?.spec.log;
-    if (newest === undefined) return forgetful(newLog());
-    const own = segments.filter(({ spec }) => spec.log === newest);
-    const parts = (await this.#all(ZOPP_LEDGERS, parseLedger)).filter(({ spec }) => spec.log === newest);
-    const memory = replay(newest, own, parts, this.#key.verifyKey);
+    const created = await this.#segments();
+    const log = ownLog(created);
+    if (log === undefined) return forgetful(newLog());
+    const own = created.map(({ segment }) => segment).filter(({ spec }) => spec.log === log);
+    const parts = (await this.#all(ZOPP_LEDGERS, parseLedger)).filter(({ spec }) => spec.log === log);
+    const memory = replay(log, own, parts, this.#key.verifyKey);
     this.#shards = memory.shards;
     return memory;
+  }
+
+  /**
+   * Begins a log where there is none. A replica may do so at the same time: load again afterwards, for the log that was begun
+   * first is that of both.
+   */
+  async begin(log: string, fact: Fact): Promise<void> {
+    const line = lineOf({ index: 0, time: new Date().toISOString(), ...fact });
+    const { segment } = makeSegment(this.#namespace, { log, first: 0, previous: NO_SEGMENT }, [line], this.#key);
+    await this.#client.create(ZOPP_AUDIT_SEGMENTS, segment, { metadataOnly: true });
+  }
+
+  /**
+   * The segment that is stored after an end, and into `policies` what it accepts; null when there is none. Throws LogForked
+   * when this key did not sign it, or it does not follow; Api*.
+   */
+  async next(end: LogEnd, policies: Map<string, unknown>): Promise<Taken | null> {
+    const { log, size: first, previous } = end;
+    const name = segmentName(log, first);
+    const found = await this.#find(ZOPP_AUDIT_SEGMENTS, name);
+    if (found === null) return null;
+    const taken = ours(name, () => {
+      const segment = parseAuditSegment(strip(found));
+      const link = checkSegment(segment, { log, first, previous }, this.#key.verifyKey);
+      const lines = linesOf(segment);
+      return { lines, end: { log, size: first + lines.length, previous: link } };
+    });
+    for (const line of taken.lines) {
+      const { action, decision, digest } = JSON.parse(line) as AuditRecord;
+      const isAccepted = action.startsWith("accept-") && decision === "accepted";
+      if (!isAccepted || digest === undefined || policies.has(digest)) continue;
+      const part = await this.#client.get<KubeObject>(ZOPP_LEDGERS, {
+        namespace: this.#namespace,
+        name: `${log}-${digest}`,
+      });
+      policies.set(
+        digest,
+        ours(name, () => contentOf(parseLedger(strip(part)), this.#key.verifyKey)),
+      );
+    }
+    return taken;
   }
 
   /** Stores an accepted workspace or environment whole, before the record that accepts it. */
@@ -81,23 +130,30 @@ export class Store {
     }
   }
 
-  /** Segments that this key signed, in order; those of other keyrings in the namespace are not ours to judge. */
-  async #segments(): Promise<readonly ZoppAuditSegment[]> {
-    const all = await this.#all(ZOPP_AUDIT_SEGMENTS, parseAuditSegment);
-    const logs = new Set<string>();
-    for (const { spec } of all) {
-      if (logs.has(spec.log)) continue;
-      const { log, first, previous } = spec;
-      const found = all.find(
-        (segment) => segment.spec.log === log && isSigned(segment, { log, first, previous }, this.#key),
-      );
-      if (found !== undefined) logs.add(log);
+  async #find(resource: Resource, name: string): Promise<KubeObject | null> {
+    try {
+      return await this.#client.get<KubeObject>(resource, { namespace: this.#namespace, name });
+    } catch (error) {
+      if (hasStatus(error, 404)) return null;
+      throw error;
     }
-    const own = all.filter(({ spec }) => logs.has(spec.log));
-    return own.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   }
 
-  async #all<T>(resource: Resource, parse: (value: unknown) => T): Promise<readonly T[]> {
+  /** Segments of the logs that this key signed; those of other keyrings in the namespace are not ours to judge. */
+  async #segments(): Promise<readonly Created[]> {
+    const all = await this.#all(ZOPP_AUDIT_SEGMENTS, (value, { metadata }) => ({
+      segment: parseAuditSegment(value),
+      at: BigInt(metadata.resourceVersion ?? 0),
+    }));
+    const logs = new Set<string>();
+    for (const { segment } of all) {
+      const { log, first, previous } = segment.spec;
+      if (!logs.has(log) && isSigned(segment, { log, first, previous }, this.#key)) logs.add(log);
+    }
+    return all.filter(({ segment }) => logs.has(segment.spec.log));
+  }
+
+  async #all<T>(resource: Resource, parse: (value: unknown, stored: KubeObject) => T): Promise<readonly T[]> {
     const found: T[] = [];
     let next: string | undefined;
     do {
@@ -107,10 +163,27 @@ export class Store {
         continue: next,
       });
       for (const item of page.items)
-        found.push(parse(strip({ apiVersion: "zopp.dev/v1alpha1", kind: resource.kind, ...item })));
+        found.push(parse(strip({ apiVersion: "zopp.dev/v1alpha1", kind: resource.kind, ...item }), item));
       next = page.metadata.continue === "" ? undefined : page.metadata.continue;
     } while (next !== undefined);
     return found;
+  }
+}
+
+/** The log that counts; of those that have just been begun, the first one, and each replica sees the same. */
+function ownLog(created: readonly Created[]): string | undefined {
+  const segments = created.map(({ segment }) => segment);
+  if (segments.some(({ spec }) => spec.first + spec.count > 1)) return logThatCounts(segments);
+  const [first] = [...created].sort((a, b) => (a.at < b.at ? -1 : 1));
+  return first?.segment.spec.log;
+}
+
+/** What is not as a replica of ours writes it is a fork. */
+function ours<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new ZoppError("LogForked", `audit segment ${name} does not go on from what this keyring knows`, { cause });
   }
 }
 
