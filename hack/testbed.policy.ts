@@ -3,10 +3,11 @@
 import { fileURLToPath } from "node:url";
 import { parseEncryptionKey } from "../crds/crypto/keys.js";
 import { wrapEnvironmentKey } from "../crds/crypto/wrap.js";
-import type { EnvironmentContent, Signing, WorkspaceContent } from "../crds/policy/edit.js";
+import { type EnvironmentContent, newWorkspace, type Signing, type WorkspaceContent } from "../crds/policy/edit.js";
+import { formatPin } from "../crds/policy/pin.js";
 import type { ChildOptions } from "./child.js";
 import type { ControlPlane } from "./control-plane/control-plane.js";
-import { acmeContent, environmentKey, identityOf } from "./fixtures.js";
+import { acmeContent, digestOfOwners, environmentKey, identityOf } from "./fixtures.js";
 
 /** Paths of the kubeconfigs of the two processes. */
 export interface Kubeconfigs {
@@ -63,6 +64,22 @@ export interface ClusterKeys {
   readonly signingKey: string;
   readonly encryptionKey: string;
   readonly log: string;
+}
+
+/** Where a keyring listens, on loopback. */
+export interface KeyringPorts {
+  readonly keyring: number;
+  readonly keyringHealth: number;
+  readonly keyringMetrics: number;
+}
+
+/** A keyring's flags: its pins, where its operator is (`remote`, or the uid of their pod), and its ports. */
+export function keyringArgs(options: TestbedOptions, pod: string, ports: KeyringPorts): readonly string[] {
+  const owners = digestOfOwners(newWorkspace("acme", workspaceOf(options, []), signing()));
+  const { trust = formatPin({ workspace: "acme", owners, minVersion: 0 }) } = options;
+  const operator = pod === "remote" ? ["--operator", "remote"] : ["--pod-uid", pod];
+  const listen = ["--listen", `127.0.0.1:${ports.keyring}`, "--metrics", `127.0.0.1:${ports.keyringMetrics}`];
+  return ["--trust", trust, ...operator, ...listen, "--health", `127.0.0.1:${ports.keyringHealth}`];
 }
 
 /** alice signs, now. */

@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newEnvironment, newWorkspace } from "../crds/policy/edit.js";
 import { type AcceptedEnvironment, readEnvironment } from "../crds/policy/environment.js";
-import { formatPin } from "../crds/policy/pin.js";
 import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { type ApiClient, connect } from "../operator/kube/client.js";
 import { readyOf } from "../operator/kube/conditions.js";
@@ -23,13 +22,15 @@ import { Child } from "./child.js";
 import { type ControlPlane, startControlPlane } from "./control-plane/control-plane.js";
 import { createOperatorPod, type OperatorPod } from "./control-plane/operator-pod.js";
 import { eventually } from "./eventually.js";
-import { type BundleOptions, bundle, digestOfOwners, type Value, writingBy } from "./fixtures.js";
+import { type BundleOptions, bundle, type Value, writingBy } from "./fixtures.js";
 import { type OwnPorts, operatorFlags, type Replica } from "./testbed.operator.js";
 import {
   type ClusterKeys,
   COMPILED,
   environmentOf,
+  type KeyringPorts,
   type Kubeconfigs,
+  keyringArgs,
   kubeconfigsOf,
   type Programs,
   signing,
@@ -131,16 +132,7 @@ export class Testbed {
 
   /** Starts the keyring, pinned to acme's owners, and reads the keys that it publishes. */
   async startKeyring(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const owners = digestOfOwners(newWorkspace("acme", workspaceOf(this.#options, []), signing()));
-    const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfigs.keyring];
-    const { trust = formatPin({ workspace: "acme", owners, minVersion: 0 }) } = this.#options;
-    args.push("--trust", trust, "--namespace", SYSTEM);
-    args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`);
-    args.push(...(this.#options.apart === true ? ["--operator", "remote"] : ["--pod-uid", this.#pod.podUid]));
-    args.push("--listen", `127.0.0.1:${this.ports.keyring}`);
-    const { keyringMetrics, keyringHealth } = this.ports;
-    args.push("--metrics", `127.0.0.1:${keyringMetrics}`, "--health", `127.0.0.1:${keyringHealth}`);
-    this.#keyring = this.#start("keyring", args, env);
+    this.#keyring = this.keyringAt(this.ports, env);
     await this.keyring.healthy(this.ports.keyringHealth, "/startz");
     const published = await eventually(() => {
       this.keyring.refuseDead();
@@ -150,6 +142,14 @@ export class Testbed {
       });
     });
     this.#cluster = published.data;
+  }
+
+  /** A keyring on the seed at these ports, starting: the testbed's own, or a replica, which is its caller's to end. */
+  keyringAt(ports: KeyringPorts, env: Readonly<Record<string, string>> = {}): Child {
+    const pod = this.#options.apart === true ? "remote" : this.#pod.podUid;
+    const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfigs.keyring, "--namespace", SYSTEM];
+    args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`, ...keyringArgs(this.#options, pod, ports));
+    return this.#start("keyring", args, env);
   }
 
   /** Starts the operator and waits until it is ready; `more` are further flags. */

@@ -123,3 +123,32 @@ t.test("a ledger put back from its places and then told the rest equals one that
   );
   t.pass("for any records and any moment of the snapshot");
 });
+
+t.test(
+  "what was anticipated is taken back, but for what was settled: the ledger is then the fold of what is stored",
+  async (t) => {
+    const ACTIONS = ["open", "pin", "accept-workspace", "accept-environment", "accept-baseline", "start"] as const;
+    const facts = fc.array(fc.record({ action: fc.constantFrom(...ACTIONS), object: fc.constantFrom("a/b", "c/d") }));
+    const everything = (ledger: Ledger) => JSON.stringify([[...ledger.stored()].sort(), ledger.storedPolicies()]);
+    fc.assert(
+      fc.property(facts, fc.nat(), fc.nat(), (made, some, more) => {
+        const records = made.map((fact, index) =>
+          record(index, {
+            ...fact,
+            ...{ environment: "acme/shop/production", header: accepted(index), entries: { A: accepted(index) } },
+            ...{ pin: `pin ${index}`, version: index, digest: `digest ${index}` },
+          }),
+        );
+        const stored = some % (records.length + 1);
+        const settled = stored + (more % (records.length - stored + 1));
+        const [ledger, expected] = [new Ledger(), new Ledger()];
+        for (const each of records.slice(0, stored)) ledger.apply(each);
+        for (const each of records.slice(stored)) ledger.anticipate(each);
+        ledger.settle(settled);
+        ledger.takeBack();
+        for (const each of records.slice(0, settled)) expected.apply(each);
+        t.equal(everything(ledger), everything(expected)) || t.fail();
+      }),
+    );
+  },
+);
