@@ -30,8 +30,8 @@ import { wrapKeys } from "./wrap.js";
 const MAX_BUNDLES = 64;
 /** How often a keyring that is idle looks what its replicas have recorded. */
 const LOOK_MS = 10_000;
-/** How often a call is decided before its caller hears that other replicas were always first. */
-const MAX_DECISIONS = 8;
+/** How long a call is decided again and again before its caller hears that other replicas were always first. */
+const DECIDING_MS = 8_000;
 
 /** One keyring. `begin` first; then it answers `routes`; `end` writes what waits. */
 export class Keyring {
@@ -85,7 +85,7 @@ export class Keyring {
     this.#parts = running;
     // a keyring that was killed may have stored it and not written it out
     exported.lines(await archive.newest());
-    if (!isNew) await this.#decided(() => log.append([startOf(memory.end.log)]));
+    if (!isNew) await this.#decided(() => log.append([startOf(memory.end.log)]), Number.POSITIVE_INFINITY);
     const facts = await publish(client, namespace, identity, memory.end.log);
     const { log: id, size: records } = memory.end;
     const fingerprint = clusterFingerprint(facts);
@@ -204,15 +204,16 @@ export class Keyring {
   }
 
   /** What was decided on a ledger that a replica has added to meanwhile is decided again, and its caller notices nothing. */
-  async #decided<T>(decide: () => Promise<T>): Promise<T> {
+  async #decided<T>(decide: () => Promise<T>, withinMs = DECIDING_MS): Promise<T> {
     const { log } = this.#running();
-    for (let decisions = 1; ; decisions += 1) {
+    const until = performance.now() + withinMs;
+    for (;;) {
       const { turn } = log;
       try {
         return await decide();
       } catch (error) {
         const isOvertaken = turn.isOver && error instanceof ZoppError && error.code === "AuditUnavailable";
-        if (!isOvertaken || decisions === MAX_DECISIONS) throw error;
+        if (!isOvertaken || performance.now() > until) throw error;
       }
     }
   }

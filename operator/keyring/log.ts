@@ -15,6 +15,13 @@ import { MAX_SEGMENT_BYTES, makeSegment } from "./segment.js";
 const PATIENCE_MS = 8_000;
 /** How much may wait: beyond that callers are refused at once. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/**
+ * While other replicas write too, each waits after a segment of its own for so many times as long as storing it took: they
+ * have read it, decided again and stored theirs by then, and nobody is always first.
+ */
+const YIELD = { times: 3, capMs: 500, forMs: 60_000 } as const;
+/** Who knew the log's end so long ago may be behind by more than one segment. */
+const CURRENT_MS = 1_000;
 /** How long whoever looks for other replicas' records waits for them. */
 const LOOK_MS = 2_000;
 const RETRY = { firstMs: 50, capMs: 5_000 } as const;
@@ -35,6 +42,9 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   #end: LogEnd;
   #turn: { stored: number; isOver: boolean };
   #mayBeBehind = false;
+  /** When the end was known last, and when another replica's segment was taken in last. */
+  #knownAt = performance.now();
+  #othersAt = Number.NEGATIVE_INFINITY;
   /** How far somebody waits for the log to be stored. What was noted beyond it waits for the rest of its call. */
   #wanted = 0;
   #writing: Promise<void> | null = null;
@@ -161,12 +171,14 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     const { log, size, previous } = this.#end;
     const lines = this.#first();
     const { segment, hash } = makeSegment(namespace, { log, first: size, previous }, lines, key);
-    const outcome = await this.#store(segment);
+    const begun = performance.now();
+    const outcome = await this.#store(segment, hash);
     if (outcome === "stored") {
       for (const { bytes } of this.#waiting.splice(0, lines.length)) this.#waitingBytes -= bytes;
       this.#moveTo({ log, size: size + lines.length, previous: hash });
       onStored(lines, this.#end);
       this.emit("stored");
+      await this.#yield(this.#knownAt - begun);
     }
     return outcome !== "never";
   }
@@ -174,6 +186,12 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   #moveTo(end: LogEnd): void {
     this.#end = end;
     this.#turn.stored = end.size;
+    this.#knownAt = performance.now();
+  }
+
+  async #yield(tookMs: number): Promise<void> {
+    if (this.#knownAt - this.#othersAt > YIELD.forMs) return;
+    await pause(Math.min(tookMs * YIELD.times, YIELD.capMs), this.#stopped.signal);
   }
 
   /** The lines that go into the next segment. */
@@ -189,14 +207,15 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   }
 
   /** Tries until the segment is stored, or another replica was first; "never" when the log is closed or not ours. */
-  async #store(segment: ZoppAuditSegment): Promise<"stored" | "overtaken" | "never"> {
+  async #store(segment: ZoppAuditSegment, hash: string): Promise<"stored" | "overtaken" | "never"> {
     const { client, log } = this.#options;
     for (let failures = 0; !this.#stopped.signal.aborted; failures += 1) {
+      if (this.#end.size !== segment.spec.first) return "overtaken";
       try {
         await client.create(ZOPP_AUDIT_SEGMENTS, segment, { metadataOnly: true, signal: this.#stopped.signal });
         return "stored";
       } catch (err) {
-        const found = hasStatus(err, 409) ? await this.#whose(segment) : null;
+        const found = hasStatus(err, 409) ? await this.#whose(segment, hash) : null;
         if (found !== null) return found;
         log.warn({ err, segment: segment.metadata.name }, "cannot store an audit segment; trying again");
         await pause(backoffMs(failures + 1, RETRY), this.#stopped.signal);
@@ -206,15 +225,22 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
   }
 
   /** After 409: an answer of ours may have been lost, or another replica was first. Anything else is a fork; null: not known. */
-  async #whose(segment: ZoppAuditSegment): Promise<"stored" | "overtaken" | "never" | null> {
+  async #whose(segment: ZoppAuditSegment, hash: string): Promise<"stored" | "overtaken" | "never" | null> {
+    const { client, sharing } = this.#options;
     const { namespace, name } = segment.metadata;
     try {
-      const found = await this.#options.client.get<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace, name });
+      if (sharing !== undefined) {
+        const taken = await sharing.next(this.#end);
+        if (taken === null || taken.end.previous === hash) return taken && "stored";
+        // who was there a moment ago has no time to lose, and finds out by writing whether there is more
+        this.#mayBeBehind = performance.now() - this.#knownAt > CURRENT_MS;
+        this.#giveWay(sharing, taken);
+        return "overtaken";
+      }
+      const found = await client.get<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace, name });
       if (found.spec.signature === segment.spec.signature && found.spec.records === segment.spec.records)
         return "stored";
-      if (this.#options.sharing === undefined)
-        throw new ZoppError("LogForked", `audit segment ${name} was written by another keyring`);
-      return (await this.#takeIn(this.#options.sharing)) ? "overtaken" : null;
+      throw new ZoppError("LogForked", `audit segment ${name} was written by another keyring`);
     } catch (error) {
       return this.#isFork(error) ? "never" : null;
     }
@@ -237,13 +263,10 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     return true;
   }
 
-  /** Takes in all that follows our end; true when there was any. Throws as Sharing.next. */
-  async #takeIn(sharing: Sharing): Promise<boolean> {
-    for (let count = 0; ; count += 1) {
-      const taken = await sharing.next(this.#end);
-      if (taken === null) return count > 0;
+  /** Takes in all that follows our end. Throws as Sharing.next. */
+  async #takeIn(sharing: Sharing): Promise<void> {
+    for (let taken = await sharing.next(this.#end); taken !== null; taken = await sharing.next(this.#end))
       this.#giveWay(sharing, taken);
-    }
   }
 
   /**
@@ -255,8 +278,9 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     [this.#waiting, this.#waitingBytes] = [[], 0];
     this.#turn.isOver = true;
     this.#turn = { stored: taken.end.size, isOver: false };
-    this.#end = taken.end;
     this.#next = taken.end.size;
+    this.#moveTo(taken.end);
+    this.#othersAt = this.#knownAt;
     sharing.onTaken(taken);
     for (const { fact } of said) this.#add(fact);
     this.#wanted = this.#next;
