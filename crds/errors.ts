@@ -160,12 +160,12 @@ export const ERRORS = {
   AuditUnavailable: transient(
     "unavailable",
     EXIT.unreachable,
-    "nothing is released unrecorded: restore write access to ZoppAuditSegment objects",
+    "nothing is released unrecorded: try again; if it stays so, restore write access to ZoppAuditSegment objects",
   ),
   LogForked: terminal(
     "aborted",
     EXIT.conflict,
-    "another keyring writes this log: run one keyring per seed, then restart this one",
+    "somebody else writes this log: find who, and run keyrings of one seed only where all segments stay (keyring.auditKeep: 0)",
   ),
   LogBroken: terminal(
     "failed_precondition",

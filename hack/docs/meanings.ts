@@ -56,7 +56,8 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   KeyringUnavailable: "The keyring does not answer.",
   KeyringMismatch: "What answers is not the keyring that was pinned.",
   AuditUnavailable: "The log cannot be written, and nothing is released unrecorded.",
-  LogForked: "Two keyrings write one log: two processes have the same seed.",
+  LogForked:
+    "Somebody else writes this log: another keyring with the same seed where segments may be deleted, or another history.",
   LogBroken: "The log or a snapshot of it is incomplete or changed; the keyring does not start.",
   LogChanged:
     "The audit log is not the one that was seen before, or a record of it was changed, dropped or put elsewhere.",

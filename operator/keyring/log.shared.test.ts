@@ -2,7 +2,7 @@
 import t from "tap";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { acme } from "../../hack/fixtures.js";
-import { connect } from "../kube/client.js";
+import { type ApiClient, connect } from "../kube/client.js";
 import { silentLog } from "../kube/observe.js";
 import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import { AuditLog } from "./log.js";
@@ -11,6 +11,7 @@ import type { AuditRecord, Fact } from "./records.js";
 import { readBack } from "./replay.js";
 import { remember } from "./running.js";
 import { makeSegment } from "./segment.js";
+import { Store } from "./store.js";
 
 const REFUSED: Fact = { action: "open", decision: "refused", actor: "operator", object: "shop-prod/bad" };
 const DIGEST = "d".repeat(64);
@@ -20,8 +21,20 @@ async function replica(one: Memory) {
   const { ledger, end } = await one.load();
   const policies = new Map<string, unknown>();
   const exported: string[] = [];
+  const requests: string[] = [];
+  const client = new Proxy(one.client, {
+    get(target, name: keyof ApiClient) {
+      const method = target[name];
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]) => {
+        requests.push(name);
+        return (method as (...args: unknown[]) => unknown).apply(target, args);
+      };
+    },
+  });
+  const store = new Store(client, one.namespace, one.key);
   const log = new AuditLog({
-    client: one.client,
+    client,
     namespace: one.namespace,
     key: one.key,
     end,
@@ -32,7 +45,7 @@ async function replica(one: Memory) {
       exported.push(...lines);
     },
     sharing: {
-      next: (from) => one.store.next(from, policies),
+      next: (from) => store.next(from, policies),
       onTaken: ({ lines }) => {
         ledger.takeBack();
         for (const line of lines) ledger.apply(JSON.parse(line) as AuditRecord);
@@ -41,7 +54,7 @@ async function replica(one: Memory) {
     },
   });
   const version = (name: string) => ledger.place(`shop-prod/${name}`)?.entries.get("A")?.version;
-  return { log, ledger, policies, exported, version };
+  return { log, ledger, policies, exported, requests, version };
 }
 
 t.test("on a real API server", async (t) => {
@@ -80,6 +93,19 @@ t.test("on a real API server", async (t) => {
       [undefined, "shop-prod/api", "shop-prod/web"],
     );
     t.same(second.exported.length, 2, "both replicas write out all that was recorded since they started");
+  });
+
+  await t.test("alone it asks the API server for one segment after the other, and nothing else", async (t) => {
+    const { first, second } = await two();
+    for (let at = 0; at < 10; at += 1) await first.log.append([opened("api", at + 1)]);
+    t.same(first.requests, Array(10).fill("create"));
+    await first.log.look();
+    t.same(first.requests.slice(10), ["get"], "to look is one more");
+    await second.log.look();
+    second.requests.length = 0;
+    await first.log.append([opened("api", 20)]);
+    t.equal(await codeOf(second.log.append([opened("api", 21)])), "AuditUnavailable");
+    t.same(second.requests, ["create", "get"], "who was second a moment ago reads what was first, and no more");
   });
 
   await t.test("what was noted in a turn that is over stays unwritten, however late its call goes on", async (t) => {
@@ -197,6 +223,31 @@ t.test("on a real API server", async (t) => {
     await second.log.append([opened("api", 4)]);
     t.equal(await codeOf(first.log.append([opened("web", 1)])), "LogForked");
     t.equal(second.version("api"), accepted(4).version);
+  });
+
+  await t.test("one that starts while the other records and writes snapshots knows all that it reads", async (t) => {
+    const { one, first } = await two();
+    const fact = { action: "accept-workspace", decision: "accepted", actor: "keyring", object: "acme" } as const;
+    let lists = 0;
+    const meanwhile = new Proxy(one.client, {
+      get(target, name: keyof ApiClient) {
+        if (name !== "list") return (target[name] as () => unknown).bind(target);
+        return async (...args: Parameters<ApiClient["list"]>) => {
+          const found = await target.list(...args);
+          lists += 1;
+          if (lists > 1) return found;
+          await first.log.append([opened("api", 7)]);
+          await one.store.keepPolicy(first.log.end, DIGEST, acme());
+          await first.log.append([{ ...fact, version: 7, digest: DIGEST }]);
+          await one.store.fold(first.ledger, first.log.end);
+          return found;
+        };
+      },
+    });
+    const read = await new Store(meanwhile, one.namespace, one.key).load(() => "none");
+    t.same(read.end, first.log.end);
+    t.same(read.ledger.place("shop-prod/api")?.entries.get("A"), accepted(7));
+    t.equal(read.policies.has(DIGEST), true);
   });
 
   await t.test(

@@ -41,14 +41,29 @@ export class Store {
    * anything of it is missing or changed.
    */
   async load(newLog: () => string): Promise<Remembered> {
+    // before the segments: a replica may add to both meanwhile, and no snapshot may know more than the segments that are read
+    const all = await this.#all(ZOPP_LEDGERS, parseLedger);
     const created = await this.#segments();
     const log = ownLog(created);
     if (log === undefined) return forgetful(newLog());
     const own = created.map(({ segment }) => segment).filter(({ spec }) => spec.log === log);
-    const parts = (await this.#all(ZOPP_LEDGERS, parseLedger)).filter(({ spec }) => spec.log === log);
+    const parts = all.filter(({ spec }) => spec.log === log);
     const memory = replay(log, own, parts, this.#key.verifyKey);
     this.#shards = memory.shards;
-    return memory;
+    return { ...memory, policies: await this.#withNewer(memory) };
+  }
+
+  /** The accepted objects, also those that a replica has stored since. */
+  async #withNewer({ policies, ledger, end }: Remembered): Promise<ReadonlyMap<string, unknown>> {
+    const found = new Map(policies);
+    for (const accepted of [ledger.workspaces, ledger.environments, ledger.baselines]) {
+      for (const { digest } of accepted.values()) {
+        if (found.has(digest)) continue;
+        const part = await this.#find(ZOPP_LEDGERS, `${end.log}-${digest}`);
+        if (part !== null) found.set(digest, contentOf(parseLedger(strip(part)), this.#key.verifyKey));
+      }
+    }
+    return found;
   }
 
   /**
