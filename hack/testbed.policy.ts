@@ -8,6 +8,7 @@ import { formatPin } from "../crds/policy/pin.js";
 import type { ChildOptions } from "./child.js";
 import type { ControlPlane } from "./control-plane/control-plane.js";
 import { acmeContent, digestOfOwners, environmentKey, identityOf } from "./fixtures.js";
+import type { Ports } from "./testbed.ports.js";
 
 /** Paths of the kubeconfigs of the two processes. */
 export interface Kubeconfigs {
@@ -67,11 +68,7 @@ export interface ClusterKeys {
 }
 
 /** Where a keyring listens, on loopback. */
-export interface KeyringPorts {
-  readonly keyring: number;
-  readonly keyringHealth: number;
-  readonly keyringMetrics: number;
-}
+export type KeyringPorts = Pick<Ports, "keyring" | "keyringHealth" | "keyringMetrics">;
 
 /** A keyring's flags: its pins, where its operator is (`remote`, or the uid of their pod), and its ports. */
 export function keyringArgs(options: TestbedOptions, pod: string, ports: KeyringPorts): readonly string[] {

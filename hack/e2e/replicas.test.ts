@@ -10,11 +10,11 @@ import type { AuditRecord } from "../../operator/keyring/records.js";
 import { silentLog } from "../../operator/kube/observe.js";
 import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import type { Child } from "../child.js";
-import { freePort } from "../control-plane/processes.js";
 import { eventually } from "../eventually.js";
 import { identityOf } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { type KeyringPorts, signing } from "../testbed.policy.js";
+import { fivePorts } from "../testbed.ports.js";
 import { readLog } from "./log.js";
 
 const SYSTEM = "zopp-system";
@@ -44,11 +44,6 @@ class Replica {
     this.#child = this.#bed.keyringAt(this.ports);
     await this.child.healthy(this.ports.keyringHealth, "/startz");
   }
-}
-
-async function replicaOf(bed: Testbed): Promise<Replica> {
-  const [keyring, keyringHealth, keyringMetrics] = [await freePort(), await freePort(), await freePort()];
-  return new Replica(bed, { keyring, keyringHealth, keyringMetrics });
 }
 
 /** A caller of a keyring: as the operator, or as a person's device. */
@@ -82,10 +77,11 @@ async function releases(t: Test, bed: Testbed): Promise<ReadonlyMap<string, numb
   return counts;
 }
 
-t.test("two keyrings on one seed", { timeout: 300_000 }, async (t) => {
+t.setTimeout(600_000);
+t.test("two keyrings on one seed", { timeout: 600_000 }, async (t) => {
   const bed = await startTestbed({ ready: false, env: { ZOPP_KEYRING_AUDIT_KEEP: "0" } });
   t.teardown(() => bed.stop());
-  const other = await replicaOf(bed);
+  const other = new Replica(bed, await fivePorts());
   t.teardown(() => other.child.stop());
 
   await t.test("that start at the same time on an empty cluster have one log, and publish it", async (t) => {
