@@ -14,7 +14,7 @@ import { Enrolments } from "./enrol.js";
 import { Joins } from "./joins.js";
 import type { KeyringOptions } from "./keyring.types.js";
 import { takeOffer } from "./offer.js";
-import { openBundles, type SentBundle } from "./open.js";
+import { type Opened, openBundles, type SentBundle } from "./open.js";
 import { publish } from "./publish.js";
 import { readerOf } from "./readers.js";
 import type { Fact } from "./records.js";
@@ -188,18 +188,26 @@ export class Keyring {
     const peer = this.#admitted(context);
     const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
     const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
-    const opened = await this.#decided(() => {
-      const { turn } = log;
-      return openBundles(bundles, caller, {
-        book,
-        ledger: memory.ledger,
-        now: () => new Date(),
-        note: (fact) => log.note(fact, turn),
-        durable: () => log.flush(turn),
-        upToDate: () => log.upToDate(turn),
-        refuse: (fact) => this.#refusals.note(log, fact, peer.actor),
-      });
-    });
+    const opened: Opened[] = [];
+    while (opened.length < bundles.length) {
+      // of a call that is overtaken less is decided at once, so that it is done before the other one writes again
+      let share = bundles.length - opened.length;
+      const decide = () => {
+        const { turn } = log;
+        const some = bundles.slice(opened.length, opened.length + share);
+        share = Math.ceil(share / 4);
+        return openBundles(some, caller, {
+          book,
+          ledger: memory.ledger,
+          now: () => new Date(),
+          note: (fact) => log.note(fact, turn),
+          durable: () => log.flush(turn),
+          upToDate: () => log.upToDate(turn),
+          refuse: (fact) => this.#refusals.note(log, fact, peer.actor),
+        });
+      };
+      opened.push(...(await this.#decided(decide)));
+    }
     return { ...toOpenResponse(opened), checkpoint: archive.checkpoint() };
   }
 

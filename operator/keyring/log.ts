@@ -16,10 +16,10 @@ const PATIENCE_MS = 8_000;
 /** How much may wait: beyond that callers are refused at once. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /**
- * While other replicas write too, each waits after a segment of its own for so many times as long as storing it took: they
- * have read it, decided again and stored theirs by then, and nobody is always first.
+ * While other replicas write too, each waits after a segment of its own for so many times as long as storing it took, at
+ * least: they have read it, decided again and stored theirs by then, and nobody is always first.
  */
-const YIELD = { times: 3, capMs: 500, forMs: 60_000 } as const;
+const YIELD = { times: 3, leastMs: 100, capMs: 500, forMs: 60_000 } as const;
 /** Who knew the log's end so long ago may be behind by more than one segment. */
 const CURRENT_MS = 1_000;
 /** How long whoever looks for other replicas' records waits for them. */
@@ -191,7 +191,8 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
 
   async #yield(tookMs: number): Promise<void> {
     if (this.#knownAt - this.#othersAt > YIELD.forMs) return;
-    await pause(Math.min(tookMs * YIELD.times, YIELD.capMs), this.#stopped.signal);
+    const delayMs = Math.min(Math.max(tookMs * YIELD.times, YIELD.leastMs), YIELD.capMs);
+    await pause(delayMs, this.#stopped.signal);
   }
 
   /** The lines that go into the next segment. */
