@@ -42,6 +42,8 @@ import { fivePorts, type Ports } from "./testbed.ports.js";
 const SYSTEM = "zopp-system";
 const ACCOUNT = "zopp";
 const FIELD_MANAGER = "testbed";
+/** One more operator beside all that runs already. */
+const REPLICA_MS = 120_000;
 
 /** Starts everything and waits until the operator is ready. Always `stop()` it. */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
@@ -163,7 +165,7 @@ export class Testbed {
     const pod = await createOperatorPod(this.controlPlane, { namespace: SYSTEM, serviceAccount: ACCOUNT, name });
     const ports = await fivePorts();
     const child = this.#start("operator", await this.#operatorFlags(`token-${name}`, pod, ports, more));
-    await child.healthy(ports.health);
+    await child.healthy(ports.health, "/readyz", REPLICA_MS);
     return { child, ports };
   }
 

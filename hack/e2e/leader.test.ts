@@ -11,7 +11,7 @@ t.teardown(async () => {
   await replicas.stop();
   await bed.stop();
 });
-t.setTimeout(240_000);
+t.setTimeout(600_000);
 
 t.test("of two operators one leads; the other is ready, says who leads, and writes nothing", async (t) => {
   const first = await replicas.start();
