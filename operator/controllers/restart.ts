@@ -87,9 +87,10 @@ export class Restarts {
     const digest = status.restarts?.due;
     if (digest === undefined) return this.forget(key);
     if (this.#entries.get(key)?.digest === digest) return;
+    const { name, namespace = "", uid } = bundle.metadata;
     const secret = targetName(bundle);
-    this.#entries.set(key, { bundle: bundle.metadata, secret, digest, done: false, waits: undefined });
-    this.#deps.queue.addAfter(bundle.metadata.namespace ?? "", BATCH_MS);
+    this.#entries.set(key, { bundle: { name, namespace, uid }, secret, digest, done: false, waits: undefined });
+    this.#deps.queue.addAfter(namespace, BATCH_MS);
   }
 
   /** The bundle is gone, or nothing is due. */
@@ -100,10 +101,7 @@ export class Restarts {
   /** One round in a namespace. Throws when its workloads cannot be read, which is tried again. */
   async round(namespace: string, signal: AbortSignal): Promise<ReconcileAnswer> {
     const entries = [...this.#entries].filter(([key, { done }]) => !done && placeOf(key).namespace === namespace);
-    if (entries.length === 0) {
-      this.#counted.delete(namespace);
-      return {};
-    }
+    if (entries.length === 0) return this.#rest(namespace);
     const due = new Map(entries.map(([, { secret, digest }]) => [secret, digest]));
     const { workloads, refused } = await this.#look(namespace, due, signal);
     const allowed = PER_MINUTE - this.#recentIn(namespace).length;
@@ -116,8 +114,13 @@ export class Restarts {
       const concerned = all.filter(({ secrets }) => secrets.includes(entry.secret));
       if (!(await this.#conclude(key, entry, concerned))) waits = true;
     }
-    if (!waits) return {};
+    if (!waits) return this.#rest(namespace);
     return { requeueAfterMs: all.some(({ step }) => step.do === "wait") ? RETRY_MS : REFUSED_RETRY_MS };
+  }
+
+  #rest(namespace: string): ReconcileAnswer {
+    this.#counted.delete(namespace);
+    return {};
   }
 
   /** The workloads of a namespace that use one of the Secrets, condensed page by page; and kinds that may not be read. */
