@@ -40,10 +40,15 @@ export async function readMetrics(port: number): Promise<Metrics> {
 }
 
 /** Waits until an operator's queues are empty and nothing is worked on; gives when that was (milliseconds since the epoch). */
-export async function quiet({ ports }: { readonly ports: Pick<Testbed["ports"], "metrics"> }): Promise<number> {
+export async function quiet(
+  { ports }: { readonly ports: Pick<Testbed["ports"], "metrics"> },
+  controller?: string,
+): Promise<number> {
+  const [name, worker] = controller === undefined ? [{}, {}] : [{ name: controller }, { controller }];
   const isQuiet = async () => {
     const metrics = await readMetrics(ports.metrics);
-    return metrics.sum("workqueue_depth") + metrics.sum("controller_runtime_active_workers") === 0 && Date.now();
+    const busy = metrics.sum("workqueue_depth", name) + metrics.sum("controller_runtime_active_workers", worker);
+    return busy === 0 && Date.now();
   };
   return eventually(isQuiet, { timeoutMs: QUIET_LIMIT_MS, message: "the operator is quiet" });
 }

@@ -37,7 +37,7 @@ t.test("defaults are those of a pod", async (t) => {
     healthPort: 8081,
     workers: 48,
     expiryWarning: 14 * 24 * 3600_000,
-    history: 10,
+    history: 3,
     logLevel: "info",
   });
   t.equal(read(["--keyring-key", "k"]).namespaces, undefined, "all namespaces");

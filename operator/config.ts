@@ -38,7 +38,7 @@ const ENVIRONMENT = "ZOPP_OPERATOR";
 const DEFAULT_WORKERS = 48;
 const MAX_WORKERS = 512;
 const DEFAULT_EXPIRY_WARNING = "14d";
-const DEFAULT_HISTORY = 10;
+const DEFAULT_HISTORY = 3;
 const MAX_HISTORY = 100;
 const KINDS = Object.keys(WORKLOADS) as WorkloadKind[];
 /** Stands for every namespace. */

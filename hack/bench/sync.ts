@@ -27,7 +27,10 @@ export interface Synced {
 const PAGE = 500;
 const STARTED = '"msg":"started"';
 
-/** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
+/**
+ * Starts the operator on a namespace of `count` bundles and waits until all are Ready, and then, which is in no figure of a
+ * first sync, until their states are kept too; the operator keeps running.
+ */
 export async function firstSync(world: World, namespace: string, count: number): Promise<Synced> {
   const { testbed } = world;
   const [writesBefore, linesBefore] = [await writesOf(testbed.ports.keyringMetrics), testbed.keyring.lines.length];
@@ -41,6 +44,10 @@ export async function firstSync(world: World, namespace: string, count: number):
   // the keyring writes nothing but its log, and snapshots of what is in it
   const audited = (await writesOf(testbed.ports.keyringMetrics)) - writesBefore;
   const written = audited + (await writesOf(testbed.ports.metrics));
+  await eventually(
+    async () => (await readMetrics(testbed.ports.metrics)).sum("zopp_history_total", { result: "kept" }) >= count,
+    { timeoutMs: 300_000, message: "the states of all bundles are kept" },
+  );
   const seconds = (finished - startedAt(testbed.operator)) / 1000;
   return {
     seconds,
@@ -83,7 +90,7 @@ async function whenReady(testbed: Testbed, namespace: string, count: number): Pr
   await eventually(
     async () => (await readMetrics(testbed.ports.metrics)).sum("workqueue_adds_total", { name: "zoppsecret" }) >= count,
   );
-  const finished = await quiet(testbed);
+  const finished = await quiet(testbed, "zoppsecret");
   const ready = await readyIn(testbed, namespace);
   if (ready !== count) throw new Error(`${count - ready} of ${count} bundles in ${namespace} did not become ready`);
   return finished;

@@ -9,7 +9,7 @@ import { startTestbed } from "../testbed.js";
 import { kubectlOf, quiet, readMetrics } from "../testbed.look.js";
 import { historyWorld } from "./history.world.js";
 
-const bed = await startTestbed();
+const bed = await startTestbed({ env: { ZOPP_OPERATOR_HISTORY: "10" } });
 t.teardown(() => bed.stop());
 t.setTimeout(300_000);
 

@@ -11,7 +11,7 @@ import { withHeader, withTombstone } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
 import { historyWorld } from "./history.world.js";
 
-const bed = await startTestbed();
+const bed = await startTestbed({ env: { ZOPP_OPERATOR_HISTORY: "10" } });
 t.teardown(() => bed.stop());
 t.setTimeout(300_000);
 

@@ -31,7 +31,7 @@ export interface HistoryDeps {
   did(what: "kept" | "dropped" | "failed"): void;
 }
 
-/** How soon to look again while bundles wait. */
+/** How often to look whether bundles still wait. */
 const BUSY_MS = 250;
 
 interface Waiting extends AppliedState {
@@ -46,6 +46,9 @@ export class History {
   readonly #waiting = new Map<string, Waiting[]>();
   /** Names by bundle, oldest first; one of another uid is an earlier bundle's of that name. */
   readonly #kept = new Map<string, { readonly uid: string; readonly names: string[] }>();
+  /** Bundles whose turn has come while others waited to become Secrets. */
+  readonly #held = new Set<string>();
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(deps: HistoryDeps) {
     this.#deps = deps;
@@ -91,7 +94,7 @@ export class History {
 
   /** Keeps what waits of one bundle. Throws what should be tried again. */
   async reconcile(key: string, signal?: AbortSignal): Promise<ReconcileAnswer> {
-    if (this.#waiting.has(key) && this.#deps.busy()) return { requeueAfterMs: BUSY_MS };
+    if (this.#waiting.has(key) && this.#deps.busy()) return this.#hold(key);
     for (let next = this.#first(key); next !== undefined; next = this.#first(key)) {
       try {
         await this.#keep(key, next, signal);
@@ -116,6 +119,19 @@ export class History {
       if (performance.now() >= until) return;
       await this.reconcile(key, signal).catch(() => undefined); // said by its metric
     }
+  }
+
+  /** In a first sync thousands of them are held: one timer looks for all. */
+  #hold(key: string): ReconcileAnswer {
+    this.#held.add(key);
+    this.#looking ??= setInterval(() => {
+      if (this.#deps.busy()) return;
+      clearInterval(this.#looking);
+      this.#looking = undefined;
+      for (const held of this.#held) this.#deps.queue.add(held, "background");
+      this.#held.clear();
+    }, BUSY_MS).unref();
+    return {};
   }
 
   #first(key: string): Waiting | undefined {
