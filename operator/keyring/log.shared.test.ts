@@ -6,7 +6,7 @@ import { type ApiClient, connect } from "../kube/client.js";
 import { silentLog } from "../kube/observe.js";
 import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import { AuditLog } from "./log.js";
-import { accepted, codeOf, inNamespaces, Memory, opened, START } from "./memory.case.js";
+import { accepted, accepting, codeOf, inNamespaces, Memory, opened, START } from "./memory.case.js";
 import type { AuditRecord, Fact } from "./records.js";
 import { readBack } from "./replay.js";
 import { remember } from "./running.js";
@@ -171,8 +171,7 @@ t.test("on a real API server", async (t) => {
   await t.test("a policy that the other accepted comes with its record", async (t) => {
     const { one, first, second } = await two();
     await one.store.keepPolicy(first.log.end, DIGEST, acme());
-    const fact = { action: "accept-workspace", decision: "accepted", actor: "keyring", object: "acme" } as const;
-    await first.log.append([{ ...fact, version: 7, digest: DIGEST }]);
+    await first.log.append([accepting(DIGEST)]);
     await second.log.look();
     t.same(second.policies.get(DIGEST), JSON.parse(JSON.stringify(acme())));
     t.same(second.ledger.workspaces.get("acme"), { digest: DIGEST, version: 7 });
@@ -182,8 +181,7 @@ t.test("on a real API server", async (t) => {
     const { one, first, second } = await two();
     await one.store.keepPolicy(first.log.end, DIGEST, acme());
     const [part] = await one.parts();
-    const fact = { action: "accept-workspace", decision: "accepted", actor: "keyring", object: "acme" } as const;
-    await first.log.append([{ ...fact, version: 7, digest: DIGEST }]);
+    await first.log.append([accepting(DIGEST)]);
     const name = part?.metadata.name ?? "";
     await client.delete(ZOPP_LEDGERS, { namespace: one.namespace, name });
     await second.log.look();
@@ -192,6 +190,20 @@ t.test("on a real API server", async (t) => {
     await client.create(ZOPP_LEDGERS, { metadata: { name, namespace: one.namespace }, spec } as never);
     await second.log.look();
     t.equal(await codeOf(second.log.append([opened("api", 1)])), "LogForked");
+  });
+
+  await t.test("a former policy under the name of the accepted one is a fork", async (t) => {
+    const { one, first, second } = await two();
+    const former = "e".repeat(64);
+    await one.store.keepPolicy(first.log.end, former, acme());
+    const [part] = await one.parts();
+    const { log } = first.log.end;
+    const name = `${log}-${DIGEST}`;
+    await client.create(ZOPP_LEDGERS, { metadata: { name, namespace: one.namespace }, spec: part?.spec } as never);
+    await first.log.append([accepting(DIGEST)]);
+    await second.log.look();
+    t.equal(await codeOf(second.log.append([opened("api", 1)])), "LogForked");
+    t.equal(second.policies.size, 0);
   });
 
   await t.test("a segment that our key did not sign, or that does not follow, is a fork as ever", async (t) => {
@@ -227,7 +239,6 @@ t.test("on a real API server", async (t) => {
 
   await t.test("one that starts while the other records and writes snapshots knows all that it reads", async (t) => {
     const { one, first } = await two();
-    const fact = { action: "accept-workspace", decision: "accepted", actor: "keyring", object: "acme" } as const;
     let lists = 0;
     const meanwhile = new Proxy(one.client, {
       get(target, name: keyof ApiClient) {
@@ -238,7 +249,7 @@ t.test("on a real API server", async (t) => {
           if (lists > 1) return found;
           await first.log.append([opened("api", 7)]);
           await one.store.keepPolicy(first.log.end, DIGEST, acme());
-          await first.log.append([{ ...fact, version: 7, digest: DIGEST }]);
+          await first.log.append([accepting(DIGEST)]);
           await one.store.fold(first.ledger, first.log.end);
           return found;
         };

@@ -91,3 +91,8 @@ export function opened(name: string, version: number): Fact {
 
 /** The fact that a log begins with. */
 export const START: Fact = { action: "start", decision: "done", actor: "keyring" };
+
+/** The acceptance of a version of the workspace acme. */
+export function accepting(digest: string): Fact {
+  return { action: "accept-workspace", decision: "accepted", actor: "keyring", object: "acme", version: 7, digest };
+}

@@ -57,6 +57,16 @@ export function policyPart(place: PartPlace, digest: string, object: object, key
   return makePart(place, "Policy", digest, object, key);
 }
 
+/**
+ * The accepted object that a part holds. Throws LogBroken unless it is this keyring's own and says itself that it is this digest's:
+ * the name of an object in the API is given by whoever writes it.
+ */
+export function policyIn(part: ZoppLedger, log: string, digest: string, key: VerifyKey): unknown {
+  const { spec } = part;
+  if (spec.kind !== "Policy" || spec.log !== log || spec.name !== digest) throw broken(part.metadata.name);
+  return contentOf(part, key);
+}
+
 /** What is known of the log when its first records are no longer in the cluster: where it begins there, and what is in force. */
 export interface Head extends StoredPolicies {
   /** Records below this index are not needed any more. */

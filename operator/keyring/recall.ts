@@ -17,7 +17,13 @@ function recalling<T extends { readonly digest: string }>(read: (object: unknown
   return (remembered: ReadonlyMap<string, unknown>, name: string, digest: string, known: T | undefined): T => {
     if (known?.digest === digest) return known;
     const object = remembered.get(digest);
-    if (object !== undefined) return read(object);
-    throw new ZoppError("LogBroken", `the accepted object ${name} (${digest}) is missing from the ledger`);
+    if (object === undefined)
+      throw new ZoppError("LogBroken", `the accepted object ${name} (${digest}) is missing from the ledger`);
+    const found = read(object);
+    if (found.digest === digest) return found;
+    throw new ZoppError(
+      "LogBroken",
+      `the ledger holds ${found.digest} in the place of the accepted ${name} (${digest})`,
+    );
   };
 }

@@ -76,15 +76,16 @@ export function run(memory: Remembered, options: RunningOptions): Running {
   };
   const sharing: Sharing = {
     next: (end) => store.next(end, policies),
-    onTaken: ({ lines, end }) => {
-      memory.ledger.takeBack();
-      const records = lines.map((line) => JSON.parse(line) as AuditRecord);
-      for (const record of records) memory.ledger.apply(record);
-      known(lines, end);
-      if (!records.some(({ action }) => action === "pin" || action.startsWith("accept-"))) return;
-      restore(book);
-      options.review();
-    },
+    onTaken: ({ lines, end }) =>
+      wholly(() => {
+        memory.ledger.takeBack();
+        const records = lines.map((line) => JSON.parse(line) as AuditRecord);
+        for (const record of records) memory.ledger.apply(record);
+        known(lines, end);
+        if (!records.some(({ action }) => action === "pin" || action.startsWith("accept-"))) return;
+        book.restore();
+        options.review();
+      }),
   };
   const audit = new AuditLog({
     client,
@@ -106,12 +107,15 @@ export function run(memory: Remembered, options: RunningOptions): Running {
   return { log: audit, archive, upkeep, exported, book, memory };
 }
 
-/** A replica has the same keys and rules, so that nothing of this can fail; if it does, only a start can tell why. */
-function restore(book: PolicyBook): void {
+/**
+ * A replica has the same keys and rules, so that nothing of this can fail. If it does, the ledger is no log's and nothing may
+ * be decided by it: only a start can tell why.
+ */
+function wholly(take: () => void): void {
   try {
-    book.restore();
+    take();
   } catch (cause) {
-    throw new ZoppError("LogForked", "what a replica accepted cannot be put in force here", { cause });
+    throw new ZoppError("LogForked", "what a replica recorded cannot be taken in here", { cause });
   }
 }
 
@@ -132,8 +136,9 @@ function openBook(
       const { turn } = log;
       try {
         await store.keepPolicy(log.end, digest, object);
-        await log.append(facts, turn);
+        // also when the record is late: it may be stored all the same
         memory.policies.set(digest, object);
+        await log.append(facts, turn);
       } catch (error) {
         if (turn.isOver) review();
         throw error;

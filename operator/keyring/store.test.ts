@@ -6,7 +6,7 @@ import { startControlPlane } from "../../hack/control-plane/control-plane.js";
 import { acme } from "../../hack/fixtures.js";
 import { connect } from "../kube/client.js";
 import { type KubeObject, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
-import { accepted, codeOf, inNamespaces, Memory, opened, START } from "./memory.case.js";
+import { accepted, accepting, codeOf, inNamespaces, Memory, opened, START } from "./memory.case.js";
 import { makeSegment, NO_SEGMENT } from "./segment.js";
 
 type Attack = (bench: Memory, segments: readonly (ZoppAuditSegment & KubeObject)[]) => Promise<unknown>;
@@ -72,6 +72,20 @@ t.test("on a real API server", async (t) => {
     const log = await one.write(memory, START);
     for (let time = 0; time < 2; time += 1) await one.store.keepPolicy(log.end, "d".repeat(64), acme());
     t.same((await one.load()).policies.get("d".repeat(64)), JSON.parse(JSON.stringify(acme())));
+  });
+
+  await t.test("a policy that lies under the name of another is not taken for it", async (t) => {
+    const one = await bench();
+    const memory = await one.load();
+    const log = await one.write(memory, START);
+    const [former, newest] = ["d".repeat(64), "e".repeat(64)];
+    for (const digest of [former, newest]) await one.store.keepPolicy(log.end, digest, acme());
+    await log.append([accepting(newest)]);
+    const parts = await one.parts();
+    const named = (digest: string) => parts.find(({ spec }) => spec.name === digest) as KubeObject & { spec: object };
+    await one.swap(ZOPP_LEDGERS, named(newest), named(former).spec);
+    t.equal(await codeOf(one.load()), "LogBroken", "at a start");
+    t.equal(await codeOf(one.store.keepPolicy(log.end, newest, acme())), "LogBroken", "nor when it is accepted again");
   });
 
   for (const [what, attack] of Object.entries(BROKEN)) {

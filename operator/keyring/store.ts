@@ -9,7 +9,7 @@ import { hasStatus } from "../kube/errors.js";
 import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import type { Ledger } from "./ledger.js";
 import type { LogEnd, Taken } from "./log.types.js";
-import { contentOf, type Head, headPart, placeParts, policyPart } from "./parts.js";
+import { type Head, headPart, placeParts, policyIn, policyPart } from "./parts.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
 import { forgetful, logThatCounts, type Remembered, replay, strip } from "./replay.js";
 import { checkSegment, linesOf, makeSegment, NO_SEGMENT, segmentName } from "./segment.js";
@@ -60,7 +60,7 @@ export class Store {
       for (const { digest } of accepted.values()) {
         if (found.has(digest)) continue;
         const part = await this.#find(ZOPP_LEDGERS, `${end.log}-${digest}`);
-        if (part !== null) found.set(digest, contentOf(parseLedger(strip(part)), this.#key.verifyKey));
+        if (part !== null) found.set(digest, this.#policyIn(part, end.log, digest));
       }
     }
     return found;
@@ -101,7 +101,7 @@ export class Store {
       });
       policies.set(
         digest,
-        ours(name, () => contentOf(parseLedger(strip(part)), this.#key.verifyKey)),
+        ours(name, () => this.#policyIn(part, log, digest)),
       );
     }
     return taken;
@@ -114,8 +114,12 @@ export class Store {
       await this.#client.create(ZOPP_LEDGERS, part, { metadataOnly: true });
     } catch (error) {
       if (!hasStatus(error, 409)) throw error;
-      contentOf(parseLedger(strip(await this.#client.get(ZOPP_LEDGERS, part.metadata))), this.#key.verifyKey);
+      this.#policyIn(await this.#client.get<KubeObject>(ZOPP_LEDGERS, part.metadata), end.log, digest);
     }
+  }
+
+  #policyIn(part: KubeObject, log: string, digest: string): unknown {
+    return policyIn(parseLedger(strip(part)), log, digest, this.#key.verifyKey);
   }
 
   /** Writes snapshots of the ledger as of `end`, so that a start need not read the whole log. */
