@@ -21,7 +21,7 @@ import { type ReadValues, readValuesOf, refuseMissing } from "../reading.js";
 import { sealAll, startOf, unchangedSince } from "../sealing.js";
 import type { Session } from "../session.js";
 import { change } from "../store/store.js";
-import { expiryOf, isSpan } from "./options.js";
+import { expiryOf, spanOf } from "./options.js";
 
 /** The flags of `zopp expire`. */
 export interface ExpireOptions extends KeyringOptions {
@@ -63,8 +63,8 @@ function endOf(options: ExpireOptions, now: Date): string | undefined {
   const { in: span, at: time, never } = options;
   if ([span, time, never].filter((each) => each !== undefined).length !== 1)
     throw new ZoppError("Usage", "say when: one of --in 90d, --at 2027-02-18 and --never");
-  if (span !== undefined && !isSpan(span)) throw new ZoppError("Usage", "--in is 90d, 12h or 2w");
-  if (time !== undefined && isSpan(time)) throw new ZoppError("Usage", "--at is 2027-02-18 or 2027-02-18T00:00:00Z");
+  if (span !== undefined && spanOf(span) === undefined) throw new ZoppError("Usage", "--in is 90d, 12h or 2w");
+  if (time !== undefined && spanOf(time) !== undefined) throw new ZoppError("Usage", "--at is 2027-02-18 or 2027-02-18T00:00:00Z");
   return expiryOf(span ?? time, now, span === undefined ? "--at" : "--in");
 }
 

@@ -17,6 +17,8 @@ t.test("ends are read as spans, days and times, in seconds of UTC", (t) => {
     "",
     "soon",
     "1y",
+    "6m",
+    "30s",
     "-1d",
     "0d",
     "2020-01-01",

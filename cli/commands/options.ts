@@ -14,7 +14,7 @@ export function kemOf(text: string | undefined): Kem {
 /** An end, from `90d`, `12h`, `2w`, `2027-02-18` or a full UTC time, as YYYY-MM-DDTHH:MM:SSZ. Throws Usage, also for the past. */
 export function expiryOf(text: string | undefined, now: Date, flag = "--expires"): string | undefined {
   if (text === undefined) return undefined;
-  const span = spanMs(text);
+  const span = spanOf(text);
   const day = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(text);
   const time = span === undefined ? (day ? Date.parse(text) : Number.NaN) : now.getTime() + span;
   if (Number.isNaN(time)) throw new ZoppError("Usage", `${flag} is 90d, 12h, 2w, 2027-02-18 or 2027-02-18T00:00:00Z`);
@@ -22,9 +22,9 @@ export function expiryOf(text: string | undefined, now: Date, flag = "--expires"
   return `${new Date(time).toISOString().slice(0, 19)}Z`;
 }
 
-/** True for a length of time, like 90d. */
-export function isSpan(text: string): boolean {
-  return spanMs(text) !== undefined;
+/** Milliseconds of 12h, 90d or 2w; undefined for anything else. Not of 6m: whoever means months gets no six minutes. */
+export function spanOf(text: string): number | undefined {
+  return /[hdw]$/.test(text) ? spanMs(text) : undefined;
 }
 
 /** `NAME=VALUE` pairs of labels and annotations. Throws Usage. */

@@ -5,7 +5,6 @@ import { placeOf } from "../../crds/bundle/case.js";
 import { endingsOf } from "../../crds/bundle/endings.js";
 import { targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
-import { spanMs } from "../../crds/span.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
 import { type CheckedBundle, checkStore } from "../check.js";
@@ -13,6 +12,7 @@ import { endsHeading, expiringResult, firstEnd } from "../expiring.js";
 import { problemLine, type Result, table } from "../output.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
+import { spanOf } from "./options.js";
 
 /** The flags of `zopp status`. */
 export interface StatusOptions {
@@ -25,7 +25,7 @@ const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON"];
 
 /** Runs `zopp status [BUNDLE]`. */
 export async function run(session: Session, [bundle]: readonly string[], options: StatusOptions): Promise<Result> {
-  const withinMs = options.expiring === undefined ? undefined : spanMs(options.expiring);
+  const withinMs = options.expiring === undefined ? undefined : spanOf(options.expiring);
   if (options.expiring !== undefined && withinMs === undefined)
     throw new ZoppError("Usage", "--expiring is 30d, 12h or 2w");
   const store = await session.store();
