@@ -75,8 +75,8 @@ export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecre
 }
 
 /**
- * Throws unless every part that goes back was written by somebody who may write it by the policy of now, or, in git, might
- * by that of then: whoever goes back signs for it. What was never approved is approved anew like all of it.
+ * Throws unless every part that goes back holds by the policy of now, or, in git, held by that of then: written by somebody
+ * who may write it, and approved. Whoever goes back signs for it: an author whose value waits could then approve it himself.
  */
 export async function refuseUnvouched(
   session: Session,
@@ -89,17 +89,20 @@ export async function refuseUnvouched(
 ): Promise<void> {
   const now = session.context.now();
   const then = await policyThen(session, policy, state);
-  const against = (key: string | undefined, by: Policy) => {
-    const problem = againstPart(state.secret, key, by, now);
-    return problem?.code === "PendingApproval" ? undefined : problem;
-  };
+  const against = (key: string | undefined, by: Policy) => againstPart(state.secret, key, by, now);
   for (const key of [...(back.header ? [undefined] : []), ...back.restored]) {
     const problem = against(key, policy);
     if (problem === undefined || (then !== undefined && against(key, then) === undefined)) continue;
     const what = `bundle ${placeOf(present)}: ${key ?? "the header"} of revision ${state.revision} is not put back`;
     const code = problem.code === "AuthorLeft" ? "UnknownSigner" : problem.code;
-    throw new ZoppError(code, `${what}: ${problem.message}`);
+    throw new ZoppError(code, `${what}: ${problem.message}${code === "PendingApproval" ? otherwise(present, key) : ""}`);
   }
+}
+
+/** What helps where a part waits, besides approvals. */
+function otherwise(present: ZoppSecret, key: string | undefined): string {
+  const state = "go back to a state that was approved";
+  return key === undefined ? `; ${state}` : `; ${state}, or write the value by \`zopp set ${placeOf(present)} ${key}\``;
 }
 
 /** The policy that git has beside that state, if it is an ancestor of the present one. */

@@ -107,7 +107,7 @@ export function refuseEdited(present: ZoppSecret, { revision, secret, digest }: 
   );
 }
 
-/** One state for each commit in which the bundle is another one than in the commit before. */
+/** One state for each commit in which the bundle is another one than in the commit before; approvals that came later are its. */
 async function inGit(store: DirectoryStore, present: ZoppSecret) {
   const { past, isWhole } = await store.history("HEAD");
   const states: State[] = [];
@@ -115,13 +115,22 @@ async function inGit(store: DirectoryStore, present: ZoppSecret) {
     // what did not parse in some commit is no state to go back to
     const secret = unlessRefused(() => bundleIn(objects, present));
     const before = states.at(-1)?.secret;
-    if (secret === undefined || secret === before || bundleDifferences(before, secret).length === 0) continue;
+    if (secret === undefined || secret === before) continue;
+    if (bundleDifferences(before, secret).length === 0) {
+      if (before === undefined || approvalsIn(secret) <= approvalsIn(before)) continue;
+      states.pop();
+    }
     states.push({ revision: commit.slice(0, 12), when: `${when.toISOString().slice(0, 19)}Z`, secret });
   }
   return {
     states,
     notes: isWhole ? [] : ["the clone is shallow: older commits are not here (`git fetch --unshallow`)"],
   };
+}
+
+function approvalsIn({ spec }: ZoppSecret): number {
+  const parts = [spec.header, ...Object.values(spec.data ?? {})];
+  return parts.reduce((sum, { approvals }) => sum + Object.keys(approvals ?? {}).length, 0);
 }
 
 function bundleIn(objects: readonly Found[], { metadata }: ZoppSecret): ZoppSecret | undefined {

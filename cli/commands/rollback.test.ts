@@ -183,3 +183,50 @@ t.test("in an environment with approvals what goes back waits for them like any 
   t.match(await bench.must(["approve", "live/api"], { as: "bob" }), { out: "approved" });
   await bench.must(["verify"]);
 });
+
+/** acme/shop/production in `live`, where one of bob and alice approves, and bob may write too; in git. */
+async function approvedLive(t: Test) {
+  const bench = new Workbench(t);
+  const pin = await bench.init();
+  await bench.admit("bob", pin);
+  await bench.must(["grant", "bob", "write", "--scope", "shop"]);
+  const rules = ["--approvals", "1", "--approver", "bob", "--approver", "alice"];
+  await bench.must(["environment", "create", "shop/production", "-n", "live", "--access", "direct", ...rules]);
+  await bench.must(["approve", "-e", "shop/production"], { as: "bob" });
+  git(bench, "init", "-q");
+  await bench.must(["set", "live/api", "A", "-e", "shop/production"], { stdin: "alice's" });
+  await bench.must(["approve", "live/api"], { as: "bob" });
+  commit(bench);
+  return bench;
+}
+
+t.test("a state that waits for approval does not become another author's by going back to it", async (t) => {
+  const bench = await approvedLive(t);
+  const file = "zopp/live/api.yaml";
+  await bench.must(["set", "live/api", "A"], { as: "bob", stdin: "bob's, who could approve it then" });
+  commit(bench);
+  await bench.must(["set", "live/api", "A"], { stdin: "alice's again" });
+  await bench.must(["approve", "live/api"], { as: "bob" });
+  commit(bench);
+  const before = bench.read(file);
+  const ran = await bench.run(["rollback", "live/api", "A", "--to", "HEAD~1"]);
+  t.match([ran.code, ran.err], [3, /PendingApproval: bundle live\/api: A of revision HEAD~1 is not put back: /]);
+  t.match(ran.err, "zopp set live/api A");
+  t.equal(bench.read(file), before);
+  await bench.must(["rollback", "live/api", "A", "--to", "HEAD~2"]);
+});
+
+t.test("approvals that a later commit brought belong to the state, and history lists it by that commit", async (t) => {
+  const bench = await approvedLive(t);
+  await bench.must(["set", "live/api", "A"], { as: "bob", stdin: "bob's" });
+  commit(bench);
+  await bench.must(["approve", "live/api"]);
+  commit(bench);
+  const approved = git(bench, "rev-parse", "HEAD").trim();
+  await bench.must(["set", "live/api", "A"], { stdin: "alice's again" });
+  commit(bench);
+  const [, listed = ""] = (await bench.must(["history", "live/api", "-o", "name"])).out.split("\n");
+  t.equal(listed, approved.slice(0, 12));
+  await bench.must(["rollback", "live/api", "--to", listed]);
+  t.equal((await bench.must(["get", "live/api", "A"])).out, "bob's");
+});

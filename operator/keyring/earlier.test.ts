@@ -1,5 +1,7 @@
 // Reading earlier values in order to go back: who may, what is recorded, and everybody who tries to read the past otherwise.
 import t from "tap";
+import { approveParts } from "../../crds/bundle/approve.js";
+import { approveEnvironment } from "../../crds/policy/edit.js";
 import type { Grant, ZoppSecret } from "../../crds/types.gen.js";
 import { flip, withEntry } from "../../hack/fixtures.bundle.js";
 import { acme, acmeContent, bundle, identityOf, production, withValue, world, writingBy } from "../../hack/fixtures.js";
@@ -113,4 +115,20 @@ t.test("an earlier value is verified as a new one would be", async (t) => {
     earlier(FIRST, ["DB_PASSWORD"], { ...SECOND, spec: { ...SECOND.spec, restart: "none" } }),
   ]);
   t.equal(outcome(header), "SignatureInvalid", "and so is the header beside it");
+});
+
+t.test("an earlier value that nobody approved is read by nobody; a header that waits holds nobody up", async (t) => {
+  const approvals = { required: 1, approvers: ["carol"] };
+  const environments = [{ name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-1"], approvals }];
+  const signingKey = identityOf("carol").signing;
+  const { openAs, recorded } = await openingKeyring(acme({ environments }), approveEnvironment(PRODUCTION, signingKey));
+  const asked = async (before: ZoppSecret, present?: ZoppSecret) =>
+    outcome((await openAs(device("bob"), [earlier(before, ["DB_PASSWORD"], present)]))[0]);
+  const writing = { environment: ENVIRONMENT, signingKey };
+  const headed = approveParts(SECOND, { header: true, keys: [] }, writing);
+  t.equal(await asked(FIRST, headed), "PendingApproval");
+  const approved = approveParts(FIRST, { header: false, keys: ["DB_PASSWORD"] }, writing);
+  t.equal(await asked(approved, headed), "DB_PASSWORD");
+  t.equal(await asked(approved), "DB_PASSWORD");
+  t.match(recorded().at(-1), { decision: "released", reason: "RollbackRefused" }, "the record says what it was");
 });

@@ -1,6 +1,7 @@
 // Earlier values, read in order to go back: who may, and what is not asked of them.
 // Everything else is open.ts' as for what is there now. Nothing of this is ever accepted: only the operator's openings are.
 import { type BundleCase, placeOf } from "../../crds/bundle/case.js";
+import type { Examined } from "../../crds/bundle/verify.js";
 import { ZoppError } from "../../crds/errors.js";
 import { rightsIn } from "../../crds/policy/environment.js";
 import { may } from "../../crds/policy/rights.js";
@@ -37,4 +38,13 @@ export function refuseEarlier(
 export function earlierCase(given: BundleCase): BundleCase {
   const { ledger } = given;
   return { ...given, anyEpoch: true, ledger: ledger && { ...ledger, entries: new Map() }, baseline: undefined };
+}
+
+/**
+ * What was applied was approved: whoever puts a value back signs it, and its author could then approve it himself. A header
+ * that waits holds nobody up. Throws PendingApproval.
+ */
+export function refuseWaiting({ spec }: ZoppSecret, { acceptedEntries, problems }: Examined): void {
+  if (Object.keys(spec.data ?? {}).every((key) => acceptedEntries.has(key))) return;
+  throw problems.at(-1); // that of the header comes before those of entries
 }

@@ -7,7 +7,7 @@ import { entryKey } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
-import { earlierCase, refuseEarlier } from "./earlier.js";
+import { earlierCase, refuseEarlier, refuseWaiting } from "./earlier.js";
 import type { Ledger } from "./ledger.js";
 import type { PolicyBook } from "./policy.js";
 import type { ServedEnvironment } from "./policy.types.js";
@@ -125,6 +125,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     // who may read may look at what he is asked to approve; it changes nothing that runs
     const waits = reader?.isPerson === true && problem?.code === "PendingApproval" ? problem : undefined;
     if (problem !== waits) throw problem;
+    if (bundle.earlier === true) refuseWaiting(secret, verified);
     const keys = releasedKeys(secret, verified.sealed, served, only ?? wantedOf(bundle));
     const warnings = waits === undefined ? verified.warnings : [...verified.warnings, waits];
     const fact: Fact = {
@@ -132,7 +133,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
       decision: "released",
       keys: [...keys.keys()],
       versions: versionsOf(secret, keys, reader === undefined ? verified.acceptedEntries : new Map()),
-      reason: waits?.code ?? (bundle.earlier === true ? "RollbackRefused" : undefined),
+      reason: bundle.earlier === true ? "RollbackRefused" : waits?.code,
       // what a person reads is accepted by nobody
       ...(reader === undefined ? acceptance(verified) : {}),
     };
