@@ -2,6 +2,7 @@
 import t, { type Test } from "tap";
 import type { ZoppError } from "../../crds/errors.js";
 import { type ControlPlane, startControlPlane } from "../../hack/control-plane/control-plane.js";
+import { must } from "../../hack/control-plane/kubectl.js";
 import { eventually } from "../../hack/eventually.js";
 import { type ApiClient, connect } from "./client.js";
 import { hasStatus } from "./errors.js";
@@ -114,6 +115,22 @@ t.test("a process that was paused past its time does not lead, before any of its
   t.ok(election.leads);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TIMES.deadlineMs);
   t.notOk(election.leads);
+});
+
+t.test("who lacks the rights for it is told which, and on which Lease", async (t) => {
+  await must(plane.kubectl(["create", "serviceaccount", "weak", "--namespace", "default"]));
+  const file = await plane.serviceAccountKubeconfig("default", "weak");
+  const weak = await connect({ file, userAgent: "zopp-test" });
+  const told: string[] = [];
+  const log = { ...silentLog, warn: (_fields: object, message: string) => void told.push(message) };
+  const place = { namespace: "default", name: "forbidden" };
+  const election = new Election({ client: weak, place, identity: "a", log, times: TIMES, lost: () => {} });
+  const campaign = election.campaign();
+  await eventually(() => told.length > 0);
+  t.match(told[0], /^cannot stand by: .*get, watch, create, patch .*default\/forbidden/);
+  await election.release();
+  t.equal(await campaign, false);
+  await weak.close();
 });
 
 t.test("of two that create the Lease one wins", async (t) => {

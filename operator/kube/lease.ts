@@ -102,11 +102,16 @@ export class Election {
         }
       } catch (err) {
         // another candidate was faster
-        if (!hasStatus(err, 409)) this.#options.log.warn({ err }, "cannot stand by");
+        if (!hasStatus(err, 409)) this.#options.log.warn({ err }, this.#whyNot(err));
       }
       await pause(Math.max(0, lookedAt + this.#times.retryMs - now()), this.#stopped.signal);
     }
     return false;
+  }
+
+  #whyNot(err: unknown): string {
+    if (!hasStatus(err, 403)) return "cannot stand by";
+    return `cannot stand by: the account needs get, watch, create, patch on the lease ${keyOf({ metadata: this.#options.place })}`;
   }
 
   /** Renews until released or lost. */
