@@ -6,6 +6,7 @@ import {
   contentDigest,
   type Decision,
   nextRestarts,
+  notRestarted,
   pending,
   planRestarts,
   type RestartSituation,
@@ -151,6 +152,21 @@ t.test("the condition names what waits, why, and what to do", async (t) => {
     reason: "RolloutUnfinished",
     message: /^the Secret a has changed .* deployment\/api \(its rollout does not progress\); next: /,
   });
-  const many = Array.from({ length: 7 }, (_, at) => waits({ do: "refused", why: "no" }, `w${at}`));
-  t.match(pending("a", many), { reason: "RestartRefused", message: /deployment\/w4 \(no\) and 2 more; next: give/ });
+  const many = Array.from({ length: 7 }, (_, at) => waits({ do: "refused", why: "no", next: "give it" }, `w${at}`));
+  t.match(pending("a", many), {
+    reason: "RestartRefused",
+    message: /deployment\/w4 \(no\) and 2 more; next: give it$/,
+  });
+});
+
+t.test("the next step of what was not restarted is by its cause", async (t) => {
+  const refusedFor = (code: "ApiRefused" | "ApiInvalid") => {
+    const step = notRestarted(new ZoppError(code, "no"));
+    return step.do === "refused" ? step.next : "";
+  };
+  t.match(refusedFor("ApiRefused"), /right to patch .*operator\.restarts.*admission/);
+  t.match(refusedFor("ApiInvalid"), /admission policy/);
+  t.notMatch(refusedFor("ApiInvalid"), /operator\.restarts/, "the right is there");
+  t.match(notRestarted(new ZoppError("ApiConflict", "no")), { do: "wait", why: "it changed meanwhile" });
+  t.match(notRestarted(new ZoppError("ApiUnreachable", "no")), { do: "wait" });
 });

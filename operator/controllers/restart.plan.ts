@@ -2,6 +2,7 @@
 // gets: a new mark on its pods' template, a wait, or nothing. Pure; reading and patching is restart.ts'.
 import { createHash } from "node:crypto";
 import { canonicalFields } from "../../crds/crypto/jcs.js";
+import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { condition, readyOf, type Wanted } from "../kube/conditions.js";
 import { type Outcome, RESTART_PENDING } from "./secret.status.js";
@@ -64,7 +65,8 @@ export interface Decision {
   readonly secrets: readonly string[];
   readonly step:
     | { readonly do: "restart"; readonly mark: string }
-    | { readonly do: "wait" | "skip" | "refused"; readonly why: string };
+    | { readonly do: "wait" | "skip"; readonly why: string }
+    | { readonly do: "refused"; readonly why: string; readonly next: string };
 }
 
 /** Decides about each workload that uses a changed Secret and was not restarted for it. At most `allowed` are restarted now. */
@@ -109,14 +111,36 @@ export function pending(secret: string, open: readonly Decision[]): Wanted | und
     .slice(0, NAMED)
     .map(({ workload, step }) => `${nameOf(workload)} (${"why" in step ? step.why : ""})`);
   const more = open.length > NAMED ? ` and ${open.length - NAMED} more` : "";
-  const next = isRefused
-    ? "give the operator the right (operator.restarts in the chart's values), or set `zopp.dev/restart: none` on the workload"
-    : "nothing, if the rollout ends by itself; else mend it";
+  const next = isRefused ? nextOf(open) : "nothing, if the rollout ends by itself; else mend it";
   const text = `the Secret ${secret} has changed and these are not restarted: ${said.join(", ")}${more}; next: ${next}`;
   return condition(RESTART_PENDING, true, isRefused ? "RestartRefused" : "RolloutUnfinished", text);
 }
 
 const NAMED = 5;
+
+/** What to do about those that were refused, each step once. */
+export function nextOf(decisions: readonly Decision[]): string {
+  const steps = decisions.flatMap(({ step }) => (step.do === "refused" ? [step.next] : []));
+  return [...new Set(steps)].join("; ");
+}
+
+const OPT_OUT = "or set `zopp.dev/restart: none` on the workload";
+
+/** A workload that changed or went meanwhile is looked at again; what may not be done is said. */
+export function notRestarted(error: ZoppError): Decision["step"] {
+  if (error.code === "ApiRefused") {
+    const next = `give the operator the right to patch it (operator.restarts in the chart's values); if it has that, see which admission webhook refuses it, ${OPT_OUT}`;
+    return { do: "refused", why: "the operator may not restart it", next };
+  }
+  if (error.code === "ApiInvalid") {
+    const next = `see which admission policy or webhook is against it, or mend the workload, ${OPT_OUT}`;
+    return { do: "refused", why: "the API server does not accept its restart", next };
+  }
+  return {
+    do: "wait",
+    why: error.code === "ApiConflict" ? "it changed meanwhile" : "the API server could not be asked",
+  };
+}
 
 /** `deployment/api`, as kubectl names it. */
 export function nameOf({ kind, name }: Pick<Workload, "kind" | "name">): string {

@@ -2,7 +2,7 @@
 // them. Keeps no workload and watches none; what is due stands in the status of bundles, so that nothing is lost with it.
 
 import { targetName } from "../../crds/bundle/target.js";
-import { asZoppError, type ZoppError } from "../../crds/errors.js";
+import { asZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import type { ApiClient } from "../kube/client.js";
 import type { Wanted } from "../kube/conditions.js";
@@ -11,7 +11,7 @@ import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
 import type { Queue } from "../kube/queue.js";
 import { type ObjectMeta, placeOf, ZOPP_SECRETS } from "../kube/resources.js";
-import { type Decision, nameOf, pending, planRestarts } from "./restart.plan.js";
+import { type Decision, nameOf, nextOf, notRestarted, pending, planRestarts } from "./restart.plan.js";
 import {
   markedObject,
   WORKLOADS,
@@ -161,7 +161,7 @@ export class Restarts {
       this.#recentIn(workload.namespace).push(this.#deps.now());
       return decision;
     } catch (thrown) {
-      return { ...decision, step: failed(asZoppError(thrown, `restarting ${nameOf(workload)}`)) };
+      return { ...decision, step: notRestarted(asZoppError(thrown, `restarting ${nameOf(workload)}`)) };
     }
   }
 
@@ -180,9 +180,10 @@ export class Restarts {
 
   async #say({ bundle, secret, digest }: Entry, concerned: readonly Decision[]): Promise<void> {
     for (const [what, type, reason, message] of EVENTS) {
-      const names = concerned.filter(({ step }) => step.do === what).map(({ workload }) => nameOf(workload));
-      if (names.length === 0) continue;
-      const happening = { type, reason, message: message(names.join(", "), secret), digest: `${digest} ${names}` };
+      const those = concerned.filter(({ step }) => step.do === what);
+      if (those.length === 0) continue;
+      const names = those.map(({ workload }) => nameOf(workload)).join(", ");
+      const happening = { type, reason, message: message(names, secret, nextOf(those)), digest: `${digest} ${names}` };
       await this.#deps.events.event(ZOPP_SECRETS, bundle, happening);
     }
   }
@@ -216,10 +217,12 @@ const EVENTS = [
     "refused",
     "Warning",
     "RestartRefused",
-    (names: string, secret: string) =>
-      `the Secret ${secret} has changed, and the operator may not restart ${names}; next: set operator.restarts in the chart's values`,
+    (names: string, secret: string, next: string) =>
+      `the Secret ${secret} has changed, and the operator cannot restart ${names}; next: ${next}`,
   ],
 ] as const;
+
+const RIGHT = "give the operator the right (operator.restarts in the chart's values)";
 
 /** Stands for all workloads of a kind that may not be read. */
 function unreadable(kind: WorkloadKind, namespace: string, secrets: readonly string[]): Decision {
@@ -227,16 +230,6 @@ function unreadable(kind: WorkloadKind, namespace: string, secrets: readonly str
   return {
     workload: { kind, namespace, name: "", secrets, ...nobody },
     secrets,
-    step: { do: "refused", why: "the operator may not list them" },
-  };
-}
-
-/** A workload that changed or went meanwhile is looked at again; what may not be done is said. */
-function failed(error: ZoppError): Decision["step"] {
-  if (error.code === "ApiRefused") return { do: "refused", why: "the operator may not restart it" };
-  if (error.code === "ApiInvalid") return { do: "refused", why: "the API server does not accept its restart" };
-  return {
-    do: "wait",
-    why: error.code === "ApiConflict" ? "it changed meanwhile" : "the API server could not be asked",
+    step: { do: "refused", why: "the operator may not list them", next: RIGHT },
   };
 }
