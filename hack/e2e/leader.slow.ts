@@ -2,40 +2,40 @@ import t from "tap";
 import { FaultingProxy } from "../faulting-proxy.js";
 import { startTestbed } from "../testbed.js";
 import { quiet, versions } from "../testbed.look.js";
-import { Replicas } from "./replicas.js";
+import { Operators } from "./operators.js";
 
 const bed = await startTestbed({ apart: true, namespaces: ["shop-killed", "shop-paused", "shop-cut-off"] });
 await bed.operator.stop();
-const replicas = new Replicas(bed);
+const operators = new Operators(bed);
 const proxy = await FaultingProxy.start(bed.controlPlane);
 t.teardown(async () => {
-  await replicas.stop();
+  await operators.stop();
   await proxy.stop();
   await bed.stop();
 });
 t.setTimeout(600_000);
 
 t.test("kill -9 of the leader: the other takes over when the Lease has run out, and no change is lost", async (t) => {
-  const leader = await replicas.start();
-  t.equal(await replicas.leader(), leader);
-  const standby = await replicas.start();
-  await replicas.underLoad(t, "killed", async () => {
+  const leader = await operators.start();
+  t.equal(await operators.leader(), leader);
+  const standby = await operators.start();
+  await operators.underLoad(t, "killed", async () => {
     await leader.child.stop("SIGKILL");
-    t.equal(await replicas.leader(), standby);
+    t.equal(await operators.leader(), standby);
   });
 });
 
 t.test("a leader that was paused for longer than its Lease writes nothing when it wakes up, and ends", async (t) => {
-  const leader = await replicas.leader();
-  const standby = await replicas.start();
-  await replicas.underLoad(t, "paused", async (load) => {
+  const leader = await operators.leader();
+  const standby = await operators.start();
+  await operators.underLoad(t, "paused", async (load) => {
     const before = load.applied;
     const burst = load.burst();
     // in the middle of its work: answers and writes are under way
     while (load.applied === before) await new Promise(setImmediate);
     process.kill(leader.child.pid, "SIGSTOP");
     await burst;
-    t.equal(await replicas.leader(standby), standby);
+    t.equal(await operators.leader(standby), standby);
   });
   await quiet(standby);
   const before = await versions(bed, "shop-paused");
@@ -49,13 +49,13 @@ t.test("a leader that was paused for longer than its Lease writes nothing when i
 });
 
 t.test("a leader that cannot reach the API server ends by itself, before the other begins", async (t) => {
-  await replicas.stop();
-  const leader = await replicas.start("--kubeconfig", proxy.kubeconfig);
-  t.equal(await replicas.leader(), leader);
-  const standby = await replicas.start();
-  await replicas.underLoad(t, "cut off", async () => {
+  await operators.stop();
+  const leader = await operators.start("--kubeconfig", proxy.kubeconfig);
+  t.equal(await operators.leader(), leader);
+  const standby = await operators.start();
+  await operators.underLoad(t, "cut off", async () => {
     proxy.fault(() => ({ kind: "hang" }));
     t.equal(await leader.child.stopped(), 1);
-    t.equal(await replicas.leader(), standby);
+    t.equal(await operators.leader(), standby);
   });
 });

@@ -2,22 +2,22 @@ import t from "tap";
 import { eventually } from "../eventually.js";
 import { startTestbed } from "../testbed.js";
 import { readMetrics } from "../testbed.look.js";
-import { Replicas } from "./replicas.js";
+import { Operators } from "./operators.js";
 
 const bed = await startTestbed({ apart: true, namespaces: ["shop-handover", "shop-rolling-change"] });
 await bed.operator.stop();
-const replicas = new Replicas(bed);
+const operators = new Operators(bed);
 t.teardown(async () => {
-  await replicas.stop();
+  await operators.stop();
   await bed.stop();
 });
 t.setTimeout(600_000);
 
 t.test("of two operators one leads; the other is ready, says who leads, and writes nothing", async (t) => {
-  const first = await replicas.start();
-  t.equal(await replicas.leader(), first);
-  const second = await replicas.start();
-  const [holder = ""] = /\S+/.exec((await replicas.lease()).holderIdentity ?? "") ?? [];
+  const first = await operators.start();
+  t.equal(await operators.leader(), first);
+  const second = await operators.start();
+  const [holder = ""] = /\S+/.exec((await operators.lease()).holderIdentity ?? "") ?? [];
   t.not(holder, "");
   const says = ({ child }: typeof first, what: string) =>
     eventually(() => child.lines.some((line) => line.includes(holder) && line.includes(what)), { message: what });
@@ -30,16 +30,16 @@ t.test("of two operators one leads; the other is ready, says who leads, and writ
     t.equal(numbers.sum("rest_client_requests_total", { method }), 0, method);
   }
   t.equal(numbers.sum("leader_election_master_status"), 0);
-  const { leaseDurationSeconds, leaseTransitions } = await replicas.lease();
+  const { leaseDurationSeconds, leaseTransitions } = await operators.lease();
   t.strictSame({ leaseDurationSeconds, leaseTransitions }, { leaseDurationSeconds: 15, leaseTransitions: 0 });
 });
 
 t.test("a leader that is asked to end finishes, hands over, and nothing is lost or done twice", async (t) => {
-  const leader = await replicas.leader();
-  const [next = leader] = [...replicas.running].filter((replica) => replica !== leader);
-  await replicas.underLoad(t, "handover", async () => {
+  const leader = await operators.leader();
+  const [next = leader] = [...operators.running].filter((replica) => replica !== leader);
+  await operators.underLoad(t, "handover", async () => {
     t.equal(await leader.child.stop("SIGTERM"), 0);
-    t.equal(await replicas.leader(), next);
+    t.equal(await operators.leader(), next);
   });
   const saidAt = ({ child }: typeof leader, what: string): number => {
     const line = child.lines.find((said) => said.includes(`"msg":"${what}"`));
@@ -48,22 +48,22 @@ t.test("a leader that is asked to end finishes, hands over, and nothing is lost 
   const [asked, gaveUp, led] = [saidAt(leader, "stopping"), saidAt(leader, "gave the lease up"), saidAt(next, "leads")];
   t.ok(asked <= gaveUp, "the Lease was given up");
   t.comment(`asked to end: gave the Lease up after ${gaveUp - asked} ms, the other one led after ${led - asked} ms`);
-  t.equal((await replicas.lease()).leaseTransitions, 1);
+  t.equal((await operators.lease()).leaseTransitions, 1);
 });
 
 t.test("both are replaced, one after the other, while values change", async (t) => {
-  await replicas.start();
-  const old = [...replicas.running];
-  await replicas.underLoad(t, "rolling change", async () => {
+  await operators.start();
+  const old = [...operators.running];
+  await operators.underLoad(t, "rolling change", async () => {
     for (const { child } of old) {
-      await replicas.start();
+      await operators.start();
       t.equal(await child.stop("SIGTERM"), 0);
     }
-    t.notOk(old.includes(await replicas.leader()));
+    t.notOk(old.includes(await operators.leader()));
   });
 });
 
 t.test("the last one leaves a Lease that nobody holds", async (t) => {
-  await replicas.stop();
-  t.equal((await replicas.lease()).holderIdentity, "");
+  await operators.stop();
+  t.equal((await operators.lease()).holderIdentity, "");
 });

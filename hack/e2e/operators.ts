@@ -16,7 +16,7 @@ const PER_SECOND = 20;
 const PATIENCE_MS = 60_000;
 
 /** Operators, those that run. The keyring of the testbed serves all of them. */
-export class Replicas {
+export class Operators {
   readonly #bed: Testbed;
   readonly running = new Set<Replica>();
   #started = 0;
