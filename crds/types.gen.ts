@@ -462,7 +462,7 @@ export interface SecretStatus {
     /** The content that workloads are still to be restarted for. */
     readonly due?: string | undefined;
   } | undefined;
-  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal; Expiring where a value ends soon or has ended. */
+  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal; Expiring where a value ends soon or has ended; RestartPending while workloads still have the old values. */
   readonly conditions?: readonly Condition[] | undefined;
   /** The last applied digests, newest first. */
   readonly history?: readonly Application[] | undefined;
