@@ -52,6 +52,7 @@ export class ZoppOperator extends dotI.default {
   readonly #parts: OperatorParts;
   readonly #informers: Pick<Informer, "start" | "stop" | "synced">[] = [];
   readonly #controllers: Controller[] = [];
+  readonly #queues: { readonly name: string; readonly queue: Queue }[] = [];
   readonly #started = new AbortController();
   #book: PolicyBook | undefined;
   #watch: BundleWatch | undefined;
@@ -80,6 +81,8 @@ export class ZoppOperator extends dotI.default {
     const watch = this.#watch;
     if (watch === undefined || !this.#running) return;
     watch.lead();
+    // not before: queues of one that stands by are full and wait for nothing that it does
+    for (const { name, queue } of this.#queues) this.#parts.metrics.watchQueue(name, queue);
     for (const controller of this.#controllers) controller.start();
     this.#sweeper = setInterval(() => watch.sweep(new Date()), SWEEP_MS).unref();
   }
@@ -256,7 +259,7 @@ export class ZoppOperator extends dotI.default {
 
   #queue(name: string): Queue {
     const queue = new Queue({ name, hooks: this.#parts.metrics.queue });
-    this.#parts.metrics.watchQueue(name, queue);
+    this.#queues.push({ name, queue });
     return queue;
   }
 

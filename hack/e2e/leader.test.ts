@@ -30,6 +30,9 @@ t.test("of two operators one leads; the other is ready, says who leads, and writ
     t.equal(numbers.sum("rest_client_requests_total", { method }), 0, method);
   }
   t.equal(numbers.sum("leader_election_master_status"), 0);
+  for (const gauge of ["workqueue_depth", "zopp_oldest_pending_seconds"]) {
+    t.equal(numbers.sum(gauge), 0, `${gauge}: what it leaves to the leader does not wait`);
+  }
   const { leaseDurationSeconds, leaseTransitions } = await operators.lease();
   t.strictSame({ leaseDurationSeconds, leaseTransitions }, { leaseDurationSeconds: 15, leaseTransitions: 0 });
 });
