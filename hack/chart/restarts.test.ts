@@ -24,9 +24,52 @@ const TRIED: Record<string, (object: Changed) => void> = {
   "another account": ({ spec }) => Object.assign(spec.template.spec, { serviceAccountName: "admin" }),
   "another annotation of its pods": ({ spec }) =>
     Object.assign(spec.template.metadata, { annotations: { "example.com/inject": "true" } }),
+  "another label of its pods": ({ spec }) =>
+    Object.assign(spec.template.metadata, { labels: { app: "api", tier: "other" } }),
+  "a finalizer of its pods": ({ spec }) => Object.assign(spec.template.metadata, { finalizers: ["example.com/never"] }),
+  "a label of its own": ({ metadata }) => Object.assign(metadata, { labels: { a: "b" } }),
+  "a finalizer, with which it stays": ({ metadata }) => Object.assign(metadata, { finalizers: ["example.com/never"] }),
   "an annotation of its own": ({ metadata }) => Object.assign(metadata, { annotations: { a: "b" } }),
   "an owner, with which it goes": ({ metadata }) =>
     Object.assign(metadata, { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] }),
+};
+
+const OF_ALL = { minReadySeconds: 60, revisionHistoryLimit: 1 };
+
+/** And on each field of a spec that can be changed; a Rollout's has whatever Argo gives it. */
+const FIELDS: Record<(typeof KINDS)[number], Record<string, unknown>> = {
+  deployments: {
+    ...OF_ALL,
+    replicas: 0,
+    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: "100%" } },
+    paused: true,
+    progressDeadlineSeconds: 1200,
+  },
+  statefulsets: {
+    ...OF_ALL,
+    replicas: 0,
+    updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 1 } },
+    persistentVolumeClaimRetentionPolicy: { whenDeleted: "Delete", whenScaled: "Delete" },
+    ordinals: { start: 5 },
+  },
+  daemonsets: {
+    ...OF_ALL,
+    updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: "100%" } },
+  },
+  rollouts: {
+    ...OF_ALL,
+    replicas: 0,
+    strategy: { canary: { steps: [{ setWeight: 100 }] } },
+    paused: true,
+    progressDeadlineSeconds: 1200,
+    progressDeadlineAbort: true,
+    selector: { matchLabels: { app: "other" } },
+    workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "other" },
+    analysis: { successfulRunHistoryLimit: 0 },
+    restartAt: "2026-11-27T00:00:00Z",
+    rollbackWindow: { revisions: 1 },
+    fieldOfALaterVersion: true,
+  },
 };
 
 interface Changed extends KubeObject {
@@ -66,8 +109,12 @@ t.test("the operator's account can restart workloads, and nothing else", { skip 
   for (const kind of KINDS) {
     await workloads.make(kind, "api", USES.env("api"));
     const object = await workloads.get(kind, "api");
-    for (const [what, change] of Object.entries(TRIED)) {
-      const { managedFields: _, ...metadata } = object.metadata;
+    const fields = Object.entries(FIELDS[kind]).map(([field, value]) => [
+      `another ${field}`,
+      ({ spec }: Changed) => Object.assign(spec, { [field]: value }),
+    ]);
+    for (const [what, change] of [...Object.entries(TRIED), ...fields] as [string, (object: Changed) => void][]) {
+      const { managedFields: _, resourceVersion: __, ...metadata } = object.metadata;
       const changed = structuredClone({ metadata, spec: object.spec }) as unknown as Changed;
       change(changed);
       const refused = operator.apply(WORKLOADS[kind], changed, { ...options, force: true }).then(
