@@ -29,6 +29,6 @@
 {{- fail "\n\noperator.restarts needs admissionPolicies.enabled: whoever may patch a workload can run anything in its place, and the policy keeps the operator to the one annotation that restarts it." }}
 {{- end }}
 {{- if and (ne (int $v.replicas) 1) (eq $v.mode "sidecar") }}
-{{- fail (printf "\n\nreplicas is %v and must be 1 with mode=sidecar: each pod would have a keyring, and two keyrings of one seed would fork its log. With mode=deployment further operators stand by. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
+{{- fail (printf "\n\nreplicas is %v and must be 1 with mode=sidecar: operators elect no leader there, and two would do everything twice. With mode=deployment further operators stand by. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
 {{- end }}
 {{- end }}
