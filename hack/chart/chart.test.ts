@@ -48,14 +48,14 @@ t.test(
   "an operator that keeps no history has no right on ControllerRevisions, and nothing speaks of them",
   { skip },
   async (t) => {
-    const speaks = async (history: number) =>
-      (await render(helm, { ...MODES.deployment, operator: { history } })).filter((object) =>
-        /controllerrevisions/.test(JSON.stringify(object)),
+    const speaks = async (history: number, enabled = true) => {
+      const values = { ...MODES.deployment, operator: { history }, admissionPolicies: { enabled } };
+      return (await render(helm, values)).filter((object) =>
+        /controllerrevisions|--history=[^0]/.test(JSON.stringify(object)),
       );
-    t.strictSame(
-      (await speaks(0)).map(({ kind }) => kind),
-      [],
-    );
+    };
+    t.strictSame(await speaks(0), []);
+    t.strictSame(await speaks(3, false), [], "nor where no policy would keep it to those of bundles");
     t.ok((await speaks(1)).some(({ kind }) => kind === "Role"));
   },
 );

@@ -128,6 +128,11 @@ securityContext:
     name: {{ include "zopp.publicKey" . }}
 {{- end }}
 
+{{/* How many states are kept: none without the policy that keeps the right to those of bundles. */}}
+{{- define "zopp.history" -}}
+{{- if .Values.admissionPolicies.enabled }}{{ .Values.operator.history }}{{ else }}0{{ end }}
+{{- end }}
+
 {{- define "zopp.operatorContainer" -}}
 - name: operator
   image: {{ include "zopp.image" (dict "root" . "image" .Values.image.operator) }}
@@ -142,7 +147,7 @@ securityContext:
   {{- end }}
   - --workers={{ .Values.operator.workers }}
   - --expiry-warning={{ .Values.operator.expiryWarning }}
-  - --history={{ .Values.operator.history }}
+  - --history={{ include "zopp.history" . }}
   {{- with .Values.operator.restarts }}
   - --restarts={{ join "," . }}
   {{- end }}
