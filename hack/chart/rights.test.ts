@@ -117,6 +117,7 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   // what leads further
   "create pods shop-prod": NONE,
   "create pods/exec zopp-system": NONE,
+  "list deployments.apps shop-prod": NONE,
   "patch deployments.apps shop-prod": NONE,
   "create serviceaccounts/token zopp-system": NONE,
   "impersonate serviceaccounts zopp-system": NONE,
@@ -153,6 +154,31 @@ const KEYRING: Record<string, boolean> = {
   "get namespaces /shop-prod": false,
   "create serviceaccounts/token zopp-system": false,
 };
+
+/** With `operator.restarts`, for the kinds that it names; the admission policy says to what end. */
+const RESTARTS: Record<string, boolean> = {
+  "list deployments.apps shop-prod": true,
+  "patch deployments.apps shop-prod": true,
+  "get deployments.apps shop-prod": false,
+  "watch deployments.apps shop-prod": false,
+  "create deployments.apps shop-prod": false,
+  "update deployments.apps shop-prod": false,
+  "delete deployments.apps shop-prod": false,
+  "patch deployments.apps/scale shop-prod": false,
+  "patch deployments.apps/status shop-prod": false,
+  "patch deployments.apps shop-other": false,
+  "patch deployments.apps zopp-system": false,
+  "patch statefulsets.apps shop-prod": false,
+  "patch rollouts.argoproj.io shop-prod": false,
+  "create pods shop-prod": false,
+};
+
+t.test("with restarts: the kinds that are named can be listed and patched, and nothing more", { skip }, async (t) => {
+  const { admin } = await installChart(t, helm, { ...MODES.sidecar, operator: { restarts: ["deployments"] } });
+  for (const [right, allowed] of Object.entries(RESTARTS)) {
+    t.equal(await may(admin, ACCOUNTS.sidecar.operator, right), allowed, right);
+  }
+});
 
 for (const mode of ALL_MODES) {
   t.test(`mode ${mode}: what an account can reach is what this table says`, { skip }, async (t) => {
