@@ -1,4 +1,4 @@
-// What is made of what was found: tables. That it is found, on a real API server, is hack/e2e/doctor.test.ts.
+// What is made of what was found: tables. That it is found, on a real API server, is hack/e2e/doctor.slow.ts.
 import t from "tap";
 import { ZoppError } from "../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../crds/types.gen.js";

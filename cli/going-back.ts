@@ -95,7 +95,10 @@ export async function refuseUnvouched(
     if (problem === undefined || (then !== undefined && against(key, then) === undefined)) continue;
     const what = `bundle ${placeOf(present)}: ${key ?? "the header"} of revision ${state.revision} is not put back`;
     const code = problem.code === "AuthorLeft" ? "UnknownSigner" : problem.code;
-    throw new ZoppError(code, `${what}: ${problem.message}${code === "PendingApproval" ? otherwise(present, key) : ""}`);
+    throw new ZoppError(
+      code,
+      `${what}: ${problem.message}${code === "PendingApproval" ? otherwise(present, key) : ""}`,
+    );
   }
 }
 

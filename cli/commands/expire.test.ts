@@ -1,4 +1,4 @@
-// `zopp expire` on a directory: what it changes, and whose values it will not sign. Through a keyring: hack/e2e/expiry.test.ts.
+// `zopp expire` on a directory: what it changes, and whose values it will not sign. Through a keyring: hack/e2e/expiry.slow.ts.
 import t, { type Test } from "tap";
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import { Workbench } from "../run.case.js";

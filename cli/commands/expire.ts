@@ -64,7 +64,8 @@ function endOf(options: ExpireOptions, now: Date): string | undefined {
   if ([span, time, never].filter((each) => each !== undefined).length !== 1)
     throw new ZoppError("Usage", "say when: one of --in 90d, --at 2027-02-18 and --never");
   if (span !== undefined && spanOf(span) === undefined) throw new ZoppError("Usage", "--in is 90d, 12h or 2w");
-  if (time !== undefined && spanOf(time) !== undefined) throw new ZoppError("Usage", "--at is 2027-02-18 or 2027-02-18T00:00:00Z");
+  if (time !== undefined && spanOf(time) !== undefined)
+    throw new ZoppError("Usage", "--at is 2027-02-18 or 2027-02-18T00:00:00Z");
   return expiryOf(span ?? time, now, span === undefined ? "--at" : "--in");
 }
 

@@ -60,9 +60,18 @@ const MADE: Record<string, readonly [made: Secret, outcome: "done" | "403"]> = {
 
 const OWNER = { apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", name: "api", uid: "u", controller: true };
 
-/** ControllerRevisions that the operator's account tries to make and to delete, by who controls them. */
-const REVISIONS: Record<string, readonly [owners: readonly (typeof OWNER)[], outcome: "done" | "403"]> = {
-  "of a bundle": [[OWNER], "done"],
+/** ControllerRevisions that the operator's account tries to make and to delete, by who controls them and their labels. */
+const REVISIONS: Record<
+  string,
+  readonly [owners: readonly (typeof OWNER)[], outcome: "done" | "403", labels?: Record<string, string>]
+> = {
+  "of a bundle": [[OWNER], "done", { "zopp.dev/bundle-uid": "u" }],
+  "of a bundle, with labels by which a StatefulSet would find it": [
+    [OWNER],
+    "403",
+    { "zopp.dev/bundle-uid": "u", app: "db" },
+  ],
+  "of a bundle, with the label of another": [[OWNER], "403", { "zopp.dev/bundle-uid": "v" }],
   "of a StatefulSet": [[{ ...OWNER, apiVersion: "apps/v1", kind: "StatefulSet" }], "403"],
   "of a bundle that does not control it": [[{ ...OWNER, controller: false }], "403"],
   "of a bundle and a DaemonSet": [
@@ -146,9 +155,13 @@ t.test("on a real API server with the chart installed", { skip }, async (t) => {
     });
   }
 
-  for (const [what, [ownerReferences, expected]] of Object.entries(REVISIONS)) {
+  for (const [what, [ownerReferences, expected, labels = {}]] of Object.entries(REVISIONS)) {
     await t.test(`a ControllerRevision ${what}: ${expected}`, async (t) => {
-      const revision = { metadata: { name: "r", namespace: NAMESPACE, ownerReferences }, revision: 1, data: {} };
+      const revision = {
+        metadata: { name: "r", namespace: NAMESPACE, ownerReferences, labels },
+        revision: 1,
+        data: {},
+      };
       t.equal(await outcome(operator.create(CONTROLLER_REVISIONS, revision)), expected, "by creating");
       if (expected === "403") await admin.create(CONTROLLER_REVISIONS, revision);
       t.equal(await outcome(operator.delete(CONTROLLER_REVISIONS, revision.metadata)), expected, "by deleting");

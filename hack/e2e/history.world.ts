@@ -1,5 +1,5 @@
 // Bundles whose states are kept, on a real API server: the commands about them as somebody of the policy, and what lies there.
-// For history.test.ts and rollback.test.ts; what is looked for is theirs.
+// For history.slow.ts and rollback.slow.ts; what is looked for is theirs.
 import type { Test } from "tap";
 import { Workbench } from "../../cli/run.case.js";
 import { formatToken } from "../../crds/crypto/token.js";

@@ -1,4 +1,4 @@
-// What is said of ends, and when: tables. That it is said on a cluster, and once, is hack/e2e/expiry.test.ts.
+// What is said of ends, and when: tables. That it is said on a cluster, and once, is hack/e2e/expiry.slow.ts.
 import t from "tap";
 import { expiringOf, expiryCondition, expiryHappenings, nextStageMs } from "./expiry.plan.js";
 
