@@ -1,6 +1,6 @@
 // Values into a bundle, as `set` and `import` put them: the bundle to start from, its entries sealed and signed.
 // Whether the writer may do so, and what is stored, is the commands' business.
-import type { Policy } from "../crds/bundle/case.js";
+import { type Policy, placeOf } from "../crds/bundle/case.js";
 import { newBundle, setEntry, signHeader, type Writing } from "../crds/bundle/edit.js";
 import { ZoppError } from "../crds/errors.js";
 import { ruleFor } from "../crds/policy/environment.js";
@@ -30,12 +30,18 @@ export function startOf(present: ZoppSecret | undefined, { place, header, policy
   return present;
 }
 
-/** The bundle as it is now, where these keys are as they were when it was read. Throws ApiConflict. */
-export function unchangedSince(read: ZoppSecret, present: ZoppSecret | undefined, keys: readonly string[]): ZoppSecret {
-  const { namespace, name } = read.metadata;
+/** The bundle as it is now, where these keys, and the header if asked, are as they were when it was read. Throws ApiConflict. */
+export function unchangedSince(
+  read: ZoppSecret,
+  present: ZoppSecret | undefined,
+  keys: readonly string[],
+  { header = false } = {},
+): ZoppSecret {
   const stale = keys.find((key) => present?.spec.data?.[key]?.signature !== read.spec.data?.[key]?.signature);
-  if (present !== undefined && stale === undefined) return present;
-  throw new ZoppError("ApiConflict", `${stale ?? `bundle ${namespace}/${name}`} was changed meanwhile`);
+  const isOther = header && present?.spec.header.signature !== read.spec.header.signature;
+  if (present !== undefined && stale === undefined && !isOther) return present;
+  const part = present === undefined ? "" : `${stale ?? "the header"} of `;
+  throw new ZoppError("ApiConflict", `${part}bundle ${placeOf(read)} was changed meanwhile`);
 }
 
 /** The bundle with these values sealed and signed, its keys sorted. Throws TooLarge. */

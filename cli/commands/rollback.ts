@@ -18,7 +18,7 @@ import type { KeyringOptions } from "../keyring-call.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
 import { readValuesOf } from "../reading.js";
-import { sealAll, startOf } from "../sealing.js";
+import { sealAll, startOf, unchangedSince } from "../sealing.js";
 import type { Session } from "../session.js";
 import { refuseEdited, type State, stateAt } from "../states.js";
 import { change } from "../store/store.js";
@@ -62,17 +62,37 @@ export async function run(
           keys: back.restored,
           earlier: true,
         });
-  const writing = { environment: policy.environment, signingKey: identity.signing, now };
-  let written = secret;
+  try {
+    const writing = { environment: policy.environment, signingKey: identity.signing, now };
+    const { written, where } = await write(session, { present: secret, state, back, values, policy, writing });
+    return report(written, state, back, where, policy, [...notes, ...notesOn(written, policy, now)]);
+  } finally {
+    for (const value of values.values()) value.fill(0);
+  }
+}
+
+/** What is written, over which bundle. */
+interface Write {
+  readonly present: ZoppSecret;
+  readonly state: State;
+  readonly back: Back;
+  readonly values: ReadonlyMap<string, Uint8Array>;
+  readonly policy: Policy;
+  readonly writing: Writing;
+}
+
+async function write(session: Session, { present: shown, state, back, values, policy, writing }: Write) {
+  let written = shown;
+  const keys = [...back.restored, ...back.retired];
   const make = (present: ZoppSecret | undefined): ZoppSecret => {
-    refuseChanged(secret, present, back);
-    written = putBack(present, state.secret, back, values, policy, writing);
-    refuseUnsound(written, policy, [...back.restored, ...back.retired], now);
+    const same = unchangedSince(shown, present, keys, back);
+    written = putBack(same, state.secret, back, values, policy, writing);
+    refuseUnsound(written, policy, keys, writing.now);
     return refuseMisshapen(written);
   };
-  const { namespace, name } = secret.metadata;
+  const { namespace, name } = shown.metadata;
   const where = await (await session.store()).write([change("ZoppSecret", { namespace, name }, make)]);
-  return report(written, state, back, where, policy, [...notes, ...notesOn(written, policy, now)]);
+  return { written, where };
 }
 
 function isNothing({ header, restored, retired }: Back): boolean {
@@ -100,16 +120,6 @@ function refuseNotAllowed(policy: Policy, principal: string, back: Back, now: Da
   }
 }
 
-/** Somebody may have written since: what was compared must still be there. */
-function refuseChanged(shown: ZoppSecret, present: ZoppSecret | undefined, back: Back): asserts present is ZoppSecret {
-  const stale = [...back.restored, ...back.retired].find(
-    (key) => present?.spec.data?.[key]?.signature !== shown.spec.data?.[key]?.signature,
-  );
-  const isOther = back.header && present?.spec.header.signature !== shown.spec.header.signature;
-  if (present !== undefined && stale === undefined && !isOther) return;
-  throw new ZoppError("ApiConflict", `${stale ?? "the header"} of bundle ${placeOf(shown)} was changed meanwhile`);
-}
-
 function putBack(
   present: ZoppSecret,
   before: ZoppSecret,
@@ -127,7 +137,10 @@ function putBack(
   for (const key of restored) {
     const value = values.get(key);
     if (value === undefined)
-      throw new ZoppError("NotAuthorised", `the keyring did not give the earlier value of ${key}`);
+      throw new ZoppError(
+        "NotAuthorised",
+        `the keyring did not give the earlier value of ${key}: write it again by \`zopp set ${placeOf(present)} ${key}\``,
+      );
     next = sealAll(next, new Map([[key, value]]), { ...writing, expires: before.spec.data?.[key]?.expires });
   }
   return next;
@@ -162,7 +175,7 @@ function report(
     names: [`zoppsecret/${place}`],
     human: [
       told.length === 0
-        ? `nothing of ${place} has to go back to ${revision}`
+        ? `nothing of ${place} has to go back to ${revision}; where a cluster refuses it as RollbackRefused, take the revert back first`
         : `${told.join(", ")}: ${place} of ${policy.environment.path} is as in ${revision} (${where.join(", ")})`,
     ],
     notes: [...(kept.length === 0 ? [] : [added]), ...notes],
