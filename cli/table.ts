@@ -135,7 +135,12 @@ export const COMMANDS: readonly CommandSpec[] = [
         description: "new bundle: Delete or Retain the Secret with it",
         choices: ["Delete", "Retain"],
       },
-      { flags: "--restart <kind>", description: "new bundle: auto or none", choices: ["auto", "none"] },
+      {
+        flags: "--restart <when>",
+        description:
+          "new bundle: auto = restart workloads that use the Secret when it changes, where the operator may (default: none)",
+        choices: ["auto", "none"],
+      },
       { flags: "--sign-header", description: "sign the header of a bundle that is there again" },
     ],
   },
