@@ -50,7 +50,10 @@ t.test("what cannot be told is refused", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
   await bench.must(["set", "shop-dev/api", "A"], { stdin: "1" });
-  t.match(await bench.run(["history", "shop-dev/api"]), { code: 4, err: "is no git checkout" });
+  t.match(await bench.run(["history", "shop-dev/api"]), {
+    code: 4,
+    err: /is no git checkout: run `git init` .*`--store cluster`/,
+  });
   git(bench, "init", "-q");
   commit(bench);
   const cases: [string, string[], string, number][] = [

@@ -39,13 +39,12 @@ export async function run(
     };
   });
   const newestFirst = shown.toReversed();
-  const { title } = await session.store();
   return {
     data: { bundle: placeOf(secret), revisions: newestFirst },
     names: newestFirst.map(({ revision }) => revision),
     human:
       shown.length === 0
-        ? [`nothing of ${placeOf(secret)} is kept in ${title} yet`]
+        ? [await nothingKept(session, secret)]
         : newestFirst.flatMap(({ revision, when = "at a time that is not known", present, problem, parts }) => [
             `${revision}  ${when}${present === true ? "  (now)" : ""}`,
             ...(problem === undefined ? [] : [`  ! ${problem.code}: ${problem.message}`]),
@@ -53,6 +52,12 @@ export async function run(
           ]),
     notes: heard,
   };
+}
+
+async function nothingKept(session: Session, secret: ZoppSecret): Promise<string> {
+  const { kind, title } = await session.store();
+  const why = kind === "cluster" ? "; how many states are, the chart's value operator.history says (0: none)" : "";
+  return `nothing of ${placeOf(secret)} is kept in ${title} yet${why}`;
 }
 
 /** Why a state is none to go back to; undefined = nothing is known against it. */

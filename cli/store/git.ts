@@ -69,7 +69,11 @@ export async function historyOf(
   of: "--all" | "HEAD",
 ): Promise<{ commits: readonly Commit[]; isWhole: boolean }> {
   const shallow = await git(folder, ["rev-parse", "--is-shallow-repository"]);
-  if (!shallow.ok) throw new ZoppError("NotFound", `${folder} is no git checkout`);
+  if (!shallow.ok)
+    throw new ZoppError(
+      "NotFound",
+      `${folder} is no git checkout: run \`git init\` and commit, or ask a cluster by \`--store cluster\``,
+    );
   const log = await git(folder, ["rev-list", of, "--reverse", "--timestamp", "--", "."]);
   const commits: Commit[] = [];
   for (const line of log.stdout.split("\n").slice(0, -1)) {
