@@ -11,6 +11,7 @@ import {
   findingOf,
   keyringFindings,
   processFindings,
+  restartFindings,
   typeFindings,
   valueFindings,
 } from "./doctor.plan.js";
@@ -51,15 +52,40 @@ t.test("bundles that nobody has looked at are a problem where it is all of them"
   ]);
 });
 
+t.test("workloads that wait for their restart are a warning, by the operator's reason", async (t) => {
+  const waits = (name: string, reason: string) => {
+    const condition = { type: "RestartPending", status: "True", reason, message: "", lastTransitionTime: "" };
+    return bundle(name, "Synced", { conditions: [condition as never] });
+  };
+  const found = restartFindings([
+    waits("api", "RestartRefused"),
+    waits("web", "RestartRefused"),
+    bundle("b", "Synced"),
+  ]);
+  t.match(found, [
+    {
+      state: "warning",
+      reason: "RestartRefused",
+      message: "workloads of 2 bundles wait for their restart: shop/api, shop/web",
+      next: /`zopp status BUNDLE`/,
+    },
+  ]);
+  t.equal(found.length, 1);
+});
+
 t.test("values that end are a warning", async (t) => {
   const expiring = [
     { key: "A", expires: "2026-01-01T00:00:00Z", reason: "Expired" },
     { key: "B", expires: "2026-01-09T00:00:00Z", reason: "ExpiresSoon" },
   ];
-  t.match(valueFindings([bundle("api", "Synced", { expiring })]), [
-    { state: "warning", message: "2 values of shop/api end soon or have ended (1 have)" },
+  t.match(valueFindings([bundle("api", "Synced", { expiring })], new Date("2025-12-31T12:00:00Z")), [
+    {
+      state: "warning",
+      message: "2 values of shop/api end soon or have ended (1 have)",
+      next: /`zopp status --expiring 9d`/,
+    },
   ]);
-  t.strictSame(short(valueFindings([bundle("api", "Synced")])), ["ok none has an end"]);
+  t.strictSame(short(valueFindings([bundle("api", "Synced")], new Date())), ["ok none has an end"]);
 });
 
 t.test(

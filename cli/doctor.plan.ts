@@ -8,7 +8,7 @@ import { schemaDigest } from "../crds/schema-digest.js";
 import { SCHEMA_DIGESTS } from "../crds/schemas.gen.js";
 import type { Cluster, ZoppSecret } from "../crds/types.gen.js";
 import type { Description } from "../operator/keyring/client.js";
-import { readyOf } from "../operator/kube/conditions.js";
+import { RESTART_PENDING, readyOf } from "../operator/kube/conditions.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import type { Checked } from "./check.js";
 import { containersOf, type ZoppPod } from "./pods.js";
@@ -201,8 +201,23 @@ export function bundleFindings(secrets: readonly ZoppSecret[]): readonly Finding
   return [...(good > 0 || secrets.length === 0 ? [ok(about, `${good} ready`)] : []), ...reasons, ...waiting];
 }
 
+/** Bundles whose workloads wait for a restart, as the operator says it. */
+export function restartFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
+  const reasonOf = ({ status }: ZoppSecret) =>
+    status?.conditions?.find(({ type, status }) => type === RESTART_PENDING && status === "True")?.reason;
+  const waiting = Map.groupBy(secrets, reasonOf);
+  return [...waiting].flatMap(([reason, some]): Finding[] => {
+    if (reason === undefined) return [];
+    const message = `workloads of ${amount(some.length, "bundle")} wait for their restart: ${listed(some)}`;
+    const next = "`zopp status BUNDLE` names the workloads, and what to do, in the condition RestartPending";
+    return [{ state: "warning", about: "bundles", reason, message, next }];
+  });
+}
+
+const DAY_MS = 86_400_000;
+
 /** Values that end, as the operator says it. */
-export function valueFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
+export function valueFindings(secrets: readonly ZoppSecret[], now: Date): readonly Finding[] {
   const about = "values";
   const soon = secrets.filter(({ status }) => (status?.expiring ?? []).length > 0);
   if (soon.length === 0) {
@@ -211,13 +226,15 @@ export function valueFindings(secrets: readonly ZoppSecret[]): readonly Finding[
   }
   const all = soon.flatMap(({ status }) => status?.expiring ?? []);
   const ended = all.filter(({ reason }) => reason === "Expired").length;
+  const last = Math.max(...all.map(({ expires }) => Date.parse(expires)));
+  const days = Math.max(0, Math.ceil((last - now.getTime()) / DAY_MS));
   const message = `${amount(all.length, "value")} of ${listed(soon)} end soon or have ended (${ended} have)`;
   return [
     {
       state: "warning",
       about,
       message,
-      next: "`zopp status --expiring 14d` lists them; write new ones with `zopp set`",
+      next: `\`zopp status --expiring ${days}d\` lists them; write new ones with \`zopp set\``,
     },
   ];
 }

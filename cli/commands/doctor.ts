@@ -24,6 +24,7 @@ import {
   policyFindings,
   processFindings,
   type ResourceType,
+  restartFindings,
   typeFindings,
   valueFindings,
 } from "../doctor.plan.js";
@@ -73,7 +74,8 @@ async function examine(session: Session, client: ApiClient, options: KeyringOpti
       ...policyFindings(checked),
       ...(await Promise.all(keyrings)).flat(),
       ...bundleFindings(secrets),
-      ...valueFindings(secrets),
+      ...restartFindings(secrets),
+      ...valueFindings(secrets, session.context.now()),
     ];
   });
   return [...types, ...processes, ...rest];

@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { canonicalFields } from "../../crds/crypto/jcs.js";
 import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { condition, readyOf, type Wanted } from "../kube/conditions.js";
-import { type Outcome, RESTART_PENDING } from "./secret.status.js";
+import { condition, RESTART_PENDING, readyOf, type Wanted } from "../kube/conditions.js";
+import type { Outcome } from "./secret.status.js";
 import type { Workload } from "./workload.js";
 
 /** What a bundle's status keeps of restarts. */

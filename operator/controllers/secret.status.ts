@@ -4,7 +4,14 @@ import { type Ending, endingsOf } from "../../crds/bundle/endings.js";
 import { targetKeys, targetName } from "../../crds/bundle/target.js";
 import { ERRORS, type ErrorCode, isErrorCode, type ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { type Condition, condition, conditionsOf, sameConditions, type Wanted } from "../kube/conditions.js";
+import {
+  type Condition,
+  condition,
+  conditionsOf,
+  RESTART_PENDING,
+  sameConditions,
+  type Wanted,
+} from "../kube/conditions.js";
 import { expiringOf, expiryCondition } from "./expiry.plan.js";
 
 /** How one reconcile of a bundle came out. */
@@ -37,9 +44,6 @@ export interface StatusTime {
   readonly now: Date;
   readonly warningMs: number;
 }
-
-/** The condition that there is only while workloads wait for their restart. */
-export const RESTART_PENDING = "RestartPending";
 
 /** What a status says of restarts. */
 export interface RestartStatus {

@@ -6,6 +6,7 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
 import type { ApiClient } from "../kube/client.js";
+import { RESTART_PENDING } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
@@ -24,7 +25,6 @@ import {
   HEALED_BY_CHANGE,
   nextStatus,
   type Outcome,
-  RESTART_PENDING,
   type Refused,
   type RestartStatus,
   sameStatus,

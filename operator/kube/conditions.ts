@@ -3,6 +3,9 @@
 
 import type { ZoppError } from "../../crds/errors.js";
 
+/** The condition that there is only while workloads wait for their restart. */
+export const RESTART_PENDING = "RestartPending";
+
 /** One entry of `status.conditions` (metav1.Condition). */
 export interface Condition {
   readonly type: string;
