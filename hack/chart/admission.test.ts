@@ -165,7 +165,8 @@ t.test("on a real API server with the chart installed", { skip }, async (t) => {
       t.equal(await outcome(operator.create(CONTROLLER_REVISIONS, revision)), expected, "by creating");
       if (expected === "403") await admin.create(CONTROLLER_REVISIONS, revision);
       t.equal(await outcome(operator.delete(CONTROLLER_REVISIONS, revision.metadata)), expected, "by deleting");
-      if (expected === "403") await admin.delete(CONTROLLER_REVISIONS, revision.metadata);
+      // where the owner is not there, garbage collection may be faster
+      if (expected === "403") await outcome(admin.delete(CONTROLLER_REVISIONS, revision.metadata));
     });
   }
 
