@@ -132,7 +132,7 @@ t.test("its revert heals what was refused, and is refused where a good value wou
   t.match(await delivered("HealthCheckFailed"), "[ZoppSecret/shop-prod/web status: 'Failed']");
   await checkout.becomes("Synced", bundle("api"));
   const { message } = await checkout.becomes("RollbackRefused", bundle("web"));
-  t.match(message, /spec\.data\.TOKEN: version \d+ is below the accepted \d+; next: write the value again/);
+  t.match(message, /spec\.data\.TOKEN: version \d+ is below the accepted \d+; next: go back by `zopp rollback`/);
   await checkout.holds("web", { TOKEN: "y" });
 });
 
