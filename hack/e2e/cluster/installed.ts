@@ -64,7 +64,7 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
   await step("an upgrade and a rollback under change load", (t) => upgrade(t, site, installation));
   if (mode.apart) await step("no Service leads to a keyring that has ended", (t) => replaceKeyring(t, site));
   await step("processes that are killed, starved and hung", (t) => faults(t, site));
-  await step("an API server that hangs, and SIGTERM twice", (t) => probes(t, site));
+  await step("an API server that hangs, and SIGTERM twice", (t) => probes(t, site, mode.apart));
   await step("memory", (t) => memory(t, site));
   await step("a drained node", (t) => drain(t, site));
   const judged = async (account: string) => {
