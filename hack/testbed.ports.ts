@@ -1,7 +1,7 @@
-// The ports that a testbed's processes listen on.
+// The ports that operator and keyring listen on, in testbeds and in the demo.
 import { freePort } from "./control-plane/processes.js";
 
-/** What listens where. */
+/** What listens where on 127.0.0.1. */
 export interface Ports {
   readonly keyring: number;
   readonly keyringHealth: number;

@@ -9,7 +9,7 @@ import { type ApiClient, connect } from "../../operator/kube/client.js";
 import { Child, PLAIN_NODE } from "../child.js";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.js";
 import { createOperatorPod, type OperatorPod } from "../control-plane/operator-pod.js";
-import { freePort } from "../control-plane/processes.js";
+import { fivePorts, type Ports } from "../testbed.ports.js";
 
 const SYSTEM = "zopp-system";
 const ACCOUNT = "zopp";
@@ -42,15 +42,6 @@ export interface Ran {
   readonly code: number;
   /** stdout and stderr, as a terminal shows them. */
   readonly text: string;
-}
-
-/** The addresses of the two processes' ports on 127.0.0.1. */
-export interface Ports {
-  readonly keyring: number;
-  readonly keyringHealth: number;
-  readonly keyringMetrics: number;
-  readonly health: number;
-  readonly metrics: number;
 }
 
 /** Everything that runs and lies around during a demo. Live until `stop()`. */
@@ -214,13 +205,6 @@ export class Stage {
     writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`);
     chmodSync(file, 0o755);
   }
-}
-
-async function fivePorts(): Promise<Ports> {
-  const [keyring = 0, keyringHealth = 0, keyringMetrics = 0, health = 0, metrics = 0] = await Promise.all(
-    Array.from({ length: 5 }, () => freePort()),
-  );
-  return { keyring, keyringHealth, keyringMetrics, health, metrics };
 }
 
 function there<T>(value: T | undefined, name: string): T {
