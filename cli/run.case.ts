@@ -151,6 +151,13 @@ export class Workbench {
     return loadIdentity(this.context({ as: name }));
   }
 
+  /** acme/shop/production in a namespace, read directly, where one of these people approves; the first has approved it. */
+  async production(namespace: string, approvers: readonly [string, ...string[]]): Promise<void> {
+    const rules = ["--approvals", "1", ...approvers.flatMap((name) => ["--approver", name])];
+    await this.must(["environment", "create", "shop/production", "-n", namespace, "--access", "direct", ...rules]);
+    await this.must(["approve", "-e", "shop/production"], { as: approvers[0] });
+  }
+
   /** Alice (or those who are named) signs a change of the workspace that no command makes yet. */
   async amend(make: (content: WorkspaceContent) => WorkspaceContent, signers?: Signing): Promise<ZoppWorkspace> {
     this.tick();

@@ -40,9 +40,7 @@ t.test("an approver sees what waits against what runs, and values only where he 
   const pin = await bench.init();
   const bob = principalOf("bob", await bench.person("bob", pin));
   await bench.amend((content) => ({ ...content, principals: [...content.principals, bob] }));
-  const rules = ["--approvals", "1", "--approver", "bob"];
-  await bench.must(["environment", "create", "shop/production", "-n", "live", "--access", "direct", ...rules]);
-  await bench.must(["approve", "-e", "shop/production"], { as: "bob" });
+  await bench.production("live", ["bob"]);
   for (const key of ["A", "B"]) await bench.must(["set", "live/api", key, "-e", "shop/production"], { stdin: "old" });
   await bench.must(["approve", "live/api"], { as: "bob" });
   git(bench, "init", "-q");

@@ -153,9 +153,7 @@ t.test("a value that waits for approval does not become another author's", async
   const { bench, pin } = await withApi(t);
   await bench.admit("bob", pin);
   await bench.must(["grant", "bob", "write", "--scope", "shop"]);
-  const rules = ["--approvals", "1", "--approver", "bob", "--approver", "alice"];
-  await bench.must(["environment", "create", "shop/production", "-n", "shop-prod", "--access", "direct", ...rules]);
-  await bench.must(["approve", "-e", "shop/production"], { as: "bob" });
+  await bench.production("shop-prod", ["bob", "alice"]);
   await bench.must(["set", "shop-prod/web", "TOKEN", "-e", "shop/production"], { stdin: "one" });
   await bench.must(["approve", "shop-prod/web"], { as: "bob" });
   await bench.must(["set", "shop-prod/web", "TOKEN"], { as: "bob", stdin: "bob's, who could approve it then" });

@@ -169,9 +169,7 @@ t.test("in an environment with approvals what goes back waits for them like any 
   const pin = await bench.init();
   const bob = principalOf("bob", await bench.person("bob", pin));
   await bench.amend((content) => ({ ...content, principals: [...content.principals, bob] }));
-  const rules = ["--approvals", "1", "--approver", "bob"];
-  await bench.must(["environment", "create", "shop/production", "-n", "live", "--access", "direct", ...rules]);
-  await bench.must(["approve", "-e", "shop/production"], { as: "bob" });
+  await bench.production("live", ["bob"]);
   git(bench, "init", "-q");
   for (const stdin of ["old", "new"]) {
     await bench.must(["set", "live/api", "A", "-e", "shop/production"], { stdin });
@@ -190,9 +188,7 @@ async function approvedLive(t: Test) {
   const pin = await bench.init();
   await bench.admit("bob", pin);
   await bench.must(["grant", "bob", "write", "--scope", "shop"]);
-  const rules = ["--approvals", "1", "--approver", "bob", "--approver", "alice"];
-  await bench.must(["environment", "create", "shop/production", "-n", "live", "--access", "direct", ...rules]);
-  await bench.must(["approve", "-e", "shop/production"], { as: "bob" });
+  await bench.production("live", ["bob", "alice"]);
   git(bench, "init", "-q");
   await bench.must(["set", "live/api", "A", "-e", "shop/production"], { stdin: "alice's" });
   await bench.must(["approve", "live/api"], { as: "bob" });
