@@ -16,10 +16,11 @@ import { connectKeyring, type KeyringClient } from "./client.js";
 const { grants = [], principals } = acmeContent();
 const ENDED = "2026-01-01T00:00:00Z";
 const WORKSPACE = {
-  principals: [...principals, person("erin"), person("frank"), person("grace")],
+  principals: [...principals, person("erin"), person("frank"), person("grace"), person("heidi")],
   grants: [
     ...grants,
     { subject: "carol", role: "audit", scope: "*" } as const,
+    { subject: "heidi", role: "audit", scope: "*" } as const,
     { subject: "erin", role: "audit", scope: "shop/production" } as const,
     { subject: "frank", role: "audit", scope: "billing" } as const,
     { subject: "grace", role: "audit", scope: "*", expires: ENDED } as const,
@@ -44,11 +45,11 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-/** All pages of a log. */
+/** All pages of a log; a key has fifty calls a second, and these tests may be quicker. */
 async function listAll({ audit }: KeyringClient, filter: RecordFilter = {}, hashes = false): Promise<ListedRecord[]> {
   const found: ListedRecord[] = [];
   for (let from = 0; ; ) {
-    const page = await audit.list(from, filter, hashes);
+    const page = await eventually(() => audit.list(from, filter, hashes));
     found.push(...page.records);
     if (page.next >= page.size) return found;
     from = page.next;
@@ -129,8 +130,9 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
   });
 
   await t.test("filters choose by who, what, where and when", async (t) => {
-    const all = shown(await listAll(carol));
-    const count = async (filter: RecordFilter) => shown(await listAll(carol, filter)).length;
+    const heidi = clientOf(t, bed, "heidi"); // who has called nothing yet
+    const all = shown(await listAll(heidi));
+    const count = async (filter: RecordFilter) => shown(await listAll(heidi, filter)).length;
     t.equal(await count({ action: "open" }), all.filter(({ action }) => action === "open").length);
     t.equal(
       await count({ principal: "system:serviceaccount:zopp-system:zopp" }),
@@ -143,7 +145,7 @@ t.test("on a real API server", { timeout: 180_000 }, async (t) => {
     t.equal(await count({ decision: "released" }), all.filter(({ decision }) => decision === "released").length);
     t.equal(await count({ until: ENDED }), 0);
     t.equal(await count({ since: ENDED }), all.length);
-    t.equal(await codeOf(carol.audit.list(0, { since: "yesterday" })), "Malformed");
+    t.equal(await codeOf(heidi.audit.list(0, { since: "yesterday" })), "Malformed");
   });
 
   await t.test("proofs hold: a record is in the log, and the log only grew", async (t) => {
