@@ -149,7 +149,7 @@ export class ZoppOperator extends dotI.default {
     const bundles = new Freshest(informer, nowMs, withOurStatus);
     const memory = new BundleMemory(nowMs);
     const queue = this.#queue("zoppsecret");
-    const history = this.#keepHistory(queue, shared);
+    const history = this.#keepHistory(queue, shared, (key) => informer.get(key));
     const deps: SecretDeps = {
       ...shared,
       restarts: this.#restarts(shared.events, queue),
@@ -191,7 +191,11 @@ export class ZoppOperator extends dotI.default {
   }
 
   /** Keeps what bundles were, where that is wanted; it comes after everything that `before` holds. */
-  #keepHistory(before: Queue, { environments }: SecretsParts): History | undefined {
+  #keepHistory(
+    before: Queue,
+    { environments }: SecretsParts,
+    bundleOf: (key: string) => ZoppSecret | undefined,
+  ): History | undefined {
     const { client, metrics, history: limit } = this.#parts;
     if (limit === 0) return undefined;
     const queue = this.#queue("history");
@@ -200,6 +204,7 @@ export class ZoppOperator extends dotI.default {
       queue,
       limit,
       busy: () => before.depth > 0,
+      bundleOf,
       digestOf: (seen) => digestOfSeen(seen, environments),
       now: () => new Date(),
       did: (what) => metrics.history(what),

@@ -14,7 +14,7 @@ import { IN_FLIGHT, writeRaw } from "./raw.js";
 import { type Rekeyed, rekey } from "./rekey.js";
 import { type Figures, table } from "./report.js";
 import { type Size, sizeFor } from "./sizing.js";
-import { firstSync, restart, type Synced } from "./sync.js";
+import { firstSync, type Kept, restart, type Synced, statesKept } from "./sync.js";
 import { inParallel, layOut, nameOf, type Sealing, startWorld, valuesOf, type World } from "./world.js";
 
 const ROUNDS = 3;
@@ -68,12 +68,14 @@ async function rounds(world: World) {
   say(`bare client: ${[...tried].map(([n, rate]) => `${n} in flight ${rate.toFixed(0)}/s`).join(", ")}; ${best} it is`);
   const raws: number[] = [];
   const synced: Record<Sealing, Synced[]> = { xwing: [], x25519: [] };
+  const kept: Kept[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
     raws.push(await raw(world, round, best));
     for (const sealing of ["xwing", "x25519"] as const) {
       const namespace = `${sealing}-${round}`;
       await layOut(world, sealing, namespace, BUNDLES);
       synced[sealing].push(await firstSync(world, namespace, BUNDLES));
+      kept.push(await statesKept(world, BUNDLES));
       if (round < ROUNDS || sealing === "xwing") await world.testbed.operator.stop();
     }
     const rates = (["xwing", "x25519"] as const).map(
@@ -81,7 +83,7 @@ async function rounds(world: World) {
     );
     say(`round ${round} of ${ROUNDS}: raw ${raws.at(-1)?.toFixed(0)}/s, first sync ${rates.join(", ")}`);
   }
-  return { raw: median(raws), synced };
+  return { raw: median(raws), synced, kept };
 }
 
 async function foreignSecrets({ testbed }: World, namespace: string): Promise<void> {
@@ -139,7 +141,7 @@ async function aloneRounds(world: World): Promise<Record<"unseen" | "known", Ope
 async function run(world: World): Promise<Omit<Figures, "sizing" | "rekey">> {
   say(`${BUNDLES} bundles of five values, ${ROUNDS} rounds`);
   const { small, large } = await memories(world);
-  const { raw: limit, synced } = await rounds(world);
+  const { raw: limit, synced, kept } = await rounds(world);
   const restarted = await restart(world, `x25519-${ROUNDS}`);
   say(
     `restart with nothing changed: ready in ${restarted.readyMs.toFixed(0)} ms, ${restarted.writes} writes, ${restarted.opens} opens`,
@@ -166,12 +168,13 @@ async function run(world: World): Promise<Omit<Figures, "sizing" | "rekey">> {
     `one changed value during a backlog of ${BACKLOG}: p50 ${backlog.p50Ms.toFixed(0)} ms, p99 ${backlog.p99Ms.toFixed(0)} ms`,
   );
   await quiet(world.testbed);
-  return figuresOf({ limit, synced, restarted, idle, flooded, backlog, small, large, alone, primitives });
+  return figuresOf({ limit, synced, kept, restarted, idle, flooded, backlog, small, large, alone, primitives });
 }
 
 interface Measured {
   readonly limit: number;
   readonly synced: Readonly<Record<Sealing, readonly Synced[]>>;
+  readonly kept: readonly Kept[];
   readonly restarted: Figures["restart"];
   readonly idle: Figures["change"]["idle"];
   readonly flooded: Flooded;
@@ -185,6 +188,7 @@ interface Measured {
 function figuresOf({
   limit,
   synced,
+  kept,
   restarted,
   idle,
   flooded,
@@ -209,6 +213,10 @@ function figuresOf({
   return {
     raw: { bundlesPerSecond: rounded(limit, 1) },
     firstSync: { x25519: of("x25519"), xwing: of("xwing") },
+    kept: {
+      statesPerSecond: rounded(median(kept.map(({ statesPerSecond }) => statesPerSecond)), 1),
+      operatorMs: rounded(median(kept.map(({ operatorMs }) => operatorMs))),
+    },
     restart: { ...restarted, readyMs: rounded(restarted.readyMs, 0) },
     change: { idle, flooded, backlog },
     memory: {

@@ -4,11 +4,13 @@ import type { Latency } from "./change.js";
 import type { Flooded } from "./flooded.js";
 import type { Rekeyed } from "./rekey.js";
 import type { Size } from "./sizing.js";
+import type { Kept } from "./sync.js";
 
 /** What build/bench.json holds. */
 export interface Figures {
   readonly raw: { readonly bundlesPerSecond: number };
   readonly firstSync: Readonly<Record<"x25519" | "xwing", SyncFigures>>;
+  readonly kept: Kept;
   readonly restart: { readonly writes: number; readonly opens: number; readonly readyMs: number };
   readonly change: Readonly<Record<"idle" | "backlog", Latency>> & { readonly flooded: Flooded };
   readonly memory: { readonly operatorMiB: number; readonly keyringMiB: number; readonly withForeignMiB: number };
@@ -62,12 +64,13 @@ function aligned(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-function speedRows({ raw, firstSync, restart, change }: Figures): readonly Row[] {
+function speedRows({ raw, firstSync, kept, restart, change }: Figures): readonly Row[] {
   const { writes, opens, readyMs } = restart;
   return [
     ["raw limit: the same two writes, bare client", "100 %", `${raw.bundlesPerSecond}/s`, ""],
     ["first sync, X25519", ...syncCells(firstSync.x25519), ">= 50 % of raw, <= 7 ms"],
     ["first sync, X-Wing", ...syncCells(firstSync.xwing), ">= 45 % of raw, <= 8 ms"],
+    ["their states kept afterwards", "", `${kept.statesPerSecond}/s; CPU ${kept.operatorMs} ms a state`, ""],
     ["restart, nothing changed", "", `${writes} writes, ${opens} opens, ready in ${readyMs} ms`, "0 writes, 0 opens"],
     ["changed value, idle", "", latency(change.idle), "p99 < 250 ms"],
     [

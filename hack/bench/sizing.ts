@@ -6,7 +6,7 @@ import { readMetrics } from "../testbed.look.js";
 import { auditSeconds } from "./audit.js";
 import { rounded } from "./figures.js";
 import { cpuMs, peakMiB } from "./process.js";
-import { firstSync } from "./sync.js";
+import { firstSync, statesKept } from "./sync.js";
 import { layOut, startWorld } from "./world.js";
 
 /** The most memory a process had, and the CPU time it used, start included. */
@@ -30,7 +30,7 @@ export interface Size {
   readonly auditOfTime: number;
 }
 
-/** Measures a first sync of so many bundles from nothing. */
+/** Measures a first sync of so many bundles from nothing; the keeping of their states is in all figures but the seconds. */
 export async function sizeFor(bundles: number): Promise<Size> {
   const world = await startWorld();
   const { testbed } = world;
@@ -40,6 +40,7 @@ export async function sizeFor(bundles: number): Promise<Size> {
     await layOut(world, "xwing", namespace, bundles);
     const asked = await requests(testbed.ports.keyringMetrics);
     const { seconds, auditOfWrites, lines } = await firstSync(world, namespace, bundles);
+    await statesKept(world, bundles);
     const size = {
       bundles,
       seconds: rounded(seconds, 1),

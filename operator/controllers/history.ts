@@ -24,6 +24,8 @@ export interface HistoryDeps {
   readonly limit: number;
   /** True while bundles wait to become Secrets, which goes before. */
   busy(): boolean;
+  /** A bundle as the watch gives it now. */
+  bundleOf(key: string): ZoppSecret | undefined;
   /** The digest of a bundle as it lies there; undefined when it cannot be read. */
   digestOf(bundle: ZoppSecret): string | undefined;
   now(): Date;
@@ -34,11 +36,15 @@ export interface HistoryDeps {
 /** How often to look whether bundles still wait. */
 const BUSY_MS = 250;
 
-interface Waiting extends AppliedState {
+interface Waiting extends Omit<AppliedState, "spec"> {
   readonly bundle: Kept;
   /** Nothing was applied before it, so there is nothing that could be too old. */
   readonly isFirst: boolean;
+  /** What was applied, once the watch shows another one; until then the watch's own is it, and thousands may wait. */
+  spec: AppliedState["spec"] | undefined;
 }
+
+type Added = Pick<Waiting, "digest" | "isFirst" | "spec"> & { readonly at: string | undefined };
 
 /** States that wait to be kept, and the names of those that are, as far as this process had to know. */
 export class History {
@@ -54,9 +60,11 @@ export class History {
     this.#deps = deps;
   }
 
-  /** A state was applied that was not the one before. `seen` is the bundle as the watch gave it, so that nothing is held twice. */
+  /** A state was applied that was not the one before. */
   applied(seen: ZoppSecret, digest: string, isFirst: boolean): void {
-    this.#add(seen, digest, isFirst, this.#deps.now().toISOString());
+    const shown = this.#deps.bundleOf(keyOf(seen));
+    const spec = isSameSpec(seen.metadata, shown) ? undefined : seen.spec;
+    this.#add(seen, { digest, isFirst, at: this.#deps.now().toISOString(), spec });
   }
 
   /**
@@ -66,20 +74,22 @@ export class History {
   replaced(old: ZoppSecret): void {
     const key = keyOf(old);
     const { digest, history = [] } = old.status ?? {};
+    for (const each of this.#waiting.get(key) ?? [])
+      if (isSameSpec({ uid: each.bundle.uid, generation: each.revision }, old)) each.spec ??= old.spec;
     if (digest === undefined || this.#waiting.has(key) || this.#kept.get(key)?.uid === old.metadata.uid) return;
     if (this.#deps.digestOf(old) !== digest) return;
     const { time } = history.find((each) => each.digest === digest && each.result === "Synced") ?? {};
-    this.#add(old, digest, false, time);
+    this.#add(old, { digest, isFirst: false, at: time, spec: old.spec });
   }
 
-  #add({ metadata, spec }: ZoppSecret, digest: string, isFirst: boolean, at: string | undefined): void {
+  #add({ metadata }: ZoppSecret, { at, ...state }: Added): void {
     const { name, namespace, uid, generation: revision = 0 } = metadata;
     if (uid === undefined) return;
     const key = `${namespace}/${name}`;
     const applied = at === undefined ? undefined : `${at.slice(0, 19)}Z`;
     const waiting = [
       ...(this.#waiting.get(key) ?? []),
-      { bundle: { name, namespace, uid }, revision, digest, applied, spec, isFirst },
+      { bundle: { name, namespace, uid }, revision, applied, ...state },
     ];
     // more than are kept would only be dropped again
     this.#waiting.set(key, waiting.slice(-this.#deps.limit));
@@ -140,11 +150,14 @@ export class History {
 
   async #keep(key: string, state: Waiting, signal: AbortSignal | undefined): Promise<void> {
     const { bundle, isFirst } = state;
+    const shown = this.#deps.bundleOf(key);
+    const spec = state.spec ?? (isSameSpec({ uid: bundle.uid, generation: state.revision }, shown) && shown?.spec);
+    if (!spec) return; // it went, with all that was kept of it
     const names = await this.#namesOf(key, bundle, isFirst, signal);
     const name = revisionName(bundle, state.digest);
     if (!names.includes(name)) {
       try {
-        await this.#deps.client.create(CONTROLLER_REVISIONS, revisionObject(bundle, state), {
+        await this.#deps.client.create(CONTROLLER_REVISIONS, revisionObject(bundle, { ...state, spec }), {
           metadataOnly: true,
           signal,
         });
@@ -187,6 +200,10 @@ export class History {
       if (!hasStatus(error, 404)) throw error;
     }
   }
+}
+
+function isSameSpec(one: Pick<ZoppSecret["metadata"], "uid" | "generation">, other: ZoppSecret | undefined): boolean {
+  return one.uid === other?.metadata.uid && (one.generation ?? 0) === (other?.metadata.generation ?? 0);
 }
 
 /** A ControllerRevision's data never changes, so the order of their versions is that in which they were made. */
