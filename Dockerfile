@@ -25,7 +25,7 @@ USER 65532:65532
 
 # V8 and malloc keep less of what they have freed: half the resident memory after a first sync
 FROM runtime AS service
-ENV NODE_OPTIONS="--max-semi-space-size=4 --max-old-space-size=256" \
+ENV NODE_OPTIONS="--max-semi-space-size=16 --max-old-space-size=256" \
     MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072
 

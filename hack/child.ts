@@ -22,7 +22,7 @@ export interface ChildOptions {
  * it resident memory is about twice as large after a first sync, for the same live data.
  */
 export const RUNTIME = {
-  NODE_OPTIONS: "--max-semi-space-size=4 --max-old-space-size=256",
+  NODE_OPTIONS: "--max-semi-space-size=16 --max-old-space-size=256",
   MALLOC_ARENA_MAX: "1",
   MALLOC_TRIM_THRESHOLD_: "131072",
 } as const;

@@ -18,6 +18,7 @@ import { firstSync, type Kept, restart, type Synced, statesKept } from "./sync.j
 import { inParallel, layOut, nameOf, type Sealing, startWorld, valuesOf, type World } from "./world.js";
 
 const ROUNDS = 3;
+const ALONE_ROUNDS = 7;
 const BUNDLES = Number(process.env["BENCH_BUNDLES"] ?? 1000);
 const BACKLOG = 5 * BUNDLES;
 const EDITS = 200;
@@ -127,10 +128,10 @@ async function sizes(): Promise<readonly Size[]> {
   return measured;
 }
 
-/** Medians of the rounds: a keyring that was just started does a tenth less, until its code is compiled. */
+/** Medians of more rounds: a keyring that was just started does a tenth less, until its code is compiled. */
 async function aloneRounds(world: World): Promise<Record<"unseen" | "known", Opening>> {
   const found: Awaited<ReturnType<typeof keyringAlone>>[] = [];
-  for (let round = 1; round <= ROUNDS; round += 1) found.push(await keyringAlone(world, BUNDLES));
+  for (let round = 1; round <= ALONE_ROUNDS; round += 1) found.push(await keyringAlone(world, BUNDLES));
   const medians = (of: "unseen" | "known"): Opening => ({
     entriesPerSecond: median(found.map((each) => each[of].entriesPerSecond)),
     entriesPerCpuSecond: median(found.map((each) => each[of].entriesPerCpuSecond)),
