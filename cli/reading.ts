@@ -100,11 +100,11 @@ async function released(session: Session, { secret, policy, keys = [], earlier, 
 }
 
 /** Gives what keeps the checkpoint from being kept: the value was released and recorded, whatever becomes of it here. */
-function rememberLog({ context }: Session, { name, signingKey }: Cluster, checkpoint: string): readonly string[] {
+function rememberLog({ context }: Session, { name, signingKey, log }: Cluster, checkpoint: string): readonly string[] {
   try {
     const key = parseVerifyKey(signingKey);
     if (key === null) throw new ZoppError("Malformed", `cluster ${name}: its signing key is not usable`);
-    keepOpened(context, checkpoint, key);
+    keepOpened(context, checkpoint, { key, log });
     return [];
   } catch (error) {
     if (!(error instanceof ZoppError)) throw error;

@@ -30,10 +30,17 @@ export function keepVerified(context: Context, log: string, verified: string, op
 
 /**
  * Keeps the checkpoint that came with a value, beside those before: only the whole log shows whether it follows from them.
- * Throws CheckpointInvalid for one that this key did not sign, Malformed, FileUnwritable.
+ * Throws CheckpointInvalid for one that this key did not sign, or of another log than the one that policy names for it: a
+ * keyring could bring disorder into what is kept of others. Malformed, FileUnwritable.
  */
-export function keepOpened(context: Context, text: string, key: VerifyKey): void {
-  const { log } = readCheckpoint(text, key);
+export function keepOpened(
+  context: Context,
+  text: string,
+  { key, log }: { readonly key: VerifyKey; readonly log: string },
+): void {
+  const named = readCheckpoint(text, key).log;
+  if (named !== log)
+    throw new ZoppError("CheckpointInvalid", `the checkpoint is of log ${named}, and policy names ${log}`);
   const { verified, opened } = seenOf(context, log);
   if (text === verified || opened.includes(text)) return;
   // thinned out, not cut off: somebody who replaced the log cannot push the proof of it out by many new ones
