@@ -16,7 +16,7 @@ import { type Base, baseAt } from "./check.base.js";
 import { refuseWithout, signerOf } from "./policy.js";
 import type { Session } from "./session.js";
 import { change } from "./store/store.js";
-import { againstPart, earlierPolicy } from "./vouching.js";
+import { againstPart, type Voucher, voucherIn } from "./vouching.js";
 import { lackingSignatures } from "./waiting.js";
 
 /** What became of a baseline. */
@@ -52,7 +52,7 @@ export async function storeBaseline(
   const { principal } = signerOf(policy.workspace, identity);
   const bases: Base[] = [];
   for (const revision of revisions) bases.push(await baseAt(session, revision));
-  const policies = [policy, ...bases.flatMap((base) => earlierPolicy(policy, base) ?? [])];
+  const policies = [policy, ...bases.flatMap((base) => voucherIn(policy, base) ?? [])];
   const listed = listedOf(await bundlesOf(session, policy.environment.path), { policies, now, all });
   if (listed.bundles.length === 0) return { ...listed, where: [], notes: [] };
   refuseWithout(policy, principal.name, "sign", now);
@@ -106,7 +106,7 @@ export function missingApprovals(candidate: ZoppBaseline, policy: Policy, now: D
 /** What a new keyring would refuse and a baseline can list, with the keys of authors whom the policy names no more. */
 function listedOf(
   secrets: readonly ZoppSecret[],
-  { policies, now, all }: { readonly policies: readonly Policy[]; readonly now: Date; readonly all: boolean },
+  { policies, now, all }: { readonly policies: readonly Voucher[]; readonly now: Date; readonly all: boolean },
 ) {
   const [present] = policies;
   if (present === undefined) throw new TypeError("the present policy comes first");
@@ -128,7 +128,7 @@ function listedOf(
 }
 
 /** Throws unless each part of a bundle is good by one of the policies. Gives the authors whom the present one lacks. */
-function vouchedAuthors(secret: ZoppSecret, policies: readonly Policy[], now: Date): readonly BaselineAuthor[] {
+function vouchedAuthors(secret: ZoppSecret, policies: readonly Voucher[], now: Date): readonly BaselineAuthor[] {
   const { data = {}, header } = secret.spec;
   const parts = [{ key: undefined, by: header.by }, ...Object.entries(data).map(([key, { by }]) => ({ key, by }))];
   return parts.flatMap(({ key, by }) => {

@@ -4,10 +4,12 @@ import { type Policy, placeOf } from "../crds/bundle/case.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Entry, ZoppSecret } from "../crds/types.gen.js";
 import { baseAt } from "./check.base.js";
+import { askYes } from "./confirm.js";
 import { bundleDifferences } from "./diff.bundle.js";
+import { terminalOf } from "./input.js";
 import type { Session } from "./session.js";
 import type { State } from "./states.js";
-import { againstPart, earlierPolicy } from "./vouching.js";
+import { againstPart, authorOf, earlierPolicy } from "./vouching.js";
 
 /** What goes back. */
 export interface Back {
@@ -74,11 +76,22 @@ export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecre
   };
 }
 
+/** A part that goes back, and whose it is. */
+export interface Vouched {
+  /** Absent: the header. */
+  readonly key: string | undefined;
+  /** `principal/device`. */
+  readonly author: string;
+  /** What the policy of now has against it, where that of then vouches for it. */
+  readonly since?: ZoppError | undefined;
+}
+
 /**
  * Throws unless every part that goes back holds by the policy of now, or, in git, held by that of then: written by somebody
- * who may write it, and approved. Whoever goes back signs for it: an author whose value waits could then approve it himself.
+ * who may write it, and approved. Whoever goes back signs for it: an author whose value waits could then approve it himself,
+ * so no policy of then, which asked for fewer approvals, stands in for those of now.
  */
-export async function refuseUnvouched(
+export async function vouchedParts(
   session: Session,
   {
     policy,
@@ -86,20 +99,44 @@ export async function refuseUnvouched(
     state,
     back,
   }: { readonly policy: Policy; readonly present: ZoppSecret; readonly state: State; readonly back: Back },
-): Promise<void> {
+): Promise<readonly Vouched[]> {
   const now = session.context.now();
   const then = await policyThen(session, policy, state);
   const against = (key: string | undefined, by: Policy) => againstPart(state.secret, key, by, now);
-  for (const key of [...(back.header ? [undefined] : []), ...back.restored]) {
+  return [...(back.header ? [undefined] : []), ...back.restored].map((key) => {
     const problem = against(key, policy);
-    if (problem === undefined || (then !== undefined && against(key, then) === undefined)) continue;
+    if (problem === undefined) return { key, author: authorOf(state.secret, key, policy) };
+    if (problem.code !== "PendingApproval" && then !== undefined && against(key, then) === undefined)
+      return { key, author: authorOf(state.secret, key, then), since: problem };
     const what = `bundle ${placeOf(present)}: ${key ?? "the header"} of revision ${state.revision} is not put back`;
     const code = problem.code === "AuthorLeft" ? "UnknownSigner" : problem.code;
     throw new ZoppError(
       code,
       `${what}: ${problem.message}${code === "PendingApproval" ? otherwise(present, key) : ""}`,
     );
+  });
+}
+
+/**
+ * Names whose parts go back, before anything is read or written. Of those that only a policy of then vouches for nobody can
+ * tell when they were signed: a person says yes to them. Throws Usage (nobody to ask), Interrupted.
+ */
+export async function confirmAuthors(
+  { context }: Session,
+  { revision, secret }: State,
+  parts: readonly Vouched[],
+  isConfirmed: boolean,
+): Promise<void> {
+  const name = (key: string | undefined) => key ?? "the header";
+  for (const { key, author, since } of parts) {
+    const told = since === undefined ? "" : `, by the policy of then; by that of now: ${since.code}`;
+    context.stderr.write(`${placeOf(secret)}: ${name(key)} of ${revision} is ${author}'s${told}\n`);
   }
+  const doubtful = parts.filter(({ since }) => since !== undefined);
+  if (doubtful.length === 0 || isConfirmed) return;
+  const question = `Was ${doubtful.map(({ key }) => name(key)).join(", ")} signed while its author might? Git does not prove it.`;
+  const terminal = terminalOf(context, "look at the authors that are named, and say so by --yes");
+  await askYes(terminal, question, "nothing was put back");
 }
 
 /** What helps where a part waits, besides approvals. */

@@ -23,6 +23,7 @@ export const HISTORY_COMMANDS: readonly CommandSpec[] = [
     options: [
       { flags: "--to <revision>", description: "a revision of `zopp history`; in a directory any git revision" },
       { flags: "--retire", description: "also take out the keys that came later" },
+      { flags: "--yes", description: "also what only git's policy of then vouches for; its authors are named" },
       ENVIRONMENT,
       NAMESPACE,
       ...KEYRING_OPTIONS,

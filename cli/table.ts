@@ -99,8 +99,9 @@ export const COMMANDS: readonly CommandSpec[] = [
       RECOVERY,
       { ...KEM, description: "xwing (post-quantum hybrid) or x25519 (compact); default: as before" },
       {
-        flags: "--base <revision>",
-        description: "a git revision whose policy still names authors who left (default: HEAD)",
+        flags: "--base <revision...>",
+        description:
+          "git revisions that hold values of authors who left, beside a policy that names them (default: HEAD)",
       },
     ],
   },

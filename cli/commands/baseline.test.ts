@@ -81,6 +81,22 @@ t.test("a value forged in the name of somebody who left is not laundered", async
   t.throws(() => bench.read(BASELINE), "nothing is written");
 });
 
+t.test("what somebody signs with his old key after he left is not listed, whatever revision names him", async (t) => {
+  const bench = new Workbench(t);
+  await shopWithoutBob(bench);
+  const now = ["zopp/acme.yaml", "zopp/acme.shop.dev.yaml"].map((file) => [file, bench.read(file)] as const);
+  git(bench, "checkout", "-q", "HEAD~1", "--", ".");
+  await bench.must(["set", "api", "BOB"], { stdin: "of later", as: "bob" });
+  for (const [file, text] of now) bench.write(file, text);
+  commit(bench);
+  const ran = await bench.run(["baseline", "create", "--base", "HEAD~2"]);
+  t.match(ran, {
+    code: 3,
+    err: /UnknownSigner: bundle shop-dev\/api: BOB cannot be vouched for: BOB is not what it was/,
+  });
+  t.throws(() => bench.read(BASELINE), "nothing is written");
+});
+
 t.test("nothing is written where a new keyring would accept all", async (t) => {
   const bench = new Workbench(t);
   await bench.init();

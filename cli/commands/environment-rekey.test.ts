@@ -99,6 +99,53 @@ t.test("once his leaving is committed, the revision before it is named", async (
   t.equal((await bench.must(["get", "web", "TOKEN"])).out, "bob's");
 });
 
+t.test(
+  "what somebody signs with his old key after he left is not signed anew, whatever revision names him",
+  async (t) => {
+    const bench = new Workbench(t);
+    await team(bench);
+    const policy = [ENVIRONMENT, "zopp/acme.yaml"].map((file) => [file, bench.read(file)] as const);
+    await bench.must(["principal", "remove", "bob"]);
+    commit(bench, "bob left");
+    const now = policy.map(([file]) => [file, bench.read(file)] as const);
+    const [, web = ""] = FILES;
+    const good = bench.read(web);
+    // he has a clone of before, and may still push
+    for (const [file, text] of policy) bench.write(file, text);
+    await bench.must(["set", "web", "TOKEN"], { as: "bob", stdin: "bob's, of later" });
+    for (const [file, text] of now) bench.write(file, text);
+    commit(bench, "a new token");
+    const before = [ENVIRONMENT, ...FILES].map((file) => bench.read(file));
+    const ran = await bench.run(["environment", "rekey", "shop/dev", "--base", "HEAD~2"]);
+    t.match(ran, { code: 3, err: "UnknownSigner: bundle shop-dev/web: TOKEN is signed by" });
+    t.same(
+      [ENVIRONMENT, ...FILES].map((file) => bench.read(file)),
+      before,
+    );
+    bench.write(web, good);
+    const named = await bench.must(["environment", "rekey", "shop/dev", "--base", "HEAD~2"]);
+    t.match(named.err, "shop-dev/web: TOKEN is bob/laptop's, who has left: you sign it");
+  },
+);
+
+t.test("several leave one after the other: a revision for each", async (t) => {
+  const bench = new Workbench(t);
+  await team(bench);
+  const pin = (await bench.must(["trust"])).out.trim();
+  const carol = await bench.person("carol", pin);
+  await bench.amend((content) => ({ ...content, principals: [...content.principals, principalOf("carol", carol)] }));
+  await bench.must(["grant", "carol", "write", "--scope", "shop/dev"]);
+  await bench.must(["principal", "remove", "bob"]);
+  await bench.must(["set", "api", "TOKEN"], { as: "carol", stdin: "carol's" });
+  commit(bench, "bob left, and carol writes");
+  await bench.must(["principal", "remove", "carol"]);
+  commit(bench, "carol left");
+  t.match(await bench.run(["environment", "rekey", "shop/dev", "--base", "HEAD~1"]), { code: 3, err: "UnknownSigner" });
+  await bench.must(["environment", "rekey", "shop/dev", "--base", "HEAD~1", "--base", "HEAD~2"]);
+  t.equal((await bench.must(["get", "web", "TOKEN"])).out, "bob's");
+  t.equal((await bench.must(["get", "api", "TOKEN"])).out, "carol's");
+});
+
 t.test("a value that nobody vouches for is not signed: not a stranger's, nor a moved or broken one", async (t) => {
   const bench = new Workbench(t);
   await team(bench);

@@ -15,14 +15,14 @@ import { type AcceptedEnvironment, ruleFor } from "../../crds/policy/environment
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import { storeAmendment } from "../amend.js";
 import { bundlesOf, refuseMisshapen, refuseProblems } from "../bundles.js";
-import { type Base, baseAt, noBase } from "../check.base.js";
+import { type Base, baseAt } from "../check.base.js";
 import { type Opener, openPrivateKey, openValueWith, readRecovery } from "../epoch-keys.js";
 import { counted, type Result } from "../output.js";
 import { acceptPolicy, environmentName, refuseWithout, signerOf } from "../policy.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
 import { change } from "../store/store.js";
-import { againstPart, earlierPolicy } from "../vouching.js";
+import { againstPart, authorOf, type Voucher, voucherIn } from "../vouching.js";
 import { environmentRecipients, wrapToAll } from "../wrapping.js";
 import { kemOf } from "./options.js";
 
@@ -33,7 +33,7 @@ const MAX_EPOCHS = 64;
 export interface EnvironmentRekeyOptions {
   readonly recoveryFile?: string;
   readonly kem?: string;
-  readonly base?: string;
+  readonly base?: readonly string[];
 }
 
 /** Runs `zopp environment rekey [PATH]`. */
@@ -51,10 +51,16 @@ export async function run(
   const recovery =
     options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile);
   const bundles = await bundlesOf(session, policy.environment.path);
-  const checking = { policy, base: await baseOf(session, options), now };
+  const checking = { policy, vouchers: await vouchersOf(session, policy, options), now };
   const { kid } = policy.environment.newest.key;
   const isUnfinished = bundles.some((secret) => stale(secret, kid).length > 0);
-  for (const secret of bundles) refuseUnchecked(secret, checking, isUnfinished ? kid : undefined);
+  for (const secret of bundles) {
+    const left = refuseUnchecked(secret, checking, isUnfinished ? kid : undefined);
+    for (const { key, author } of left)
+      session.context.stderr.write(
+        `${placeOf(secret)}: ${key ?? "the header"} is ${author}'s, who has left: you sign it\n`,
+      );
+  }
   const keys = await openEpochs(policy.environment, bundles, { identity, recovery });
   const amended = isUnfinished ? undefined : await storeNewEpoch(session, policy, options, identity);
   const environment = amended?.environments[0] ?? policy.environment;
@@ -94,7 +100,8 @@ export async function run(
 /** What bundles are checked with. */
 interface Checking {
   readonly policy: Policy;
-  readonly base: Base;
+  /** What git holds of earlier policies, and of bundles beside them. */
+  readonly vouchers: readonly Voucher[];
   readonly now: Date;
 }
 
@@ -105,14 +112,18 @@ async function storeNewEpoch(session: Session, policy: Policy, options: Environm
 }
 
 /** What the person names, else what was committed last, if anything was. */
-async function baseOf(session: Session, { base }: EnvironmentRekeyOptions): Promise<Base> {
-  if (base !== undefined) return baseAt(session, base);
+async function vouchersOf(
+  session: Session,
+  policy: Policy,
+  { base }: EnvironmentRekeyOptions,
+): Promise<readonly Voucher[]> {
+  const bases: Base[] = [];
   try {
-    return await baseAt(session, "HEAD");
+    for (const revision of base ?? ["HEAD"]) bases.push(await baseAt(session, revision));
   } catch (error) {
-    if (error instanceof ZoppError) return noBase;
-    throw error;
+    if (base !== undefined || !(error instanceof ZoppError)) throw error;
   }
+  return bases.flatMap((each) => voucherIn(policy, each) ?? []);
 }
 
 /** The values that are not sealed to the epoch with this kid; all of them without one. */
@@ -122,23 +133,24 @@ function stale(secret: ZoppSecret, kid: string | undefined): readonly (readonly 
 
 /**
  * Throws what is wrong with a bundle, or with a value whose author policy no longer names, so that his signature cannot be
- * checked by it: the base's policy must have named him and find the value good.
+ * checked by it: an earlier policy must have named him and find the value good, which must have stood beside it then. Gives
+ * what is such a value, and whose.
  */
-function refuseUnchecked(secret: ZoppSecret, { policy, base, now }: Checking, kid: string | undefined): void {
+function refuseUnchecked(secret: ZoppSecret, { policy, vouchers, now }: Checking, kid: string | undefined) {
   refuseProblems(examineBundle({ ...policy, secret, now, lenient: true }));
   const values = stale(secret, kid).map(([key, { by }]) => ({ key, by }));
-  for (const { key, by } of [{ key: undefined, by: secret.spec.header.by }, ...values]) {
-    if (policy.workspace.roster.signers.has(by) || wasGood(secret, key, { policy, base, now })) continue;
+  return [{ key: undefined, by: secret.spec.header.by }, ...values].flatMap(({ key, by }) => {
+    if (policy.workspace.roster.signers.has(by)) return [];
+    const voucher = vouchers.find((each) => wasGood(secret, key, each, now));
+    if (voucher !== undefined) return [{ key, author: authorOf(secret, key, voucher) }];
     const text = `bundle ${placeOf(secret)}: ${key ?? "the header"} is signed by ${by}, whom the policy does not name any more`;
-    const next = "name by --base a git revision that still does, or write it anew";
+    const next = "name by --base a git revision that still does and holds it as it is, or write it anew";
     throw new ZoppError("UnknownSigner", `${text}: ${next}`);
-  }
+  });
 }
 
-/** True when an earlier version of the policy, the base's, names the author of a value or the header and lets him write it. */
-function wasGood(secret: ZoppSecret, key: string | undefined, { policy, base, now }: Checking): boolean {
-  const then = earlierPolicy(policy, base);
-  if (then === undefined) return false;
+/** True when an earlier policy names the author of a value or the header that stood beside it, and lets him write it. */
+function wasGood(secret: ZoppSecret, key: string | undefined, then: Voucher, now: Date): boolean {
   const problem = againstPart(secret, key, then, now);
   return problem === undefined || problem.code === "PendingApproval";
 }

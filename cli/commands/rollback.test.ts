@@ -1,47 +1,8 @@
 // Going back in a directory: what is put back, what stays untouched, and who does not get an old value signed anew.
 import t, { type Test } from "tap";
-import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import { flip } from "../../hack/fixtures.bundle.js";
 import { git, principalOf, Workbench } from "../run.case.js";
-import { readManifests } from "../store/yaml.read.js";
-
-const FILE = "zopp/shop-dev/api.yaml";
-
-function commit(bench: Workbench): void {
-  git(bench, "add", ".");
-  git(bench, "commit", "-q", "-m", "change");
-}
-
-function bundleOf(bench: Workbench): ZoppSecret {
-  return readManifests(bench.read(FILE), FILE)[0]?.value as unknown as ZoppSecret;
-}
-
-function entriesOf(bench: Workbench): Readonly<Record<string, Entry>> {
-  return bundleOf(bench).spec.data ?? {};
-}
-
-async function values(bench: Workbench): Promise<unknown> {
-  const { entries } = JSON.parse((await bench.must(["get", "shop-dev/api", "-o", "json"])).out);
-  return Object.fromEntries(
-    Object.entries(entries as Record<string, { value: string }>).map(([key, { value }]) => [key, value]),
-  );
-}
-
-/** Two commits: A=old and B=same, then A=new, C added, D (with an end) taken out. */
-async function twoStates(t: Test) {
-  const bench = new Workbench(t);
-  const pin = await bench.init();
-  for (const [key, stdin] of Object.entries({ A: "old", B: "same" }))
-    await bench.must(["set", "shop-dev/api", key], { stdin });
-  await bench.must(["set", "shop-dev/api", "D", "--expires", "2090-01-01"], { stdin: "gone" });
-  git(bench, "init", "-q");
-  commit(bench);
-  await bench.must(["set", "shop-dev/api", "A"], { stdin: "new" });
-  await bench.must(["set", "shop-dev/api", "C"], { stdin: "later" });
-  await bench.must(["unset", "shop-dev/api", "D"]);
-  commit(bench);
-  return { bench, pin };
-}
+import { bundleOf, commit, entriesOf, FILE, twoStates, values } from "./rollback.case.js";
 
 t.test(
   "what changed is put back by new versions, what came later stays unless asked, and what is the same is not touched",
@@ -150,7 +111,16 @@ t.test(
     await bench.must(["set", "shop-dev/api", "A"], { stdin: "alice's" });
     await bench.must(["principal", "remove", "bob"]);
     commit(bench);
-    await bench.must(["rollback", "shop-dev/api", "--to", "HEAD~1"]);
+    const words = ["rollback", "shop-dev/api", "--to", "HEAD~1"];
+    const before = bench.read(FILE);
+    const asked = await bench.run(words, { answers: ["n"] });
+    t.match(asked, {
+      code: 1,
+      err: /: A of HEAD~1 is bob\/first's, by the policy of then; by that of now: AuthorLeft/,
+    });
+    t.match(await bench.run(words), { code: 2, err: "--yes" }, "where nobody is there to ask");
+    t.equal(bench.read(FILE), before, "his name is there before anything is written");
+    await bench.must([...words, "--yes"]);
     t.match(await values(bench), { A: "bob's" });
     git(bench, "checkout", "-q", "--orphan", "forged");
     await bench.must(["set", "shop-dev/api", "A"], { stdin: "alice's again" });

@@ -13,7 +13,7 @@ import {
   refuseOther,
   refuseUnsound,
 } from "../bundles.js";
-import { type Back, earlierEntries, planBack, refuseUnvouched, withHeaderOf } from "../going-back.js";
+import { type Back, confirmAuthors, earlierEntries, planBack, vouchedParts, withHeaderOf } from "../going-back.js";
 import type { KeyringOptions } from "../keyring-call.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
@@ -27,6 +27,7 @@ import { change } from "../store/store.js";
 export interface RollbackOptions extends KeyringOptions {
   readonly to?: string;
   readonly retire?: boolean;
+  readonly yes?: boolean;
   readonly namespace?: string;
   readonly environment?: string;
 }
@@ -51,7 +52,8 @@ export async function run(
   const now = session.context.now();
   if (isNothing(back)) return report(secret, state, back, [], policy, []);
   refuseNotAllowed(policy, principal.name, back, now);
-  await refuseUnvouched(session, { policy, present: secret, state, back });
+  const parts = await vouchedParts(session, { policy, present: secret, state, back });
+  await confirmAuthors(session, state, parts, options.yes === true);
   const { values, notes } =
     back.restored.length === 0
       ? { values: new Map<string, Uint8Array>(), notes: [] }
