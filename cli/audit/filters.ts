@@ -51,7 +51,8 @@ export function recordLine(record: LoggedRecord): string {
 }
 
 function cellsOf(record: LoggedRecord): string[] {
-  const { index, time, actor, action, decision, object = "", keys = [], reason } = record;
-  const outcome = reason === undefined ? decision : `${decision} (${reason})`;
+  const { index, time, actor, action, decision, object = "", keys = [], reason, content } = record;
+  const why = reason ?? content;
+  const outcome = why === undefined ? decision : `${decision} (${why})`;
   return [String(index), time, actor, action, outcome, object, keys.join(", ")];
 }

@@ -20,6 +20,8 @@ export interface LoggedRecord {
   readonly entries?: Readonly<Record<string, { readonly version: number }>>;
   readonly versions?: Readonly<Record<string, number>>;
   readonly reason?: string;
+  /** What a person was given that does not run: earlier, waiting. */
+  readonly content?: string;
   readonly pod?: string;
   readonly request?: string;
 }

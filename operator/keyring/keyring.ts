@@ -14,7 +14,7 @@ import { Enrolments } from "./enrol.js";
 import { Joins } from "./joins.js";
 import type { KeyringOptions } from "./keyring.types.js";
 import { takeOffer } from "./offer.js";
-import { type Opened, openBundles, type SentBundle } from "./open.js";
+import { openBundles, type SentBundle } from "./open.js";
 import { publish } from "./publish.js";
 import { readerOf } from "./readers.js";
 import type { Fact } from "./records.js";
@@ -22,6 +22,7 @@ import { Refusals } from "./refusals.js";
 import { Reviews } from "./reviews.js";
 import { type Running, remember, run } from "./running.js";
 import { type Peer, peerOf } from "./server.js";
+import { openInShares } from "./shares.js";
 import { Store } from "./store.js";
 import { WatchedPolicy } from "./watched.js";
 import { plainOf, toOpenResponse } from "./wire.js";
@@ -188,13 +189,12 @@ export class Keyring {
     const peer = this.#admitted(context);
     const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
     const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
-    const opened: Opened[] = [];
-    while (opened.length < bundles.length) {
+    const open = (rest: readonly SentBundle[]) => {
       // of a call that is overtaken less is decided at once, so that it is done before the other one writes again
-      let share = bundles.length - opened.length;
-      const decide = () => {
+      let share = rest.length;
+      return this.#decided(() => {
         const { turn } = log;
-        const some = bundles.slice(opened.length, opened.length + share);
+        const some = rest.slice(0, share);
         share = Math.ceil(share / 4);
         return openBundles(some, caller, {
           book,
@@ -205,10 +205,12 @@ export class Keyring {
           upToDate: () => log.upToDate(turn),
           refuse: (fact) => this.#refusals.note(log, fact, peer.actor),
         });
-      };
-      opened.push(...(await this.#decided(decide)));
-    }
-    return { ...toOpenResponse(opened), checkpoint: archive.checkpoint() };
+      });
+    };
+    return openInShares(bundles, open, (opened) => ({
+      ...toOpenResponse(opened),
+      checkpoint: archive.checkpoint(),
+    }));
   }
 
   /** What was decided on a ledger that a replica has added to meanwhile is decided again, and its caller notices nothing. */

@@ -85,9 +85,14 @@ export async function openBundles(
     if (opened.some(({ ok }) => ok)) await options.durable();
     return opened;
   } catch (error) {
-    for (const result of opened) if (result.ok) for (const key of result.keys.values()) key.fill(0);
+    forgetKeys(opened);
     throw error;
   }
+}
+
+/** Zeroes what was opened and goes to nobody. */
+export function forgetKeys(opened: readonly Opened[]): void {
+  for (const result of opened) if (result.ok) for (const key of result.keys.values()) key.fill(0);
 }
 
 function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { result: Opened; fact: Fact } {
@@ -133,7 +138,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
       decision: "released",
       keys: [...keys.keys()],
       versions: versionsOf(secret, keys, reader === undefined ? verified.acceptedEntries : new Map()),
-      reason: bundle.earlier === true ? "RollbackRefused" : waits?.code,
+      content: bundle.earlier === true ? "earlier" : waits && "waiting",
       // what a person reads is accepted by nobody
       ...(reader === undefined ? acceptance(verified) : {}),
     };
@@ -203,30 +208,35 @@ function releasedKeys(
   served: ServedEnvironment,
   only: ReadonlySet<string> | undefined,
 ): ReadonlyMap<string, Uint8Array> {
-  const { workspace, project, environment } = served.environment.object.spec;
   const keys = new Map<string, Uint8Array>();
-  for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
-    const bytes = sealed.get(key);
-    if (bytes === undefined || entry.to === undefined || only?.has(key) === false) continue;
-    const epoch = served.environment.epochs.get(entry.to);
-    const opens = served.keys.get(entry.to);
-    if (epoch === undefined || opens === undefined) {
-      throw new ZoppError("CannotOpen", `spec.data.${key}.to: that environment key is not wrapped to this cluster`);
+  try {
+    for (const [key, entry] of Object.entries(secret.spec.data ?? {})) {
+      const bytes = sealed.get(key);
+      if (bytes === undefined || entry.to === undefined || only?.has(key) === false) continue;
+      keys.set(key, keyOf(secret, { key, version: entry.version, to: entry.to }, bytes, served));
     }
-    const { namespace, name } = signedPlace(secret, epoch.facts.binding);
-    const context = {
-      workspace,
-      project,
-      environment,
-      epoch: epoch.facts.epoch,
-      namespace,
-      name,
-      key,
-      version: entry.version,
-    };
-    keys.set(key, entryKey(opens, context, bytes));
+    return keys;
+  } catch (error) {
+    for (const key of keys.values()) key.fill(0);
+    throw error;
   }
-  return keys;
+}
+
+function keyOf(
+  secret: ZoppSecret,
+  { key, version, to }: { readonly key: string; readonly version: number; readonly to: string },
+  sealed: Uint8Array,
+  served: ServedEnvironment,
+): Uint8Array {
+  const { workspace, project, environment } = served.environment.object.spec;
+  const epoch = served.environment.epochs.get(to);
+  const opens = served.keys.get(to);
+  if (epoch === undefined || opens === undefined) {
+    throw new ZoppError("CannotOpen", `spec.data.${key}.to: that environment key is not wrapped to this cluster`);
+  }
+  const { namespace, name } = signedPlace(secret, epoch.facts.binding);
+  const context = { workspace, project, environment, epoch: epoch.facts.epoch, namespace, name, key, version };
+  return entryKey(opens, context, sealed);
 }
 
 /** The versions of released entries, of those that the record does not name as new: who read what can be asked years later. */

@@ -215,7 +215,7 @@ t.test(
     const [opened] = await openAs(device("carol"), [sent(API)]);
     t.same(valuesOf(API, opened), ALL);
     t.match(opened, { warnings: [{ code: "PendingApproval" }] });
-    t.match(recorded()[0], { action: "read", reason: "PendingApproval", entries: undefined });
+    t.match(recorded()[0], { action: "read", content: "waiting", reason: undefined, entries: undefined });
     t.equal(
       outcome((await openAs(device("ci"), [sent(API)]))[0]),
       "NotAuthorised",

@@ -33,8 +33,10 @@ export interface Fact {
   readonly digest?: string | undefined;
   /** The keys whose entry keys are released. */
   readonly keys?: readonly string[] | undefined;
-  /** Why it was refused; or, of a release to a reader, what the content would be refused for if it were to run. */
+  /** Why it was refused. */
   readonly reason?: ErrorCode | undefined;
+  /** Of a release to a person, what would not run: an earlier value, to be put back, or one that waits for approval. */
+  readonly content?: "earlier" | "waiting" | undefined;
   /** Digests of workspace and environment that decided. */
   readonly policy?: readonly string[] | undefined;
   readonly request?: string | undefined;

@@ -250,7 +250,7 @@ export type Bundle = Message<"zopp.v1alpha1.Bundle"> & {
 
   /**
    * To go back: data holds entries that newer ones have replaced, of any epoch, beside the header that is there now. Only for a
-   * person who may read and write each of them; recorded as read in spite of RollbackRefused.
+   * person who may read and write each of them; recorded as a read of earlier content.
    *
    * @generated from field: bool earlier = 5;
    */
