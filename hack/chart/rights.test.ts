@@ -109,6 +109,7 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "create zoppauditsegments.zopp.dev zopp-system": ["sidecar"],
   "create tokenreviews.authentication.k8s.io": ["sidecar"],
   "patch configmaps zopp-system/zopp-cluster": ["sidecar"],
+  "get configmaps zopp-system/zopp-cluster": NONE,
   "get namespaces /kube-system": ["sidecar"],
   "update zoppauditsegments.zopp.dev zopp-system": NONE,
   "delete zoppauditsegments.zopp.dev zopp-system": NONE,
@@ -140,6 +141,8 @@ const KEYRING: Record<string, boolean> = {
   "watch zoppworkspaces.zopp.dev": true,
   "get namespaces /kube-system": true,
   "patch configmaps zopp-system/zopp-cluster": true,
+  // where segments are deleted it looks whether another one has begun
+  "get configmaps zopp-system/zopp-cluster": true,
   "patch configmaps zopp-system/zopp-keyring-key": false,
   // those that were exported, so that they stay few
   "delete zoppauditsegments.zopp.dev zopp-system": true,

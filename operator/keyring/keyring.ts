@@ -23,6 +23,7 @@ import { Reviews } from "./reviews.js";
 import { type Running, remember, run } from "./running.js";
 import { type Peer, peerOf } from "./server.js";
 import { openInShares } from "./shares.js";
+import { SoleWriter } from "./sole.js";
 import { Store } from "./store.js";
 import { WatchedPolicy } from "./watched.js";
 import { plainOf, toOpenResponse } from "./wire.js";
@@ -74,10 +75,13 @@ export class Keyring {
       kid: identity.signing.verifyKey.kid,
       request: VERSION,
     });
-    const { memory, isNew } = await remember(this.#store, this.#options.log, startOf);
+    const sole = new SoleWriter(client, namespace, identity.signing.verifyKey, this.#options.log);
+    const claimed = this.#options.auditKeep === 0 ? undefined : sole;
+    const { memory, isNew } = await remember(this.#store, this.#options.log, startOf, claimed);
     const running = run(memory, {
       ...this.#options,
       store: this.#store,
+      sole,
       refuse: (audit, fact) => this.#refusals.note(audit, fact),
       review: () => this.#reviews.due(),
     });

@@ -7,6 +7,7 @@ import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import { backoffMs, pause } from "../kube/backoff.js";
 import { hasStatus } from "../kube/errors.js";
 import { ZOPP_AUDIT_SEGMENTS } from "../kube/resources.js";
+import { overtaken, unavailable } from "./log.errors.js";
 import type { LogEnd, LogOptions, Sharing, Taken, Turn } from "./log.types.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
 import { MAX_SEGMENT_BYTES, makeSegment } from "./segment.js";
@@ -107,11 +108,13 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     if (turn.isOver) throw overtaken();
   }
 
-  /** Takes in what other replicas have stored. What cannot be read now is found at the next write, if not before. */
+  /** Takes in what other replicas have stored, or finds one where none may be. What cannot be read is found at the next write. */
   async look(): Promise<void> {
-    if (this.#options.sharing === undefined || this.#failed !== null) return;
-    this.#mayBeBehind = true;
-    await Promise.race([this.#work(), pause(LOOK_MS, this.#stopped.signal)]);
+    if (this.#failed !== null) return;
+    const { sharing } = this.#options;
+    if (sharing !== undefined) this.#mayBeBehind = true;
+    const found = sharing === undefined ? this.#isSole() : this.#work();
+    await Promise.race([found, pause(LOOK_MS, this.#stopped.signal)]);
   }
 
   /** Writes what waits, as long as the API server takes it. */
@@ -174,6 +177,8 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     const begun = performance.now();
     const outcome = await this.#store(segment, hash);
     if (outcome === "stored") {
+      // its name may have been free because another keyring has deleted the one before: then nothing of it is true
+      if (!(await this.#isSole())) return false;
       for (const { bytes } of this.#waiting.splice(0, lines.length)) this.#waitingBytes -= bytes;
       this.#moveTo({ log, size: size + lines.length, previous: hash });
       onStored(lines, this.#end);
@@ -247,6 +252,15 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     }
   }
 
+  async #isSole(): Promise<boolean> {
+    try {
+      return (await this.#options.sole?.isStill(this.#stopped.signal)) ?? true;
+    } catch (error) {
+      if (!this.#isFork(error)) throw error;
+      return false;
+    }
+  }
+
   async #lookNow(): Promise<void> {
     this.#mayBeBehind = false;
     try {
@@ -287,12 +301,4 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     this.#wanted = this.#next;
     this.emit("stored");
   }
-}
-
-function overtaken(): ZoppError {
-  return unavailable("another replica of this keyring has written to the log first: ask again");
-}
-
-function unavailable(why: string, cause?: unknown): ZoppError {
-  return new ZoppError("AuditUnavailable", `${why}; nothing is released`, { cause });
 }

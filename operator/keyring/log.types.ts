@@ -5,6 +5,7 @@ import type { ApiClient } from "../kube/client.js";
 import type { Log } from "../kube/observe.js";
 import type { AuditRecord } from "./records.js";
 import { NO_SEGMENT } from "./segment.js";
+import type { SoleWriter } from "./sole.js";
 
 /** Where a log stands. */
 export interface LogEnd {
@@ -56,5 +57,7 @@ export interface LogOptions {
   onStored(lines: readonly string[], end: LogEnd): void;
   /** Absent: nobody else writes this log, and whoever does has forked it. */
   readonly sharing?: Sharing | undefined;
+  /** Where segments may be deleted, so that their names lock nothing: how to find out that somebody else writes. */
+  readonly sole?: Pick<SoleWriter, "isStill"> | undefined;
   readonly patienceMs?: number;
 }

@@ -14,6 +14,7 @@ import type { LogEnd, Sharing } from "./log.types.js";
 import { PolicyBook } from "./policy.js";
 import type { AuditRecord, Fact } from "./records.js";
 import type { Remembered } from "./replay.js";
+import type { SoleWriter } from "./sole.js";
 import type { Store } from "./store.js";
 import { Upkeep } from "./upkeep.js";
 
@@ -33,6 +34,7 @@ export interface Running {
 /** What it is put together with. */
 export interface RunningOptions extends KeyringOptions {
   readonly store: Store;
+  readonly sole: SoleWriter;
   /** Notes a refusal in the log, once. */
   refuse(log: AuditLog, fact: Fact): void;
   /** Has the policy in the API judged again. */
@@ -41,16 +43,20 @@ export interface RunningOptions extends KeyringOptions {
 
 /**
  * Reads the log of this key back; where there is none, one begins with this fact, and `isNew` says so. Waits for an API server that
- * does not answer: a container that ends for it is started again later and later. Throws LogBroken, Api*.
+ * does not answer: a container that ends for it is started again later and later. `sole` claims that nobody else writes it. Throws LogBroken,
+ * Api*.
  */
 export async function remember(
   store: Store,
   log: Log,
   startOf: (id: string) => Fact,
+  sole?: SoleWriter,
 ): Promise<{ readonly memory: Remembered; readonly isNew: boolean }> {
   const id = `${versionAt(new Date())}-${randomBytes(8).toString("hex")}`;
   for (let failures = 1; ; ) {
     try {
+      // first: who claims it later has read what was written until then
+      await sole?.claim();
       const memory = await store.load(() => id);
       if (!memory.fresh) return { memory, isNew: memory.end.log === id };
       await store.begin(id, startOf(id));
@@ -64,7 +70,7 @@ export async function remember(
 
 /** Puts a keyring together on what it remembers. Throws LogBroken. */
 export function run(memory: Remembered, options: RunningOptions): Running {
-  const { client, namespace, identity, log, metrics, auditKeep: keep, store } = options;
+  const { client, namespace, identity, log, metrics, auditKeep: keep, store, sole } = options;
   const policies = new Map(memory.policies);
   metrics.logSize(memory.end.size);
   const archive = new Archive({ client, namespace, key: identity.signing, memory, keep });
@@ -100,7 +106,7 @@ export function run(memory: Remembered, options: RunningOptions): Running {
       void upkeep.run();
     },
     // the name of a segment that was deleted locks nothing: where any may be, the log has one writer
-    sharing: keep === 0 ? sharing : undefined,
+    ...(keep === 0 ? { sharing } : { sole }),
   });
   const upkeep = new Upkeep({ store, archive, audit, memory, log });
   const book = openBook({ ...memory, policies }, audit, options);

@@ -189,7 +189,17 @@ export class Store {
   }
 }
 
-/** The log that counts; of those that have just been begun, the first one, and each replica sees the same. */
+/**
+ * The log that counts; of those that have just been begun, the first one, and each replica sees the same: whoever lists after
+ * having begun one sees all of a lower resourceVersion, so two replicas can only agree.
+ *
+ * Somebody who may write the API can change that order (a label is enough, or to delete and create) and can take segments
+ * away, but forge none: what he gets a keyring to take is a log that this key did begin, and that holds nothing but its
+ * start. Nothing old is released by an empty ledger, since a keyring accepts under a policy that names its log alone
+ * (PolicyBook.acceptsNew): one that the owners did not sign in is LedgerLost. Two replicas that were brought to write two
+ * logs are two histories of which that policy names one at most. It costs service, which he can have by deleting too; only
+ * the log that is named, cut down to its start, must be told by a checkpoint from outside, as any cut (docs/audit.md).
+ */
 function ownLog(created: readonly Created[]): string | undefined {
   const segments = created.map(({ segment }) => segment);
   if (segments.some(({ spec }) => spec.first + spec.count > 1)) return logThatCounts(segments);
