@@ -48,10 +48,10 @@ export class FaultingProxy {
   #choose: Choose | undefined;
   #spoilt = 0;
 
-  private constructor({ url, ca, folder }: ControlPlane) {
+  private constructor({ url, ca, folder }: ControlPlane, name: string) {
     this.#target = new URL(url);
     this.#agent = new Agent({ ca, keepAlive: true });
-    this.kubeconfig = join(folder, "proxy.kubeconfig");
+    this.kubeconfig = join(folder, `${name}.kubeconfig`);
     // the API server's own certificate: whoever trusts the one trusts the other
     const file = (name: string) => readFileSync(join(folder, "certificates", name));
     this.#server = createServer({ cert: file("apiserver.crt"), key: file("apiserver.key") }, (request, response) => {
@@ -59,11 +59,18 @@ export class FaultingProxy {
     });
   }
 
-  /** A proxy before this control plane, on a free port. */
-  static async start(controlPlane: ControlPlane): Promise<FaultingProxy> {
-    const proxy = new FaultingProxy(controlPlane);
+  /**
+   * A proxy before this control plane, on a free port; of several each has its name. `through` gives, for that port, the one
+   * that its kubeconfig says: of something that stands before the proxy.
+   */
+  static async start(
+    controlPlane: ControlPlane,
+    name = "proxy",
+    through = async (port: number) => port,
+  ): Promise<FaultingProxy> {
+    const proxy = new FaultingProxy(controlPlane, name);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
-    const { port } = proxy.#server.address() as AddressInfo;
+    const port = await through((proxy.#server.address() as AddressInfo).port);
     const direct = readFileSync(controlPlane.kubeconfig, "utf8");
     writeFileSync(proxy.kubeconfig, direct.replaceAll(controlPlane.url, `https://127.0.0.1:${port}`), { mode: 0o600 });
     return proxy;

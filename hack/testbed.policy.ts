@@ -41,6 +41,8 @@ export interface TestbedOptions {
   readonly apart?: boolean;
   /** Further flags of kube-apiserver. */
   readonly apiServerArgs?: readonly string[];
+  /** Given etcd's port, gives the one that the API server is to ask. */
+  readonly etcdThrough?: (etcdPort: number) => Promise<number>;
   /** What is run. Default: what was compiled. */
   readonly programs?: Programs;
 }

@@ -47,8 +47,8 @@ const REPLICA_MS = 120_000;
 
 /** Starts everything and waits until the operator is ready. Always `stop()` it. */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
-  const { apiServerArgs = [] } = options;
-  const controlPlane = await startControlPlane({ apiServerArgs });
+  const { apiServerArgs = [], etcdThrough } = options;
+  const controlPlane = await startControlPlane({ apiServerArgs, etcdThrough });
   try {
     await controlPlane.applyCrds();
     const pod = await createOperatorPod(controlPlane, { namespace: SYSTEM, serviceAccount: ACCOUNT, name: "zopp-0" });

@@ -38,6 +38,12 @@ export interface ControlPlane {
   stopApiServer(): Promise<void>;
   /** Starts the API server that was stopped; resolves when it is ready. */
   startApiServer(): Promise<void>;
+  /** etcd's own address; behind it is also its API in JSON. */
+  readonly etcdUrl: string;
+  /** Kills etcd: the API server answers nothing that it has to ask it for. */
+  stopEtcd(): Promise<void>;
+  /** Starts the etcd that was stopped, with the same data; resolves when it is ready. */
+  startEtcd(): Promise<void>;
   /** Ends every process and removes the folder. A second call does nothing. */
   stop(): Promise<void>;
 }
@@ -48,6 +54,8 @@ export interface ControlPlaneOptions {
   readonly log?: (line: string) => void;
   /** Further flags of kube-apiserver; a repeated flag overrides. */
   readonly apiServerArgs?: readonly string[];
+  /** Given etcd's port, gives the one that the API server is to ask: of something that stands between them. */
+  readonly etcdThrough?: ((etcdPort: number) => Promise<number>) | undefined;
   /** The environment that says where programs are; the process's own by default. */
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -59,11 +67,11 @@ export interface ControlPlaneOptions {
  * @throws Error when no programs are found or built, or when one does not get ready: with the last lines it wrote.
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { log = (line: string) => console.error(line), apiServerArgs = [], env = process.env } = options;
+  const { log = (line: string) => console.error(line), env = process.env } = options;
   const binaries = await findBinaries({ env, log });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOnce(binaries, apiServerArgs);
+      return await startOnce(binaries, options);
     } catch (error) {
       // A port can be taken between asking whether it is free and listening on it.
       if (attempt === 3 || !String(error).includes("address already in use")) throw error;
@@ -71,30 +79,58 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
-async function startOnce(binaries: Binaries, apiServerArgs: readonly string[]): Promise<ControlPlane> {
+async function startOnce(
+  binaries: Binaries,
+  { apiServerArgs = [], etcdThrough = async (port) => port }: ControlPlaneOptions,
+): Promise<ControlPlane> {
   const folder = mkdtempSync(join(tmpdir(), "zopp-control-plane-"));
   const group = newProcessGroup(folder);
   try {
     const site: Site = { folder, apiPort: await freePort(), etcdPort: await freePort(), ...newCredentials(folder) };
-    const etcd = await group.start("etcd", binaries.etcd, etcdArguments(site));
-    await untilReady(etcd, () => isEtcdReady(site.etcdPort));
-    const api = new ApiServer(group, binaries.apiserver, site, apiServerArgs);
+    const etcd = new Etcd(group, binaries.etcd, site);
+    await etcd.start();
+    const asked = { ...site, etcdPort: await etcdThrough(site.etcdPort) };
+    const api = new ApiServer(group, binaries.apiserver, asked, apiServerArgs);
     const { ca } = await api.start();
     const kubeconfig = writeKubeconfig({ site, ca, name: "admin", token: site.adminToken });
-    const processes: (() => Running | undefined)[] = [() => etcd, () => api.running];
+    const processes: (() => Running | undefined)[] = [() => etcd.running, () => api.running];
     if (binaries.controllerManager !== undefined) {
       const args = controllerManagerArguments(site, kubeconfig);
       const manager = await group.start("kube-controller-manager", binaries.controllerManager, args);
       processes.push(() => manager);
     }
-    return controlPlane({ group, site, api, ca, kubeconfig, kubectl: binaries.kubectl, processes });
+    return controlPlane({ group, site, etcd, api, ca, kubeconfig, kubectl: binaries.kubectl, processes });
   } catch (error) {
     await group.end();
     throw error;
   }
 }
 
-/** The API server's process, which is the one that tests kill and start again. */
+/** etcd's process, which tests kill and start again on its data. */
+class Etcd {
+  running: Running | undefined;
+  readonly #group: ProcessGroup;
+  readonly #program: string;
+  readonly #site: Site;
+
+  constructor(group: ProcessGroup, program: string, site: Site) {
+    this.#group = group;
+    this.#program = program;
+    this.#site = site;
+  }
+
+  async start(): Promise<void> {
+    if (this.running?.ended() === false) throw new Error("etcd is already running");
+    this.running = await this.#group.start("etcd", this.#program, etcdArguments(this.#site));
+    await untilReady(this.running, () => isEtcdReady(this.#site.etcdPort));
+  }
+
+  async stop(): Promise<void> {
+    await this.running?.kill();
+  }
+}
+
+/** The API server's process, which tests kill and start again too. */
 class ApiServer {
   running: Running | undefined;
   readonly #group: ProcessGroup;
@@ -127,6 +163,7 @@ class ApiServer {
 interface Parts {
   readonly group: ProcessGroup;
   readonly site: Site;
+  readonly etcd: Etcd;
   readonly api: ApiServer;
   readonly ca: string;
   readonly kubeconfig: string;
@@ -135,7 +172,7 @@ interface Parts {
   readonly processes: readonly (() => Running | undefined)[];
 }
 
-function controlPlane({ group, site, api, ca, kubeconfig, kubectl, processes }: Parts): ControlPlane {
+function controlPlane({ group, site, etcd, api, ca, kubeconfig, kubectl, processes }: Parts): ControlPlane {
   const run: ControlPlane["kubectl"] = (args, options) =>
     runKubectl({ program: kubectl, folder: site.folder, kubeconfig }, args, options);
   return {
@@ -167,6 +204,9 @@ function controlPlane({ group, site, api, ca, kubeconfig, kubectl, processes }: 
     },
     stopApiServer: () => api.stop(),
     startApiServer: async () => void (await api.start()),
+    etcdUrl: `http://127.0.0.1:${site.etcdPort}`,
+    stopEtcd: () => etcd.stop(),
+    startEtcd: () => etcd.start(),
     stop: () => group.end(),
   };
 }
