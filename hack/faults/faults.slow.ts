@@ -1,0 +1,10 @@
+// A short run with a seed of its own; `make faults` is the long one, with any seed.
+import t from "tap";
+import { runFaults } from "./run.js";
+
+t.setTimeout(900_000);
+
+t.test("24 faults, one upon the other, cost nothing but time", { timeout: 900_000 }, async (t) => {
+  const verdicts = await runFaults({ seed: 6, faults: 24, say: (line) => t.comment(line) });
+  for (const { title, wrong, said } of verdicts) t.strictSame(wrong, [], `${title} (${said})`);
+});

@@ -1,0 +1,100 @@
+// What the judges of a fault run must not miss: histories that went wrong, made by hand.
+import t from "tap";
+import { BUNDLE_UID_LABEL, revisionName } from "../../crds/bundle/revision.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { KubeObject } from "../../operator/kube/resources.js";
+import { usual } from "../fixtures.bundle.js";
+import { digestsOf, recordedBefore } from "./judge.log.js";
+import { grown } from "./judge.processes.js";
+import type { Read, StoredSecret, Version } from "./judge.read.js";
+import { revisionsKept } from "./judge.revisions.js";
+import { neverWrong } from "./judge.secrets.js";
+import { BY_HAND } from "./kinds.objects.js";
+import { HISTORY } from "./world.js";
+import { Subject } from "./writer.js";
+
+const PLACE = { namespace: "shop-prod", name: "api" };
+const KEY = "shop-prod/api";
+const subject = new Subject(usual.environment, PLACE);
+for (let state = 0; state < 3; state += 1) subject.next();
+
+/** A version of the Secret with this value, as its last writer left it. */
+function secret(revision: number, value: string, manager = "zopp-operator", more: object = {}): Version<StoredSecret> {
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  const data = Object.fromEntries(Object.entries({ A: value, B: "fixed", ...more }).map(([k, v]) => [k, base64(v)]));
+  const managedFields = [{ manager, time: "2026-11-23T10:11:12Z", fieldsV1: { "f:data": { "f:A": {} } } }];
+  return { key: KEY, revision, object: { metadata: { ...PLACE, managedFields }, data } };
+}
+
+function stored(revision: number, spec: ZoppSecret["spec"]): Version<ZoppSecret & KubeObject> {
+  return { key: KEY, revision, object: { ...subject.last, metadata: { ...PLACE, uid: "u1" }, spec } };
+}
+
+const specOf = (state: number): ZoppSecret["spec"] => (subject.states[state] as ZoppSecret).spec;
+const all = [0, 1, 2].map((state) => stored(10 * (state + 1), specOf(state)));
+const read = (changes: Partial<Read>): Read => ({
+  secrets: [],
+  zoppsecrets: all,
+  zoppauditsegments: [],
+  controllerrevisions: [],
+  ...changes,
+});
+const secretsWrong = (...secrets: Version<StoredSecret>[]) => neverWrong([subject], read({ secrets })).wrong;
+
+t.test("a Secret that follows its bundle was never wrong", async (t) => {
+  t.strictSame(
+    secretsWrong(secret(11, "state-0"), secret(21, "state-1"), secret(22, "state-1"), secret(31, "state-2")),
+    [],
+  );
+});
+
+t.test("what the operator wrote and nobody signed is found", async (t) => {
+  t.match(secretsWrong(secret(11, "by mallory")), [/held by mallory in revision 11, by zopp-operator/]);
+  t.match(secretsWrong(secret(11, "state-0", "zopp-operator", { C: "more" })), [/held state-0 in revision 11/]);
+  t.match(secretsWrong(secret(11, "state-7")), [/before that was stored/]);
+});
+
+t.test("what was written before it was stored, signed and approved, is found", async (t) => {
+  t.match(secretsWrong(secret(15, "state-1")), [/held state-1 in revision 15, before that was stored as signed/]);
+});
+
+t.test("a Secret that goes back to what it held earlier is found", async (t) => {
+  t.match(secretsWrong(secret(31, "state-2"), secret(32, "state-1")), [/went back from state-2 to state-1/]);
+});
+
+t.test("what somebody changed by hand is his, until the operator says it too", async (t) => {
+  t.strictSame(secretsWrong(secret(11, "changed by hand", BY_HAND)), []);
+  t.match(secretsWrong(secret(11, "changed by hand")), [/held changed by hand/]);
+  t.match(secretsWrong(secret(11, "state-0", "kubectl")), [/by kubectl/], "others do not write here");
+});
+
+t.test("a Secret that no record released before is found", async (t) => {
+  const { wrong } = recordedBefore([subject], read({ secrets: [secret(11, "state-0")] }));
+  t.match(wrong, [/held state-0 in revision 11, released in none/]);
+});
+
+t.test("a kept state that goes too early, and one that never came, are found", async (t) => {
+  const digests = digestsOf(subject);
+  const name = (state: number) => `shop-prod/${revisionName({ name: "api", uid: "u1" }, digests[state] ?? "")}`;
+  const made = (state: number): Version<KubeObject> => {
+    const metadata = { ...PLACE, labels: { [BUNDLE_UID_LABEL]: "u1" } };
+    return { key: name(state), revision: 10 * state + 15, object: { metadata } };
+  };
+  const secrets = [secret(11, "state-0"), secret(21, "state-1"), secret(31, "state-2")];
+  const judged = (...controllerrevisions: Version<KubeObject>[]) =>
+    revisionsKept([subject], read({ secrets, controllerrevisions }), []).wrong;
+  t.strictSame(judged(made(0), made(1), made(2)), []);
+  t.match(judged(made(0), made(2)), [/state-1 was applied, and never kept/]);
+  const gone = { key: name(0), revision: 40, object: undefined };
+  t.match(judged(made(0), made(1), made(2), gone), [/was dropped, and only 3 were kept/]);
+  t.ok(HISTORY > 3);
+});
+
+t.test("a process that grew is found", async (t) => {
+  const small = { heapMiB: 30, residentMiB: 100, handles: 30 };
+  const footprints = (changes: Partial<typeof small>) =>
+    grown(new Map([["keyring", small]]), new Map([["keyring", { ...small, ...changes }]])).wrong;
+  t.strictSame(footprints({ residentMiB: 130 }), []);
+  t.match(footprints({ heapMiB: 60 }), [/keyring: heapMiB 60, 2.00 times 30/]);
+  t.match(footprints({ handles: 90 }), [/handles 90/]);
+});
