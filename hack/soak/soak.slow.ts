@@ -1,0 +1,10 @@
+// A minute instead of an hour, and a rate that two cores can do beside a control plane: `make soak` is the real one.
+import t from "tap";
+import { runSoak } from "./soak.js";
+
+t.setTimeout(600_000);
+
+t.test("a minute under change leaves memory, handles and queue as they were", { timeout: 600_000 }, async (t) => {
+  const verdicts = await runSoak({ minutes: 1, rate: 20, say: (line) => t.comment(line) });
+  for (const { title, wrong, said } of verdicts) t.strictSame(wrong, [], `${title} (${said})`);
+});

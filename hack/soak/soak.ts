@@ -1,0 +1,146 @@
+// Many changes a second for as long as is asked, on one zopp: whether it keeps up, and keeps no more than it did.
+// The changes and what became of them are load.ts'.
+import { setTimeout as sleep } from "node:timers/promises";
+import { gcOptions } from "../bench/gc.options.js";
+import { type Kept, kept } from "../faults/footprint.js";
+import type { Verdict } from "../faults/verdict.js";
+import { Load, type Outcome } from "../load.js";
+import { startTestbed, type Testbed } from "../testbed.js";
+import { type Metrics, quiet, readMetrics, readText } from "../testbed.look.js";
+import { growth, isFlat, type Sample } from "./flat.js";
+
+const NAMESPACE = "shop-soak";
+const BUNDLES = 200;
+const MINUTE_MS = 60_000;
+/** So many samples at least; once a minute at most. */
+const SAMPLES = 20;
+/** Few segments stay, so that what a keyring remembers of those that do is all there long before the end. */
+const AUDIT_KEEP = "16";
+/** A minute of history is enough, and an hour's at this rate would not fit into etcd. */
+const COMPACTED = ["--etcd-compaction-interval=1m"];
+const ALLOWED = {
+  heapMiB: { share: 0.1, noise: 4 },
+  residentMiB: { share: 0.1, noise: 12 },
+  handles: { share: 0.1, noise: 3 },
+} as const;
+/** A change that nobody has worked on for so long is stuck. */
+const LONGEST_WAIT_S = 30;
+
+/** What is run. */
+export interface SoakOptions {
+  readonly minutes: number;
+  /** Changes a second. */
+  readonly rate: number;
+  say(line: string): void;
+}
+
+interface Look {
+  readonly atMs: number;
+  readonly processes: Readonly<Record<"operator" | "keyring", Kept>>;
+  readonly depth: number;
+  readonly oldestS: number;
+  readonly changes: number;
+  readonly applied: number;
+}
+
+/** Runs it; the verdicts, of which each says what was wrong, if anything was. */
+export async function runSoak(options: SoakOptions): Promise<readonly Verdict[]> {
+  const env = { NODE_OPTIONS: gcOptions(), ZOPP_KEYRING_AUDIT_KEEP: AUDIT_KEEP };
+  const bed = await startTestbed({ namespaces: [NAMESPACE], apiServerArgs: COMPACTED, env });
+  try {
+    return await soak(bed, options);
+  } finally {
+    await bed.stop();
+  }
+}
+
+async function soak(bed: Testbed, { minutes, rate, say }: SoakOptions): Promise<readonly Verdict[]> {
+  const blind: string[] = [];
+  const load = await Load.begin(
+    { client: bed.client, namespace: NAMESPACE, bundles: BUNDLES, writing: bed.writing() },
+    (error) => blind.push(`the witness lost sight: ${String(error)}`),
+  );
+  const [begun, lengthMs] = [performance.now(), minutes * MINUTE_MS];
+  const since = (): number => performance.now() - begun;
+  const changing = load.run(rate, () => since() >= lengthMs);
+  const looks: Look[] = [];
+  const everyMs = Math.min(MINUTE_MS, lengthMs / SAMPLES);
+  while (since() < lengthMs) {
+    const due = everyMs * (looks.length + 1);
+    const look = await lookAt(bed, load, since());
+    looks.push(look);
+    say(lineOf(look));
+    await sleep(Math.max(0, due - since()));
+  }
+  await changing;
+  const madeS = since() / 1000;
+  const outcome = await load.end();
+  await quiet(bed);
+  return [...judgeLooks(looks), judgeQueue(looks), judgeChanges(outcome, madeS, blind), await judgeProbes(bed)];
+}
+
+async function lookAt(bed: Testbed, load: Load, atMs: number): Promise<Look> {
+  const { ports } = bed;
+  const [operator, keyring, numbers] = await Promise.all([
+    kept(bed.operator.pid, ports.metrics),
+    kept(bed.keyring.pid, ports.keyringMetrics),
+    readMetrics(ports.metrics),
+  ]);
+  const { changes, applied } = load;
+  return { atMs, processes: { operator, keyring }, ...waiting(numbers), changes, applied };
+}
+
+function waiting(numbers: Metrics): Pick<Look, "depth" | "oldestS"> {
+  return { depth: numbers.sum("workqueue_depth"), oldestS: numbers.sum("zopp_oldest_pending_seconds") };
+}
+
+function lineOf({ atMs, processes, depth, oldestS, changes, applied }: Look): string {
+  const of = ([name, { residentMiB, heapMiB, handles }]: [string, Kept]): string =>
+    `${name} ${residentMiB.toFixed(0)} MiB, heap ${heapMiB.toFixed(1)} MiB, ${handles} handles`;
+  const minute = `${(atMs / MINUTE_MS).toFixed(1)} min`.padStart(9);
+  const all = Object.entries(processes).map(of).join("; ");
+  return `${minute} ${changes} changes, ${applied} seen; ${all}; ${depth} wait, the oldest for ${oldestS.toFixed(1)} s`;
+}
+
+function judgeLooks(looks: readonly Look[]): readonly Verdict[] {
+  return (["operator", "keyring"] as const).map((name) => {
+    const wrong: string[] = [];
+    const said = (Object.keys(ALLOWED) as (keyof typeof ALLOWED)[]).map((what) => {
+      const samples: Sample[] = looks.map(({ atMs, processes }) => ({ atMs, value: processes[name][what] }));
+      const { grew, mean } = growth(samples);
+      const text = `${what} ${mean.toFixed(1)}, grown by ${grew.toFixed(1)}`;
+      if (!isFlat(samples, ALLOWED[what])) wrong.push(text);
+      return text;
+    });
+    return { title: `memory and handles of the ${name} are flat after the warm-up`, wrong, said: said.join("; ") };
+  });
+}
+
+function judgeQueue(looks: readonly Look[]): Verdict {
+  const longest = Math.max(...looks.map(({ oldestS }) => oldestS));
+  const wrong = longest > LONGEST_WAIT_S ? [`a change waited for ${longest.toFixed(1)} s`] : [];
+  const depth = Math.max(...looks.map(({ depth }) => depth));
+  return {
+    title: "the queue was never stuck",
+    wrong,
+    said: `at most ${depth} waited, the oldest ${longest.toFixed(1)} s`,
+  };
+}
+
+function judgeChanges(outcome: Outcome, seconds: number, blind: readonly string[]): Verdict {
+  const { changes, applied, repeated, wrong, lost, longestMs } = outcome;
+  const of = (what: string, all: readonly string[]): readonly string[] => all.map((each) => `${what}: ${each}`);
+  return {
+    title: "no change was lost, applied twice or applied in the wrong order",
+    wrong: [...blind, ...wrong, ...of("lost", lost), ...of("written twice", repeated)],
+    said: `${(changes / seconds).toFixed(1)} changes a second, ${changes} in all, ${applied} seen one by one, the longest wait ${longestMs} ms`,
+  };
+}
+
+async function judgeProbes({ ports }: Testbed): Promise<Verdict> {
+  const wrong: string[] = [];
+  for (const port of [ports.health, ports.keyringHealth])
+    for (const path of ["/healthz", "/readyz"])
+      if (!(await fetch(`http://127.0.0.1:${port}${path}`)).ok) wrong.push(`${path}: ${await readText(port, path)}`);
+  return { title: "both processes are alive and ready at the end", wrong, said: "" };
+}
