@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test slow e2e lint demo bundle images release bench gen docs cluster-up cluster-shell cluster-exec cluster-down clean
+.PHONY: help setup build test slow e2e lint demo bundle images release bench faults soak gen docs cluster-up cluster-shell cluster-exec cluster-down clean
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -38,6 +38,12 @@ release: images ## everything of this version, with checksums, into build/releas
 
 bench: build bundle ## measure bundles per second and memory
 	@node --enable-source-maps dist/hack/bench/main.js
+
+faults: build ## 200 faults, one upon the other, and judge what became of everything; SEED=7 FAULTS=200 for the same ones again
+	@SEED=$(SEED) FAULTS=$(FAULTS) node --enable-source-maps dist/hack/faults/main.js
+
+soak: build ## change values for an hour, and judge whether memory and handles stay; MINUTES=60 RATE=50 (changes a second)
+	@MINUTES=$(MINUTES) RATE=$(RATE) node --enable-source-maps dist/hack/soak/main.js
 
 gen: build ## write the generated files again
 	@node --enable-source-maps dist/hack/gen.js
