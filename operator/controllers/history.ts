@@ -12,7 +12,7 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { ApiClient } from "../kube/client.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
-import { hasStatus } from "../kube/errors.js";
+import { hasStatus, isThereAlready } from "../kube/errors.js";
 import type { Lane } from "../kube/queue.js";
 import { CONTROLLER_REVISIONS, type KubeObject, keyOf } from "../kube/resources.js";
 
@@ -163,7 +163,7 @@ export class History {
         });
         this.#deps.did("kept");
       } catch (error) {
-        if (!hasStatus(error, 409)) throw error; // else it is kept already
+        if (!isThereAlready(error)) throw error; // else it is kept already
       }
       names.push(name);
     }

@@ -62,6 +62,12 @@ export function hasStatus(error: unknown, status: number): boolean {
   return apiStatus(error)?.status === status;
 }
 
+/** True when a creation was refused because there is one of that name. A quota's own conflict is a 409 too, and nothing is there. */
+export function isThereAlready(error: unknown): boolean {
+  const { status, reason } = apiStatus(error) ?? {};
+  return status === 409 && reason === "AlreadyExists";
+}
+
 /** How long the server asked to wait, from the header (seconds or a date) or the Status object; capped at 5 minutes. */
 function parseRetryAfter(header: string | undefined, seconds: unknown): number | undefined {
   const fromHeader =

@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import type { ApiClient } from "./client.js";
-import { hasStatus } from "./errors.js";
+import { isThereAlready } from "./errors.js";
 import type { Log } from "./observe.js";
 import { apiVersionOf, EVENTS, type ObjectMeta, type Resource } from "./resources.js";
 
@@ -52,7 +52,7 @@ export class Recorder {
     try {
       await this.#options.client.create(EVENTS, this.#body(resource, metadata, happening, { name, namespace }));
     } catch (err) {
-      if (hasStatus(err, 409)) return;
+      if (isThereAlready(err)) return;
       this.#said.delete(id);
       this.#options.log.warn({ object: id, reason: happening.reason, err }, "cannot say an event");
     }
