@@ -53,14 +53,17 @@ interface Storm {
   readonly spoils: (asked: Asked) => boolean;
   readonly percent: number;
   readonly fault: Fault;
+  /** The only one who asks such things. */
+  readonly only?: keyof Storms;
 }
 
 const STORMS: Readonly<Record<string, Storm>> = {
   "answers 409 to every write": { spoils: isWrite, percent: 100, fault: refused(409, "Conflict") },
-  "says to creations that there is one already": {
-    spoils: ({ method }) => method === "POST",
+  "says of audit segments that others are there": {
+    spoils: ({ method, path }) => method === "POST" && path.endsWith("/zoppauditsegments"),
     percent: 60,
     fault: refused(409, "AlreadyExists"),
+    only: "keyring",
   },
   "answers 410 to lists and watches": {
     spoils: ({ method }) => method === "GET",
@@ -82,7 +85,7 @@ const STORMS: Readonly<Record<string, Storm>> = {
 
 function storms(): FaultKind[] {
   return Object.entries(STORMS).flatMap(([what, storm]) =>
-    (["operators", "keyring"] as const).map((who: keyof Storms) => ({
+    (storm.only === undefined ? (["operators", "keyring"] as const) : [storm.only]).map((who) => ({
       title: `the API server, asked by ${who}, ${what}`,
       weight: 2,
       lane: `storm over ${who}`,
