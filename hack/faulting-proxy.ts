@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, request as ask, createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ControlPlane } from "./control-plane/control-plane.js";
 
 /** One request as it came. */
@@ -27,7 +28,9 @@ export type Fault =
   /** The server does it, and the connection breaks before its answer arrives. */
   | { readonly kind: "lose" }
   /** The server never sees it; the connection breaks when the fault is lifted. */
-  | { readonly kind: "hang" };
+  | { readonly kind: "hang" }
+  /** The server sees it so much later. */
+  | { readonly kind: "delay"; readonly ms: number };
 
 /** Says what is done to a request; nothing = it passes. */
 export type Choose = (asked: Asked) => Fault | undefined;
@@ -76,6 +79,11 @@ export class FaultingProxy {
     return proxy;
   }
 
+  /** Where it listens. */
+  get url(): string {
+    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
   /** How many requests the present fault has spoilt. */
   get spoilt(): number {
     return this.#spoilt;
@@ -115,6 +123,7 @@ export class FaultingProxy {
     if (fault?.kind === "refuse") return refuse(response, fault);
     if (fault?.kind === "error event") return errorEvent(response, fault);
     if (fault?.kind === "hang") return void this.#hanging.add(response);
+    if (fault?.kind === "delay") await sleep(fault.ms);
     await this.#pass({ request, asked, response, fault });
   }
 

@@ -2,12 +2,21 @@
 // API, kubectl.
 // Starting it and changing its policy is testbed.ts'.
 import type { ZoppWorkspace } from "../crds/types.gen.js";
-import { EVENTS, SECRETS, ZOPP_SECRETS, ZOPP_WORKSPACES } from "../operator/kube/resources.js";
+import type { ApiClient, ListOptions } from "../operator/kube/client.js";
+import {
+  EVENTS,
+  type KubeObject,
+  type Resource,
+  SECRETS,
+  ZOPP_SECRETS,
+  ZOPP_WORKSPACES,
+} from "../operator/kube/resources.js";
 import { must } from "./control-plane/kubectl.js";
 import { eventually } from "./eventually.js";
 import type { Testbed } from "./testbed.js";
 
 const QUIET_LIMIT_MS = 300_000;
+const PAGE = 500;
 
 /** One reading of a process' metrics. */
 export interface Metrics {
@@ -43,6 +52,7 @@ export async function readMetrics(port: number): Promise<Metrics> {
 export async function quiet(
   { ports }: { readonly ports: Pick<Testbed["ports"], "metrics"> },
   controller?: string,
+  timeoutMs = QUIET_LIMIT_MS,
 ): Promise<number> {
   const [name, worker] = controller === undefined ? [{}, {}] : [{ name: controller }, { controller }];
   const isQuiet = async () => {
@@ -50,7 +60,7 @@ export async function quiet(
     const busy = metrics.sum("workqueue_depth", name) + metrics.sum("controller_runtime_active_workers", worker);
     return busy === 0 && Date.now();
   };
-  return eventually(isQuiet, { timeoutMs: QUIET_LIMIT_MS, message: "the operator is quiet" });
+  return eventually(isQuiet, { timeoutMs, message: "the operator is quiet" });
 }
 
 /** Waits until the keyring has accepted the workspace that is stored now. */
@@ -61,12 +71,27 @@ export function workspaceInForce({ client }: Testbed, name = "acme"): Promise<un
   });
 }
 
+/** All objects, page by page: ten thousand are more than one answer may hold. */
+export async function* everyObject<T extends KubeObject = KubeObject>(
+  client: ApiClient,
+  resource: Resource,
+  options: ListOptions = {},
+): AsyncGenerator<T> {
+  let next: string | undefined;
+  do {
+    const page = await client.list<T>(resource, { ...options, limit: PAGE, continue: next });
+    yield* page.items;
+    next = page.metadata.continue || undefined;
+  } while (next !== undefined);
+}
+
 /** The resourceVersion of each Secret, bundle and Event of a namespace, by `<plural>/<name>`. */
 export async function versions({ client }: Testbed, namespace: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const resource of [SECRETS, ZOPP_SECRETS, EVENTS]) {
-    const { items } = await client.list(resource, { namespace, metadataOnly: true });
-    for (const { metadata } of items) found.set(`${resource.plural}/${metadata.name}`, metadata.resourceVersion ?? "");
+    for await (const { metadata } of everyObject(client, resource, { namespace, metadataOnly: true })) {
+      found.set(`${resource.plural}/${metadata.name}`, metadata.resourceVersion ?? "");
+    }
   }
   return found;
 }

@@ -42,8 +42,8 @@ import { fivePorts, type Ports } from "./testbed.ports.js";
 const SYSTEM = "zopp-system";
 const ACCOUNT = "zopp";
 const FIELD_MANAGER = "testbed";
-/** One more operator beside all that runs already. */
-const REPLICA_MS = 120_000;
+/** An operator beside all that runs already, and with all that lies there. */
+const READY_MS = 120_000;
 
 /** Starts everything and waits until the operator is ready. Always `stop()` it. */
 export async function startTestbed(options: TestbedOptions = {}): Promise<Testbed> {
@@ -157,7 +157,7 @@ export class Testbed {
   /** Starts the operator and waits until it is ready; `more` are further flags. */
   async startOperator(more: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#operator = this.#start("operator", await this.#operatorFlags("token", this.#pod, this.ports, more), env);
-    await this.operator.healthy(this.ports.health);
+    await this.operator.healthy(this.ports.health, "/readyz", READY_MS);
   }
 
   /** Starts one more operator, in a pod of its own, and waits until it is ready. Whoever started it ends it. */
@@ -165,7 +165,7 @@ export class Testbed {
     const pod = await createOperatorPod(this.controlPlane, { namespace: SYSTEM, serviceAccount: ACCOUNT, name });
     const ports = await fivePorts();
     const child = this.#start("operator", await this.#operatorFlags(`token-${name}`, pod, ports, more));
-    await child.healthy(ports.health, "/readyz", REPLICA_MS);
+    await child.healthy(ports.health, "/readyz", READY_MS);
     return { child, ports };
   }
 

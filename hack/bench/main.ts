@@ -10,12 +10,12 @@ import { median, rounded } from "./figures.js";
 import { type Flooded, whileFlooded } from "./flooded.js";
 import { keyringAlone, type Opening, primitivesAlone } from "./keyring.js";
 import { memory } from "./memory.js";
-import { IN_FLIGHT, writeRaw } from "./raw.js";
+import { bestInFlight, rawLimit } from "./raw.limit.js";
 import { type Rekeyed, rekey } from "./rekey.js";
 import { type Figures, table } from "./report.js";
 import { type Size, sizeFor } from "./sizing.js";
 import { firstSync, type Kept, restart, type Synced, statesKept } from "./sync.js";
-import { inParallel, layOut, nameOf, type Sealing, startWorld, valuesOf, type World } from "./world.js";
+import { inParallel, layOut, nameOf, type Sealing, startWorld, type World } from "./world.js";
 
 const ROUNDS = 3;
 const ALONE_ROUNDS = 7;
@@ -27,55 +27,18 @@ const SIZES = [BUNDLES / 10, BUNDLES, 5 * BUNDLES, 10 * BUNDLES];
 
 const say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
 
-async function raw(world: World, round: number, inFlight: number, count = BUNDLES): Promise<number> {
-  const namespace = `xwing-raw-${round}-${inFlight}`;
-  await layOut(world, "xwing", namespace, count);
-  const { controlPlane } = world.testbed;
-  const names = Array.from({ length: count }, (_, at) => nameOf(at));
-  const data = Object.fromEntries(
-    Object.entries(valuesOf("raw")).map(([key, value]) => [key, Buffer.from(value).toString("base64")]),
-  );
-  const { url: origin, ca, token } = controlPlane;
-  return writeRaw({ origin, ca, token, namespace, names, data, status: statusOf }, inFlight);
-}
-
-/** As large as the operator's. */
-function statusOf(name: string): object {
-  const at = "2026-11-23T10:11:12Z";
-  const condition = (type: string) => ({
-    type,
-    status: "True",
-    observedGeneration: 1,
-    lastTransitionTime: at,
-    reason: "Synced",
-    message: `the Secret ${name} holds 5 keys`,
-  });
-  const digest = "0".repeat(64);
-  return {
-    observedGeneration: 1,
-    digest,
-    policy: [digest, digest],
-    entries: 5,
-    target: { name, uid: "00000000-0000-0000-0000-000000000000", resourceVersion: "1" },
-    conditions: ["Ready", "Verified", "Synced"].map(condition),
-    history: [{ digest, time: at, result: "Synced" }],
-  };
-}
-
 async function rounds(world: World) {
-  const tried = new Map<number, number>();
-  for (const inFlight of IN_FLIGHT) tried.set(inFlight, await raw(world, 0, inFlight, Math.ceil(BUNDLES / 4)));
-  const best = [...tried].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
-  say(`bare client: ${[...tried].map(([n, rate]) => `${n} in flight ${rate.toFixed(0)}/s`).join(", ")}; ${best} it is`);
+  const best = await bestInFlight(world, Math.ceil(BUNDLES / 4), say);
   const raws: number[] = [];
   const synced: Record<Sealing, Synced[]> = { xwing: [], x25519: [] };
   const kept: Kept[] = [];
   for (let round = 1; round <= ROUNDS; round += 1) {
-    raws.push(await raw(world, round, best));
+    const raw = await rawLimit(world, `xwing-raw-${round}`, { inFlight: best, count: BUNDLES });
+    raws.push(raw.bundlesPerSecond);
     for (const sealing of ["xwing", "x25519"] as const) {
       const namespace = `${sealing}-${round}`;
       await layOut(world, sealing, namespace, BUNDLES);
-      synced[sealing].push(await firstSync(world, namespace, BUNDLES));
+      synced[sealing].push(await firstSync(world, [namespace], BUNDLES));
       kept.push(await statesKept(world, BUNDLES));
       if (round < ROUNDS || sealing === "xwing") await world.testbed.operator.stop();
     }

@@ -9,6 +9,13 @@ import type { World } from "./world.js";
 /** Time for the collector to give pages back to the kernel. */
 const SETTLE_MS = 3_000;
 
+/** What a process keeps that preloaded gc.ts, in MiB. */
+export async function residentAfterGc(pid: number): Promise<number> {
+  process.kill(pid, "SIGUSR2");
+  await sleep(SETTLE_MS);
+  return residentMiB(pid);
+}
+
 /** Starts the operator with these flags, waits until it is quiet, and gives what both processes keep. */
 export async function memory(
   { testbed }: World,

@@ -52,7 +52,8 @@ export function table(figures: Figures): string {
   return `${aligned(rows)}\n\n${aligned(sizingRows(figures.sizing))}`;
 }
 
-function aligned(rows: readonly (readonly string[])[]): string {
+/** Rows with their columns under each other. */
+export function aligned(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
   return rows
     .map((row) =>
@@ -142,6 +143,7 @@ function latency({ p50Ms, p99Ms }: Figures["change"]["idle"]): string {
   return `p50 ${p50Ms.toFixed(0)} ms, p99 ${p99Ms.toFixed(0)} ms`;
 }
 
-function percent(ratio: number, decimals = 0): string {
+/** A ratio as people read it. */
+export function percent(ratio: number, decimals = 0): string {
   return `${(ratio * 100).toFixed(decimals)} %`;
 }

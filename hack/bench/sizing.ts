@@ -39,7 +39,7 @@ export async function sizeFor(bundles: number): Promise<Size> {
     const before = await etcdMiB(testbed);
     await layOut(world, "xwing", namespace, bundles);
     const asked = await requests(testbed.ports.keyringMetrics);
-    const { seconds, auditOfWrites, lines } = await firstSync(world, namespace, bundles);
+    const { seconds, auditOfWrites, lines } = await firstSync(world, [namespace], bundles);
     await statesKept(world, bundles);
     const size = {
       bundles,

@@ -7,7 +7,7 @@ import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import type { Child } from "../child.js";
 import { eventually } from "../eventually.js";
 import type { Testbed } from "../testbed.js";
-import { quiet, readMetrics, versions } from "../testbed.look.js";
+import { everyObject, quiet, readMetrics, versions } from "../testbed.look.js";
 import { writesOf } from "./audit.js";
 import { cpuMs } from "./process.js";
 import type { World } from "./world.js";
@@ -24,18 +24,26 @@ export interface Synced {
   readonly lines: readonly string[];
 }
 
-const PAGE = 500;
+/** A bundle takes a busy machine no longer. */
+const MS_A_BUNDLE = 60;
+/** A smaller number of bundles waits as long as so many. */
+const LEAST_WAITED_FOR = 5_000;
 const STARTED = '"msg":"started"';
 
-/** Starts the operator on a namespace of `count` bundles and waits until all are Ready; the operator keeps running. */
-export async function firstSync(world: World, namespace: string, count: number): Promise<Synced> {
+/** Starts the operator on namespaces of `count` bundles and waits until all are Ready; the operator keeps running. */
+export async function firstSync(
+  world: World,
+  namespaces: readonly string[],
+  count: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Synced> {
   const { testbed } = world;
   const [writesBefore, linesBefore] = [await writesOf(testbed.ports.keyringMetrics), testbed.keyring.lines.length];
   const keyringBefore = await cpuMs(testbed.keyring.pid);
-  const starting = testbed.startOperator(["--namespaces", namespace]);
+  const starting = testbed.startOperator(["--namespaces", namespaces.join(",")], env);
   const operatorBefore = await cpuAtStart(testbed);
   await starting;
-  const finished = await whenReady(testbed, namespace, count);
+  const finished = await whenReady(testbed, namespaces, count);
   const operatorMs = (await cpuMs(testbed.operator.pid)) - operatorBefore;
   const keyringMs = (await cpuMs(testbed.keyring.pid)) - keyringBefore;
   // the keyring writes nothing but its log, and snapshots of what is in it
@@ -101,24 +109,24 @@ export function startedAt(operator: Child): number {
  * Waits until the operator has nothing left to do, then checks that all bundles are Ready. Nothing but the operator
  * watches meanwhile: a watcher of ours would be work for the API server that the bare client does not have.
  */
-async function whenReady(testbed: Testbed, namespace: string, count: number): Promise<number> {
+async function whenReady(testbed: Testbed, namespaces: readonly string[], count: number): Promise<number> {
   await eventually(
     async () => (await readMetrics(testbed.ports.metrics)).sum("workqueue_adds_total", { name: "zoppsecret" }) >= count,
   );
-  const finished = await quiet(testbed, "zoppsecret");
-  const ready = await readyIn(testbed, namespace);
-  if (ready !== count) throw new Error(`${count - ready} of ${count} bundles in ${namespace} did not become ready`);
+  const finished = await quiet(testbed, "zoppsecret", Math.max(count, LEAST_WAITED_FOR) * MS_A_BUNDLE);
+  const ready = await readyIn(testbed, namespaces);
+  if (ready !== count) throw new Error(`${count - ready} of ${count} bundles did not become ready`);
   return finished;
 }
 
-/** Counts the bundles that are ready, page by page: ten thousand are more than one answer may hold. */
-async function readyIn({ client }: Testbed, namespace: string): Promise<number> {
-  let [ready, next] = [0, ""];
-  do {
-    const page = await client.list<ZoppSecret>(ZOPP_SECRETS, { namespace, limit: PAGE, continue: next || undefined });
-    ready += page.items.filter(isReady).length;
-    next = page.metadata.continue ?? "";
-  } while (next !== "");
+/** Counts the bundles that are ready. */
+export async function readyIn({ client }: Testbed, namespaces: readonly string[]): Promise<number> {
+  let ready = 0;
+  for (const namespace of namespaces) {
+    for await (const bundle of everyObject<ZoppSecret>(client, ZOPP_SECRETS, { namespace })) {
+      if (isReady(bundle)) ready += 1;
+    }
+  }
   return ready;
 }
 
@@ -136,11 +144,15 @@ export interface Restarted {
 }
 
 /** Stops the operator and starts it again on the same namespace. */
-export async function restart({ testbed }: World, namespace: string): Promise<Restarted> {
+export async function restart(
+  { testbed }: World,
+  namespace: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Restarted> {
   await testbed.operator.stop();
   const [before, opened] = [await versions(testbed, namespace), opens(testbed.keyring)];
   const begun = performance.now();
-  await testbed.startOperator(["--namespaces", namespace]);
+  await testbed.startOperator(["--namespaces", namespace], env);
   const readyMs = performance.now() - begun;
   await quiet(testbed);
   const after = await versions(testbed, namespace);
@@ -148,6 +160,7 @@ export async function restart({ testbed }: World, namespace: string): Promise<Re
   return { writes, opens: opens(testbed.keyring) - opened, readyMs };
 }
 
-function opens(keyring: Child): number {
+/** How many bundles a keyring has opened. */
+export function opens(keyring: Child): number {
   return keyring.lines.filter((line) => line.includes('"action":"open"')).length;
 }

@@ -4,12 +4,13 @@ import { parseEncryptionKey } from "../../crds/crypto/keys.js";
 import { wrapEnvironmentKey } from "../../crds/crypto/wrap.js";
 import { newEnvironment } from "../../crds/policy/edit.js";
 import { type AcceptedEnvironment, readEnvironment } from "../../crds/policy/environment.js";
-import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { NAMESPACES, ZOPP_ENVIRONMENTS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { bundledPrograms } from "../bundle.js";
 import { bundle, environmentKey, identityOf } from "../fixtures.js";
 import { packageRoot } from "../package-root.js";
 import { startTestbed, type Testbed } from "../testbed.js";
+import { signing, type TestbedOptions } from "../testbed.policy.js";
 import { gcOptions } from "./gc.options.js";
 
 /** How entries are sealed. */
@@ -22,6 +23,7 @@ const IN_FLIGHT = 32;
 const RULES = [
   { name: "shop/production", namespaces: ["xwing-*"], clusters: ["eu-1"] },
   { name: "shop/compact", namespaces: ["x25519-*"], clusters: ["eu-1"] },
+  { name: "shop/rekeyed", namespaces: ["rekeyed-*"], clusters: ["eu-1"] },
 ];
 
 /** A running zopp with both environments. */
@@ -30,34 +32,43 @@ export interface World {
   readonly environments: Readonly<Record<Sealing, AcceptedEnvironment>>;
 }
 
+/** What a world may have of its own. */
+export type WorldOptions = Pick<TestbedOptions, "apart" | "kubeconfig" | "programs">;
+
 /** Starts it, as bundled for the images; the operator is stopped again, so that bundles can be laid out before it looks. */
-export async function startWorld(): Promise<World> {
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { operator, keyring } = bundledPrograms(packageRoot());
   const testbed = await startTestbed({
     namespaces: ["xwing-start"],
     workspace: { environments: RULES },
     programs: { operator: { main: operator }, keyring: { main: keyring } },
+    ...options,
   });
-  const compact = await applyCompact(testbed);
+  const compact = environmentNamed(testbed, "compact", "x25519");
+  await testbed.apply(ZOPP_ENVIRONMENTS, compact);
   await testbed.operator.stop();
   await testbed.keyring.stop();
   await testbed.startKeyring({ NODE_OPTIONS: gcOptions() });
-  return { testbed, environments: { xwing: testbed.environment, x25519: compact } };
+  return { testbed, environments: { xwing: testbed.environment, x25519: readEnvironment(compact) } };
 }
 
-async function applyCompact(testbed: Testbed): Promise<AcceptedEnvironment> {
-  const scope = { workspace: "acme", project: "shop", environment: "compact" };
-  const recipient = parseEncryptionKey(testbed.cluster.encryptionKey);
-  if (recipient === null) throw new Error("the keyring published no encryption key");
-  const { privateKey, public: publicKey } = environmentKey.x25519;
-  const sealed = [wrapEnvironmentKey(recipient, { ...scope, epoch: 1 }, privateKey)];
+/** An environment of the workspace, its key wrapped to the keyring, and to alice where people open by themselves. */
+export function environmentNamed(
+  { cluster }: Testbed,
+  name: string,
+  kem: Sealing,
+  access: "brokered" | "direct" = "brokered",
+): ZoppEnvironment {
+  const scope = { workspace: "acme", project: "shop", environment: name };
+  const recipients = [parseEncryptionKey(cluster.encryptionKey)];
+  if (access === "direct") recipients.push(identityOf("alice").encryption.publicKey);
+  const { privateKey, public: publicKey } = environmentKey[kem];
+  const sealed = recipients.map((recipient) => {
+    if (recipient === null) throw new Error("the keyring published no encryption key");
+    return wrapEnvironmentKey(recipient, { ...scope, epoch: 1 }, privateKey);
+  });
   const keys = [{ epoch: 1, binding: "object" as const, public: publicKey.text, sealed }];
-  const environment = newEnvironment(
-    { ...scope, access: "brokered", keys },
-    { signingKeys: [identityOf("alice").signing], now: new Date() },
-  );
-  await testbed.apply(ZOPP_ENVIRONMENTS, environment);
-  return readEnvironment(environment);
+  return newEnvironment({ ...scope, access, keys }, signing());
 }
 
 /** The name of the n-th bundle. */
@@ -72,36 +83,47 @@ export function valuesOf(mark: string): Record<string, string> {
   );
 }
 
+/** What is laid out, where it is not ordinary. */
+export interface LayOutOptions {
+  /** What a bundle of this name holds. */
+  readonly values?: (name: string) => Readonly<Record<string, string>>;
+  /** Told of each bundle. */
+  readonly made?: (bundle: ZoppSecret) => void;
+}
+
 /** Makes a namespace with sealed, signed bundles in it; nothing else looks at them yet. */
-export async function layOut(
+export function layOut(
   { testbed, environments }: World,
   sealing: Sealing,
   namespace: string,
   count: number,
+  options: LayOutOptions = {},
+): Promise<void> {
+  return layOutOf(testbed, environments[sealing], { namespace, count, ...options });
+}
+
+/** The same for any environment. */
+export async function layOutOf(
+  testbed: Testbed,
+  environment: AcceptedEnvironment,
+  { namespace, count, values = valuesOf, made }: LayOutOptions & { readonly namespace: string; readonly count: number },
 ): Promise<void> {
   await testbed.apply(NAMESPACES, { metadata: { name: namespace } });
   const now = new Date();
   await inParallel(count, async (at) => {
     const name = nameOf(at);
-    await testbed.client.create(
-      ZOPP_SECRETS,
-      sealedBundle(environments[sealing], { namespace, name, mark: name, now }),
-      { metadataOnly: true },
-    );
+    const sealed = bundle(environment, values(name), { namespace, name, now });
+    made?.(sealed);
+    await testbed.client.create(ZOPP_SECRETS, sealed, { metadataOnly: true });
   });
 }
 
 /** One signed bundle of five values. */
 export function sealedBundle(
   environment: AcceptedEnvironment,
-  {
-    namespace,
-    name,
-    mark,
-    now,
-  }: { readonly namespace: string; readonly name: string; readonly mark: string; readonly now: Date },
+  { mark, ...place }: { readonly namespace: string; readonly name: string; readonly mark: string; readonly now: Date },
 ): ZoppSecret {
-  return bundle(environment, valuesOf(mark), { namespace, name, now });
+  return bundle(environment, valuesOf(mark), place);
 }
 
 /** Does something for 0 … count-1, thirty-two at once. */

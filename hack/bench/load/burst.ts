@@ -1,0 +1,33 @@
+// Every bundle is changed at once, as by a rotation of everything.
+
+import { firstSync } from "../sync.js";
+import { atLeast, type Measured } from "./rows.js";
+import { type Stage, shareOf } from "./stage.js";
+import { applied, Stock, seconds } from "./stock.js";
+
+/** The edit, the Secret, the status. */
+const WRITES = 3;
+/** zopp writes an Event and a kept state as well, so three of five writes; of that three quarters. */
+const LIMIT = 0.45;
+
+/** Changes one value of every bundle, as fast as the API server takes the edits. */
+export async function burst(stage: Stage): Promise<Measured> {
+  const { bundles: count } = stage;
+  const raw = await stage.raw();
+  const { testbed, environments } = await stage.world();
+  const stock = await Stock.layOut(testbed, environments.xwing, { namespace: "xwing-burst", count });
+  await firstSync({ testbed, environments }, [stock.namespace], count);
+  const changed = stock.change("burst");
+  const before = await applied(testbed);
+  const took = await seconds(
+    testbed,
+    () => stock.apply(changed, raw.inFlight),
+    async () => (await applied(testbed)) >= before + count,
+  );
+  const ratio = shareOf(raw, WRITES * count, took);
+  const figures = { bundles: count, s: took, "changes/s": count / took };
+  return {
+    rows: [{ what: "burst: every bundle changed at once", figures, ratio, limits: [atLeast(ratio, LIMIT)] }],
+    wrong: await stock.wrong(),
+  };
+}
