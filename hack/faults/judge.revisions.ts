@@ -8,7 +8,7 @@ import type { Subject } from "./writer.js";
 
 /**
  * States are kept after their Secret was written (hack/decisions/0015), so one that is replaced at once can go with the
- * process that had applied it: only then may it be missing.
+ * process that had applied it: only then may it be missing, or when the bundle itself was deleted, with all that is kept of it.
  */
 const AROUND_AN_END_MS = 20_000;
 
@@ -16,6 +16,7 @@ const AROUND_AN_END_MS = 20_000;
 export function revisionsKept(subjects: readonly Subject[], read: Read, ends: readonly number[]): Found {
   const { wrong, ever, alive } = dropped(read);
   const uids = uidsOf(read);
+  const deletions = deletionsOf(read);
   let [kept, excused] = [0, 0];
   for (const subject of subjects) {
     const digests = digestsOf(subject);
@@ -26,13 +27,16 @@ export function revisionsKept(subjects: readonly Subject[], read: Read, ends: re
     const applied = appliedOf([subject], read).applied;
     for (const [at, { state }] of applied.entries()) {
       if (names(state).some((name) => ever.has(name))) kept += 1;
-      else if (isExcused(applied[at], applied[at + 1], ends)) excused += 1;
+      else if (isExcused(applied[at], applied[at + 1], ends) || isGone(applied[at], deletions)) excused += 1;
       else wrong.push(`${subject.key}: state-${state} was applied, and never kept`);
     }
     const newest = subject.states.length - 1;
     if (!names(newest).some((name) => alive.has(name))) wrong.push(`${subject.key}: state-${newest} is not kept`);
   }
-  return { wrong, said: `${kept} of ${kept + excused} applied states were kept, ${excused} went with their process` };
+  return {
+    wrong,
+    said: `${kept} of ${kept + excused} applied states were kept, ${excused} went with their process or bundle`,
+  };
 }
 
 /** Follows what was kept and dropped. */
@@ -83,6 +87,17 @@ function isExcused(one: Applied | undefined, next: Applied | undefined, ends: re
   const from = writtenAt(one) - 2_000;
   const until = next === undefined ? Number.POSITIVE_INFINITY : writtenAt(next) + AROUND_AN_END_MS;
   return ends.some((end) => end >= from && end <= until);
+}
+
+/** When bundles were deleted. */
+function deletionsOf({ zoppsecrets }: Read): Read["zoppsecrets"] {
+  return zoppsecrets.filter(({ object }) => object === undefined);
+}
+
+/** True when the bundle was deleted after this was applied. */
+function isGone(one: Applied | undefined, deletions: Read["zoppsecrets"]): boolean {
+  const revision = one?.version.revision ?? 0;
+  return deletions.some((deletion) => deletion.key === one?.subject.key && deletion.revision > revision);
 }
 
 /** The API server tells seconds. */
