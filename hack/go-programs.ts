@@ -31,6 +31,8 @@ export interface GoPrograms {
   readonly module: string;
   /** Besides `-s -w`. */
   readonly ldflags: string;
+  /** Build tags, which leave out what is not needed. */
+  readonly tags?: readonly string[];
   readonly programs: readonly GoProgram[];
   /** What else a person without Go can do: ends the list of a refusal. */
   readonly otherwise?: string;
@@ -127,7 +129,8 @@ async function buildOne(go: string, program: GoProgram, wanted: GoPrograms, { en
   const startMs = performance.now();
   const target = join(goFolder(wanted, env), program.name);
   const partial = `${target}.${process.pid}.partial`;
-  const flags = ["-trimpath", "-buildvcs=false", "-ldflags", `-s -w ${wanted.ldflags}`.trimEnd()];
+  const tags = wanted.tags === undefined ? [] : ["-tags", wanted.tags.join(",")];
+  const flags = ["-trimpath", "-buildvcs=false", "-ldflags", `-s -w ${wanted.ldflags}`.trimEnd(), ...tags];
   const nice = findProgram("nice", env["PATH"]);
   const [command = go, ...args] = [...(nice === undefined ? [] : [nice, "-n", "10"]), go, "build", ...flags];
   const child = spawn(command, [...args, "-o", partial, program.goPackage], {

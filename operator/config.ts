@@ -31,6 +31,8 @@ export interface OperatorConfig {
   readonly history: number;
   /** Kinds of workloads that are restarted when a Secret of theirs changes; empty = none. */
   readonly restarts: readonly WorkloadKind[];
+  /** Whether /metrics has series for each bundle. */
+  readonly objectMetrics: "on" | "off";
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -119,6 +121,12 @@ function settings(): readonly Option[] {
     )
       .default([], "none")
       .argParser(toKinds),
+    new Option(
+      "--object-metrics <switch>",
+      "zopp_secret_condition in /metrics: a series for each condition of each bundle",
+    )
+      .choices(["on", "off"])
+      .default("off"),
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),

@@ -23,7 +23,8 @@ const GRACE_MS = 25_000;
 
 async function main(config: OperatorConfig): Promise<void> {
   const log = createLogger("operator", config.logLevel);
-  const metrics = operatorMetrics({ component: "operator", version: VERSION });
+  const build = { component: "operator", version: VERSION } as const;
+  const metrics = operatorMetrics(build, { perObject: config.objectMetrics === "on" });
   // the base class reads the default kubeconfig: let it be ours
   if (config.kubeconfig !== undefined) process.env["KUBECONFIG"] = config.kubeconfig;
   const candidacy = await standForElection(config, log, metrics);

@@ -75,6 +75,30 @@ t.test("series per bundle are off unless asked for, and go with the bundle", asy
   t.same(await series(), []);
 });
 
+t.test("bundles are counted by the reason of Ready, whatever they are called", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  const counts = async () => {
+    const lines = (await metrics.registry.metrics()).split("\n").filter((line) => /^zopp_bundles/.test(line));
+    return lines.map((line) => line.replace(/^.*reason="(\w+)"} /, "$1 "));
+  };
+  t.same(await counts(), ["Synced 0"]);
+  metrics.bundle("shop/api", "Synced");
+  metrics.bundle("shop/api", "Synced");
+  metrics.bundle("shop/web", "SignatureInvalid");
+  t.same(await counts(), ["Synced 1", "SignatureInvalid 1"]);
+  metrics.bundle("shop/web", "Synced");
+  metrics.bundle("shop/unknown", null);
+  t.same(await counts(), ["Synced 2", "SignatureInvalid 0"]);
+  metrics.bundle("shop/api", null);
+  t.same(await counts(), ["Synced 1", "SignatureInvalid 0"]);
+});
+
+t.test("what was never kept or restarted is there at 0, so that the first time is an increase", async (t) => {
+  const text = await operatorMetrics(BUILD).registry.metrics();
+  for (const series of ['zopp_history_total{result="failed"} 0', 'zopp_restarts_total{result="refused"} 0'])
+    t.ok(text.includes(series), series);
+});
+
 t.test("values that end are counted by reason over all bundles, and not under a bundle's name", async (t) => {
   const metrics = operatorMetrics(BUILD);
   const counts = async () => {

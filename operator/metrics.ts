@@ -2,7 +2,13 @@
 // Counts what it is told through hooks; serving them is health.ts.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
+import {
+  bundleGauge,
+  type ConditionLabels,
+  conditionGauge,
+  expiringGauge,
+  type PlaceLabels,
+} from "./metrics.bundles.js";
 
 /** What identifies a build: shown by zopp_build_info. */
 export interface BuildInfo {
@@ -42,25 +48,15 @@ export interface OperatorMetrics {
   /** Asks at each scrape whether this process leads by a Lease. */
   watchElection(lease: string, leads: () => boolean): void;
   /** A state of a bundle was kept or dropped, or could not be. */
-  history(what: string): void;
+  history(what: (typeof HISTORY_RESULTS)[number]): void;
   /** A workload whose Secret changed was restarted, skipped, left waiting or refused. */
-  restarted(result: string): void;
+  restarted(result: (typeof RESTART_RESULTS)[number]): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
+  /** The reason of one bundle's condition Ready. `null` = the bundle is gone. */
+  bundle(key: string, reason: string | null): void;
   /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
   expiring(bundle: string, entries: readonly { readonly reason: string }[]): void;
-}
-
-/** Labels that name a bundle. */
-export interface PlaceLabels {
-  readonly namespace: string;
-  readonly name: string;
-}
-
-/** The part of a condition that is a metric. */
-export interface ConditionLabels {
-  readonly type: string;
-  readonly status: "True" | "False" | "Unknown";
 }
 
 /** The keyring's metrics. */
@@ -79,7 +75,9 @@ export interface KeyringMetrics {
 const FAST = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 /** client-go's buckets for queues. */
 const QUEUE = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 60, 300, 1800];
-const CONDITION_VALUE = { True: 1, False: 0, Unknown: -1 } as const;
+/** What a counter starts from: one that appears with its first event has, to Prometheus, not grown. */
+const HISTORY_RESULTS = ["kept", "dropped", "failed"] as const;
+const RESTART_RESULTS = ["restarted", "skipped", "waiting", "refused"] as const;
 
 /** Metrics of the operator. `perObject` adds zopp_secret_condition, one series per bundle and condition. */
 export function operatorMetrics(
@@ -103,6 +101,8 @@ export function operatorMetrics(
   const restarts = counter(registry, "zopp_restarts_total", "Workloads whose Secret changed, by what came of it", [
     "result",
   ]);
+  for (const result of HISTORY_RESULTS) history.inc({ result }, 0);
+  for (const result of RESTART_RESULTS) restarts.inc({ result }, 0);
   return {
     registry,
     client: clientHooks(registry),
@@ -119,6 +119,7 @@ export function operatorMetrics(
     history: (result) => history.inc({ result }),
     restarted: (result) => restarts.inc({ result }),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
+    bundle: bundleGauge(registry),
     expiring: expiringGauge(registry),
   };
 }
@@ -242,36 +243,6 @@ function electionGauge(registry: Registry): OperatorMetrics["watchElection"] {
     },
   });
   return (name, leads) => elections.set(name, leads);
-}
-
-function conditionGauge(registry: Registry): OperatorMetrics["conditions"] {
-  const labels = ["namespace", "name", "condition"];
-  const made = gauge(registry, "zopp_secret_condition", "Conditions of a bundle: 1 True, 0 False, -1 Unknown", labels);
-  const known = new Map<string, readonly string[]>();
-  return ({ namespace, name }, conditions) => {
-    const place = `${namespace}/${name}`;
-    for (const condition of known.get(place) ?? []) made.remove({ namespace, name, condition });
-    known.delete(place);
-    if (conditions === null) return;
-    for (const { type, status } of conditions) made.set({ namespace, name, condition: type }, CONDITION_VALUE[status]);
-    known.set(
-      place,
-      conditions.map(({ type }) => type),
-    );
-  };
-}
-
-/** One series a reason, over all bundles; each is there from the start, so that an alert can tell none from unknown. */
-function expiringGauge(registry: Registry): OperatorMetrics["expiring"] {
-  const made = gauge(registry, "zopp_entries_expiring", "Values that end soon or have ended, by reason", ["reason"]);
-  for (const reason of EXPIRY_REASONS) made.set({ reason }, 0);
-  const known = new Map<string, readonly { readonly reason: string }[]>();
-  return (bundle, entries) => {
-    for (const { reason } of known.get(bundle) ?? []) made.dec({ reason });
-    for (const { reason } of entries) made.inc({ reason });
-    if (entries.length === 0) known.delete(bundle);
-    else known.set(bundle, entries);
-  };
 }
 
 function counter(registry: Registry, name: string, help: string, labelNames: readonly string[]): Counter {

@@ -18,6 +18,7 @@ import { BundleMemory } from "./controllers/secret.memory.js";
 import { BundleWatch } from "./controllers/secret.watch.js";
 import { MANAGED_LABEL } from "./controllers/target.js";
 import { type SeenSecret, seenSecret } from "./controllers/target.seen.js";
+import { readyOf } from "./kube/conditions.js";
 import { Controller, type Reconcile } from "./kube/controller.js";
 import { Recorder } from "./kube/events.js";
 import { Informer, type InformerOptions } from "./kube/informer.js";
@@ -32,7 +33,7 @@ import {
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
 } from "./kube/resources.js";
-import type { PlaceLabels } from "./metrics.js";
+import type { PlaceLabels } from "./metrics.bundles.js";
 import type { OperatorParts, PolicyParts, SecretsParts } from "./operator.types.js";
 
 const POLICY_WORKERS = 4;
@@ -172,6 +173,8 @@ export class ZoppOperator extends dotI.default {
         applied: (seconds) => metrics.applied(seconds),
         status: (key, status) => {
           metrics.conditions(placeLabels(key), status === null ? null : (status.conditions ?? []));
+          const reason = status === null ? null : (readyOf(status)?.reason ?? "Unknown");
+          metrics.bundle(key, reason);
           metrics.expiring(key, status?.expiring ?? []);
           if (status === null) history?.forget(key);
         },
@@ -270,7 +273,9 @@ export class ZoppOperator extends dotI.default {
 
   #controller(name: string, queue: Queue, workers: number, reconcile: Reconcile): void {
     const { log, metrics } = this.#parts;
-    this.#controllers.push(new Controller({ name, queue, workers, reconcile, log, hooks: metrics.controller }));
+    this.#controllers.push(
+      new Controller({ name, queue, workers, reconcile, log, hooks: metrics.controller }),
+    );
   }
 }
 

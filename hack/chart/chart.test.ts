@@ -4,7 +4,6 @@ import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
 import { VERSION } from "../../crds/version.js";
-import { keyringMetrics, operatorMetrics } from "../../operator/metrics.js";
 import { readValues } from "../gen.values.js";
 import { packageRoot } from "../package-root.js";
 import {
@@ -228,22 +227,9 @@ t.test("the schema knows the values that values.yaml has, and no others", async 
   );
 });
 
-t.test("every series of the dashboard and of the alerts is one that a process has", async (t) => {
-  const registries = [
-    operatorMetrics({ component: "operator", version: VERSION }).registry,
-    keyringMetrics({ component: "keyring", version: VERSION }).registry,
-  ];
-  const known = new Set(
-    (await Promise.all(registries.map((each) => each.getMetricsAsJSON()))).flat().map(({ name }) => name),
-  );
-  const text = `${read("files", "dashboard.json")}${read("files", "alerts.yaml")}`;
-  const used = [
-    ...text.matchAll(/\b((?:zopp|workqueue|controller_runtime|leader_election|rest_client|process|nodejs)_\w+)/g),
-  ];
-  const names = new Set(used.map(([, name = ""]) => name.replace(/_(?:bucket|sum|count)$/, "")));
-  t.ok(names.size > 10);
-  t.strictSame(
-    [...names].filter((name) => !known.has(name)),
-    [],
-  );
+t.test("series for each bundle are asked of the operator where they are wanted", { skip }, async (t) => {
+  for (const perObject of [true, false]) {
+    const deployment = pick(await render(helm, { ...MODES.sidecar, monitoring: { perObject } }), "Deployment", "zopp");
+    t.equal(JSON.stringify(deployment).includes("--object-metrics=on"), perObject);
+  }
 });

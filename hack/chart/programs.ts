@@ -1,4 +1,4 @@
-// Owns finding what the chart is rendered and checked with: Helm and kubeconform, built from Go modules into the cache.
+// Owns finding what the chart is rendered and checked with: Helm, kubeconform and promtool, built from Go modules into the cache.
 // Does not own what they are asked.
 import { join } from "node:path";
 import { HELM } from "../cluster/programs.js";
@@ -17,6 +17,19 @@ const KUBECONFORM: GoPrograms = {
   ],
 };
 
+const PROMTOOL: GoPrograms = {
+  title: "Prometheus",
+  name: "promtool",
+  version: "3.16.0",
+  module: join(packageRoot(), "hack", "chart", "promtool"),
+  ldflags: "",
+  // whom to scrape is no question of rules: two thirds of the program would be clients of clouds
+  tags: ["remove_all_sd"],
+  programs: [
+    { name: "promtool", goPackage: "github.com/prometheus/prometheus/cmd/promtool", minutes: 1.5, megabytes: 54 },
+  ],
+};
+
 /** The path of a program, or why there is none. */
 export type Found = { readonly program: string } | { readonly skip: string };
 
@@ -28,6 +41,11 @@ export function findHelm(): Promise<Found> {
 /** kubeconform of our version, else the one in PATH. */
 export function findKubeconform(): Promise<Found> {
   return find(KUBECONFORM);
+}
+
+/** promtool of our version, else the one in PATH. */
+export function findPromtool(): Promise<Found> {
+  return find(PROMTOOL);
 }
 
 async function find(wanted: GoPrograms): Promise<Found> {

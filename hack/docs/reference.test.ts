@@ -36,8 +36,9 @@ t.test("the reference of the programs has required flags, variables and defaults
 
 t.test("the reference of metrics has types and labels, and nothing of Node's that differs by platform", async (t) => {
   const metrics = text("docs/reference/metrics.md");
-  t.match(metrics, "| `zopp_open_total` | counter | `result` |");
-  t.match(metrics, "| `zopp_keyring_log_size` | gauge |  |");
+  t.match(metrics, "| `zopp_open_total` | counter | `result`: `ok` or a reason | ");
+  t.match(metrics, "| `zopp_keyring_log_size` | gauge |  | 1 |");
+  t.match(metrics, /\| `zopp_secret_condition` \| gauge \| `namespace`.* \| 10 a bundle \|/);
   t.notMatch(metrics, /`(?:process|nodejs)_\w+`/);
 });
 

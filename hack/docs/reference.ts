@@ -28,7 +28,8 @@ looks at a pod or runs them without it. An exit code other than 0 is explained i
 
 const METRICS = `What \`/metrics\` of the two processes shows (operator: port 8080, keyring: port 8082), beside \`process_*\` and \`nodejs_*\` of the client
 library. Names of queues, reconciles and requests are those of controller-runtime, so that known dashboards work.
-No label holds a value or the name of a key.`;
+No label holds a value or the name of a key. *Series* is the most that one process shows; it does not grow with the number of bundles, but for
+\`zopp_secret_condition\`, which is there with \`--object-metrics on\` alone (the chart's \`monitoring.perObject\`).`;
 
 /** The pages of docs/ that are generated, by path from the root, as they should be. */
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {

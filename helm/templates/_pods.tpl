@@ -151,6 +151,9 @@ securityContext:
   {{- with .Values.operator.restarts }}
   - --restarts={{ join "," . }}
   {{- end }}
+  {{- if .Values.monitoring.perObject }}
+  - --object-metrics=on
+  {{- end }}
   - --log-level={{ .Values.operator.logLevel }}
   {{- with .Values.operator.extraEnv }}
   env:

@@ -1,0 +1,136 @@
+// When each alert of the chart fires, and how near it may come without: series as Prometheus would have scraped them.
+// Running them is alerts.test.ts'. `0+1x20` is twenty minutes in which a count grows by one a minute; `_` is no sample.
+
+/** What Prometheus has of the namespace, and what it makes of it. */
+export interface AlertCase {
+  /** Series by their samples, one a minute. */
+  readonly series: Readonly<Record<string, string>>;
+  /** When one looks, from the first sample on. */
+  readonly at: string;
+}
+
+/** An alert's cases. */
+export interface AlertCases {
+  readonly fires: AlertCase & {
+    /** The labels of each alert that fires, beside its name and severity. */
+    readonly as: readonly Readonly<Record<string, string>>[];
+  };
+  /** The same signal, not bad enough, or somebody else's. */
+  readonly silent: Readonly<Record<string, AlertCase>>;
+}
+
+const HERE = 'namespace="zopp-system"';
+const ELSEWHERE = 'namespace="other"';
+const build = (component: string, where = HERE) => `zopp_build_info{component="${component}",${where},pod="a"}`;
+const leads = (pod: string, lease = "zopp-system/zopp-operator") =>
+  `leader_election_master_status{name="${lease}",${HERE},pod="${pod}"}`;
+const opens = (result: string, where = HERE) => `zopp_open_total{result="${result}",${where}}`;
+const ends = (reason: string) => `zopp_entries_expiring{reason="${reason}",${HERE}}`;
+const failed = (controller: string) => `controller_runtime_reconcile_errors_total{controller="${controller}",${HERE}}`;
+const waits = `zopp_oldest_pending_seconds{name="zoppsecret",${HERE}}`;
+const works = `workqueue_longest_running_processor_seconds{name="zoppsecret",${HERE}}`;
+const errors = (code: string) => `zopp_keyring_errors_total{code="${code}",${HERE}}`;
+const watches = `zopp_informer_failures_total{resource="zoppsecrets",phase="watch",status="403",${HERE}}`;
+const bundles = (reason: string) => `zopp_bundles{reason="${reason}",${HERE}}`;
+const history = (result: string) => `zopp_history_total{result="${result}",${HERE}}`;
+const restarts = (result: string) => `zopp_restarts_total{result="${result}",${HERE}}`;
+
+const absent = (component: string): AlertCases => ({
+  fires: {
+    series: { [build(component, ELSEWHERE)]: "1x20" },
+    at: "6m",
+    as: [{ component, namespace: "zopp-system" }],
+  },
+  silent: {
+    "it is there": { series: { [build(component)]: "1x20" }, at: "20m" },
+    "it was away for three minutes": { series: { [build(component)]: "_x3 1x20" }, at: "8m" },
+  },
+});
+
+/** By the name of the alert. */
+export const ALERTS: Readonly<Record<string, AlertCases>> = {
+  ZoppOperatorAbsent: absent("operator"),
+  ZoppKeyringAbsent: absent("keyring"),
+  ZoppNobodyLeads: {
+    fires: { series: { [leads("a")]: "0x10", [leads("b")]: "0x10" }, at: "3m", as: [{}] },
+    silent: {
+      "one of two leads": { series: { [leads("a")]: "0x10", [leads("b")]: "1x10" }, at: "10m" },
+      "there is no election": { series: { [build("operator")]: "1x10" }, at: "10m" },
+      "an election of another program": { series: { [leads("a", "other/lease")]: "0x10" }, at: "10m" },
+    },
+  },
+  ZoppOpensFail: {
+    fires: { series: { [opens("SignatureInvalid")]: "0+1x40" }, at: "30m", as: [{ result: "SignatureInvalid" }] },
+    silent: {
+      "opens succeed": { series: { [opens("ok")]: "0+100x40" }, at: "30m" },
+      "one failed long ago": { series: { [opens("SignatureInvalid")]: "1x40" }, at: "30m" },
+      "another zopp's": { series: { [opens("SignatureInvalid", ELSEWHERE)]: "0+1x40" }, at: "30m" },
+    },
+  },
+  ZoppValuesEnd: {
+    fires: {
+      series: { [ends("Expired")]: "2x20", [ends("ExpiresWithinADay")]: "0x20" },
+      at: "6m",
+      as: [{ reason: "Expired" }],
+    },
+    silent: {
+      "they end in a week": { series: { [ends("ExpiresSoon")]: "5x20", [ends("Expired")]: "0x20" }, at: "20m" },
+    },
+  },
+  ZoppReconcilesFail: {
+    fires: {
+      series: { [failed("zoppsecret")]: "0+1x40", [failed("history")]: "0+1x40" },
+      at: "30m",
+      as: [{ controller: "history" }, { controller: "zoppsecret" }],
+    },
+    silent: {
+      "they failed once": { series: { [failed("zoppsecret")]: "7x40" }, at: "30m" },
+      "another program's": { series: { [failed("deployment")]: "0+1x40" }, at: "30m" },
+    },
+  },
+  ZoppChangesWait: {
+    fires: { series: { [waits]: "301x20" }, at: "6m", as: [{ name: "zoppsecret" }] },
+    silent: { "for four minutes": { series: { [waits]: "240x20" }, at: "20m" } },
+  },
+  ZoppWorkStuck: {
+    fires: { series: { [works]: "121x20" }, at: "6m", as: [{ name: "zoppsecret" }] },
+    silent: { "for a minute": { series: { [works]: "60x20" }, at: "20m" } },
+  },
+  ZoppKeyringFails: {
+    fires: { series: { [errors("AuditUnavailable")]: "0+1x40" }, at: "20m", as: [{ code: "AuditUnavailable" }] },
+    silent: {
+      "what it refuses is no failure of its own": { series: { [errors("MethodDenied")]: "0+1x40" }, at: "20m" },
+      "it is over": { series: { [errors("AuditUnavailable")]: "0+1x5 5x40" }, at: "40m" },
+    },
+  },
+  ZoppEnrolmentRefused: {
+    fires: { series: { [errors("Unauthenticated")]: "0+1x40" }, at: "20m", as: [{}] },
+    silent: { "ten of them": { series: { [errors("Unauthenticated")]: "0+1x10 10x10" }, at: "15m" } },
+  },
+  ZoppWatchesFail: {
+    fires: { series: { [watches]: "0+10x60" }, at: "40m", as: [{ resource: "zoppsecrets" }] },
+    silent: { "now and then": { series: { [watches]: "0+1x60" }, at: "60m" } },
+  },
+  ZoppBundlesNotReady: {
+    fires: {
+      series: { [bundles("SignatureInvalid")]: "1x40", [bundles("Synced")]: "100x40" },
+      at: "20m",
+      as: [{ reason: "SignatureInvalid" }],
+    },
+    silent: {
+      "they wait for approval": {
+        series: { [bundles("PendingApproval")]: "3x40", [bundles("Synced")]: "100x40" },
+        at: "40m",
+      },
+      "it was mended": { series: { [bundles("SignatureInvalid")]: "1x10 0x40" }, at: "40m" },
+    },
+  },
+  ZoppHistoryFails: {
+    fires: { series: { [history("failed")]: "0+1x40" }, at: "30m", as: [{}] },
+    silent: { "states are kept": { series: { [history("kept")]: "0+1x40" }, at: "30m" } },
+  },
+  ZoppRestartsRefused: {
+    fires: { series: { [restarts("refused")]: "0x10 1x10" }, at: "12m", as: [{}] },
+    silent: { "workloads wait": { series: { [restarts("waiting")]: "0+1x40" }, at: "30m" } },
+  },
+};

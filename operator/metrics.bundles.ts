@@ -1,0 +1,71 @@
+// What the operator's metrics say of bundles: by their places where that is asked for, else counted over all of them.
+// Does not own what happened to them.
+import { Gauge, type Registry } from "prom-client";
+import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
+
+/** Labels that name a bundle. */
+export interface PlaceLabels {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The part of a condition that is a metric. */
+export interface ConditionLabels {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+}
+
+const CONDITION_VALUE = { True: 1, False: 0, Unknown: -1 } as const;
+
+/** One series a reason of Ready, over all bundles. A reason that no bundle has any more stays, at 0. */
+export function bundleGauge(registry: Registry): (key: string, reason: string | null) => void {
+  const help = "Bundles by the reason of their condition Ready; Synced is good";
+  const made = new Gauge({ name: "zopp_bundles", help, labelNames: ["reason"], registers: [registry] });
+  made.set({ reason: "Synced" }, 0);
+  const known = new Map<string, string>();
+  return (key, reason) => {
+    const before = known.get(key);
+    if (before === reason) return;
+    if (before !== undefined) made.dec({ reason: before });
+    if (reason === null) known.delete(key);
+    else known.set(key, reason);
+    if (reason !== null) made.inc({ reason });
+  };
+}
+
+/** One series for each condition of each bundle; `null` = the bundle is gone. */
+export function conditionGauge(
+  registry: Registry,
+): (place: PlaceLabels, conditions: readonly ConditionLabels[] | null) => void {
+  const labels = ["namespace", "name", "condition"];
+  const help = "Conditions of a bundle: 1 True, 0 False, -1 Unknown; only with --object-metrics on";
+  const made = new Gauge({ name: "zopp_secret_condition", help, labelNames: labels, registers: [registry] });
+  const known = new Map<string, readonly string[]>();
+  return ({ namespace, name }, conditions) => {
+    const place = `${namespace}/${name}`;
+    for (const condition of known.get(place) ?? []) made.remove({ namespace, name, condition });
+    known.delete(place);
+    if (conditions === null) return;
+    for (const { type, status } of conditions) made.set({ namespace, name, condition: type }, CONDITION_VALUE[status]);
+    known.set(
+      place,
+      conditions.map(({ type }) => type),
+    );
+  };
+}
+
+/** One series a reason, over all bundles; each is there from the start, so that an alert can tell none from unknown. */
+export function expiringGauge(
+  registry: Registry,
+): (bundle: string, entries: readonly { readonly reason: string }[]) => void {
+  const help = "Values that end soon or have ended, by reason";
+  const made = new Gauge({ name: "zopp_entries_expiring", help, labelNames: ["reason"], registers: [registry] });
+  for (const reason of EXPIRY_REASONS) made.set({ reason }, 0);
+  const known = new Map<string, readonly { readonly reason: string }[]>();
+  return (bundle, entries) => {
+    for (const { reason } of known.get(bundle) ?? []) made.dec({ reason });
+    for (const { reason } of entries) made.inc({ reason });
+    if (entries.length === 0) known.delete(bundle);
+    else known.set(bundle, entries);
+  };
+}
