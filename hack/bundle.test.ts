@@ -53,6 +53,17 @@ t.test("the API's models that the operator's base class imports are in no part t
   );
 });
 
+t.test("what traces is in parts that are loaded only where traces are asked for, and in no command line", async (t) => {
+  for (const program of ["operator", "keyring"]) {
+    const holding = contents(join(one, program)).filter(([, text]) => text.includes("OTLPTraceExporter"));
+    t.ok(holding.length > 0, program);
+    for (const [file] of holding) t.match(file, /^parts\/tracing\.otel-\w+\.mjs$/, program);
+    const main = readFileSync(join(one, program, `${program}.mjs`), "utf8");
+    t.notMatch(main, /from"[^"]*tracing\.otel/, "nothing imports them at the start");
+  }
+  t.notOk(contents(join(one, "cli")).some(([, text]) => text.includes("OTLPTraceExporter")));
+});
+
 t.test("the bundled operator, keyring and CLI play the whole story and refuse every attack", async (t) => {
   const main = (program: Program) => join(one, program, `${program}.mjs`);
   const stage = new Stage({ zopp: main("cli"), "zopp-keyring": main("keyring"), "zopp-operator": main("operator") });

@@ -17,6 +17,7 @@ import { keyOf } from "./kube/resources.js";
 import { createLogger } from "./log.js";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
+import { startTracing } from "./tracing.js";
 
 /** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
 const GRACE_MS = 25_000;
@@ -25,6 +26,7 @@ async function main(config: OperatorConfig): Promise<void> {
   const log = createLogger("operator", config.logLevel);
   const build = { component: "operator", version: VERSION } as const;
   const metrics = operatorMetrics(build, { perObject: config.objectMetrics === "on" });
+  const tracing = await startTracing("zopp-operator", log);
   // the base class reads the default kubeconfig: let it be ours
   if (config.kubeconfig !== undefined) process.env["KUBECONFIG"] = config.kubeconfig;
   const candidacy = await standForElection(config, log, metrics);
@@ -32,6 +34,7 @@ async function main(config: OperatorConfig): Promise<void> {
     file: config.kubeconfig,
     userAgent: `zopp-operator/${VERSION}`,
     hooks: metrics.client,
+    tracing,
     mayWrite: candidacy && (() => candidacy.election.leads),
   });
   const keyring = connectKeyring({
@@ -40,8 +43,9 @@ async function main(config: OperatorConfig): Promise<void> {
     identity: identityFromSeed(newSeed()).signing,
     token: async () => (await readFile(config.tokenFile, "utf8")).trim(),
     log,
+    tracing,
   });
-  const operator = new ZoppOperator({ ...config, client, keyring, log, metrics, instance: hostname() });
+  const operator = new ZoppOperator({ ...config, client, keyring, log, metrics, tracing, instance: hostname() });
   const servers = await serve(config, operator, metrics);
   const [health, numbers] = servers;
   log.info(
@@ -55,7 +59,8 @@ async function main(config: OperatorConfig): Promise<void> {
     // only now: whoever leads next must find everything done that was begun
     await candidacy?.election.release();
     await keyring.close();
-    await Promise.all([client.close(), candidacy?.client.close(), ...servers.map((server) => server.close())]);
+    const closed = [client.close(), candidacy?.client.close(), ...servers.map((server) => server.close())];
+    await Promise.all([...closed, tracing?.close()]);
     log.info({}, "stopped");
     process.exit(0);
   };

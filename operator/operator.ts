@@ -143,7 +143,7 @@ export class ZoppOperator extends dotI.default {
 
   /** Everything about bundles and their Secrets. */
   #secrets(shared: SecretsParts): BundleWatch {
-    const { client, keyring, metrics, namespaces, workers, expiryWarning } = this.#parts;
+    const { client, keyring, metrics, tracing, namespaces, workers, expiryWarning } = this.#parts;
     const informer = this.#informer<ZoppSecret>({ resource: ZOPP_SECRETS, namespaces });
     const ours = { labelSelector: MANAGED_LABEL, metadataOnly: true, transform: seenSecret };
     const targets = new Freshest(this.#informer<SeenSecret>({ resource: SECRETS, namespaces, ...ours }), nowMs);
@@ -175,6 +175,7 @@ export class ZoppOperator extends dotI.default {
           metrics.conditions(placeLabels(key), status === null ? null : (status.conditions ?? []));
           const reason = status === null ? null : (readyOf(status)?.reason ?? "Unknown");
           metrics.bundle(key, reason);
+          tracing?.say({ "zopp.reason": reason ?? undefined });
           metrics.expiring(key, status?.expiring ?? []);
           if (status === null) history?.forget(key);
         },
@@ -272,9 +273,9 @@ export class ZoppOperator extends dotI.default {
   }
 
   #controller(name: string, queue: Queue, workers: number, reconcile: Reconcile): void {
-    const { log, metrics } = this.#parts;
+    const { log, metrics, tracing } = this.#parts;
     this.#controllers.push(
-      new Controller({ name, queue, workers, reconcile, log, hooks: metrics.controller }),
+      new Controller({ name, queue, workers, reconcile, log, tracing, hooks: metrics.controller }),
     );
   }
 }

@@ -7,7 +7,7 @@ import type { KeyringClient } from "./keyring/client.js";
 import type { ApiClient } from "./kube/client.js";
 import type { Recorder } from "./kube/events.js";
 import type { Informer } from "./kube/informer.js";
-import type { Log } from "./kube/observe.js";
+import type { Log, Tracing } from "./kube/observe.js";
 import type { Resource } from "./kube/resources.js";
 import type { OperatorMetrics } from "./metrics.js";
 
@@ -17,6 +17,7 @@ export interface OperatorParts {
   readonly keyring: KeyringClient;
   readonly log: Log;
   readonly metrics: OperatorMetrics;
+  readonly tracing?: Tracing | undefined;
   /** Namespaces to serve one by one; absent = all. */
   readonly namespaces?: readonly string[] | undefined;
   readonly workers: number;

@@ -227,6 +227,43 @@ t.test("the schema knows the values that values.yaml has, and no others", async 
   );
 });
 
+t.test("traces are sent where an endpoint is named, and only then may the pods reach it", { skip }, async (t) => {
+  const networkPolicy = { enabled: true };
+  const speaks = async (values: Values) => {
+    const objects = await render(helm, { ...MODES.deployment, networkPolicy, ...values });
+    const texts = objects.filter(({ kind }) => kind === "Deployment").map((object) => JSON.stringify(object));
+    const egress = objects.filter(({ kind }) => kind === "NetworkPolicy").map(({ spec }) => spec?.["egress"]);
+    return { told: texts.filter((text) => text.includes("OTEL_EXPORTER_OTLP_ENDPOINT")).length, egress };
+  };
+  const off = await speaks({});
+  t.equal(off.told, 0);
+  for (const [endpoint, port] of [
+    ["http://otel.observability.svc:4318", 4318],
+    ["http://[fd00::1]:4318/path", 4318],
+    ["https://otel.example", 443],
+    ["http://otel.example/", 80],
+  ] as const) {
+    const { told, egress } = await speaks({ tracing: { endpoint, samplingRatio: 0.1 } });
+    t.equal(told, 2, "operator and keyring");
+    for (const [at, rules] of (egress as object[][]).entries()) {
+      const added = rules.filter((rule) => !JSON.stringify(off.egress[at]).includes(JSON.stringify(rule)));
+      t.strictSame(added, [{ ports: [{ protocol: "TCP", port }] }], endpoint);
+    }
+  }
+  const to = [{ namespaceSelector: { matchLabels: { name: "observability" } } }];
+  const tracing = { endpoint: "http://otel:4318" };
+  const { egress } = await speaks({ tracing, networkPolicy: { enabled: true, tracesTo: to } });
+  t.equal(egress.filter((rules) => JSON.stringify(rules).includes(JSON.stringify({ to }).slice(1, -1))).length, 2);
+  const ownPods = await render(helm, { ...MODES.sidecar, tracing });
+  t.equal(JSON.stringify(pick(ownPods, "Deployment", "zopp")).split("OTEL_TRACES_SAMPLER_ARG").length - 1, 2);
+  const { code, stderr } = await runHelm(helm, ["template", "zopp"], {
+    ...MODES.sidecar,
+    tracing: { endpoint: "otel:4318" },
+  });
+  t.not(code, 0);
+  t.match(stderr, /tracing\/endpoint/);
+});
+
 t.test("series for each bundle are asked of the operator where they are wanted", { skip }, async (t) => {
   for (const perObject of [true, false]) {
     const deployment = pick(await render(helm, { ...MODES.sidecar, monitoring: { perObject } }), "Deployment", "zopp");

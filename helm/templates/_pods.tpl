@@ -133,6 +133,18 @@ securityContext:
 {{- if .Values.admissionPolicies.enabled }}{{ .Values.operator.history }}{{ else }}0{{ end }}
 {{- end }}
 
+{{/* OpenTelemetry's own variables: whoever needs more of them has extraEnv. */}}
+{{- define "zopp.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .samplingRatio | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "zopp.operatorContainer" -}}
 - name: operator
   image: {{ include "zopp.image" (dict "root" . "image" .Values.image.operator) }}
@@ -155,9 +167,12 @@ securityContext:
   - --object-metrics=on
   {{- end }}
   - --log-level={{ .Values.operator.logLevel }}
-  {{- with .Values.operator.extraEnv }}
+  {{- if or .Values.tracing.endpoint .Values.operator.extraEnv }}
   env:
+  {{- include "zopp.tracingEnv" . | nindent 2 }}
+  {{- with .Values.operator.extraEnv }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- end }}
   ports:
   - name: metrics
@@ -225,8 +240,9 @@ securityContext:
   {{- end }}
   - --audit-keep={{ include "zopp.auditKeep" . }}
   - --log-level={{ .Values.keyring.logLevel }}
-  {{- if or $sidecar .Values.keyring.extraEnv }}
+  {{- if or $sidecar .Values.tracing.endpoint .Values.keyring.extraEnv }}
   env:
+  {{- include "zopp.tracingEnv" . | nindent 2 }}
   {{- if $sidecar }}
   - name: ZOPP_KEYRING_POD_UID
     valueFrom:

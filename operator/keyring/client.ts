@@ -6,7 +6,7 @@ import { utf8 } from "../../crds/crypto/primitives.js";
 import type { WrappedKey } from "../../crds/crypto/wrap.js";
 import type { ErrorCode, ZoppError } from "../../crds/errors.js";
 import type { JoinRequest, SecretSpec } from "../../crds/types.gen.js";
-import type { Log } from "../kube/observe.js";
+import type { Log, Tracing } from "../kube/observe.js";
 import { type AuditClient, auditClient } from "./audit-client.js";
 import { Batcher } from "./batch.js";
 import type { SentBundle } from "./open.js";
@@ -96,6 +96,7 @@ export interface KeyringConnection {
   /** A pod-bound token to enrol with; absent for devices that policy names. */
   readonly token?: (() => Promise<string>) | undefined;
   readonly log: Log;
+  readonly tracing?: Tracing | undefined;
   /** How long one call may take. Default 10 s. */
   readonly timeoutMs?: number;
 }

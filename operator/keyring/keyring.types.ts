@@ -2,7 +2,7 @@
 // What it then does is keyring.ts'.
 import type { Identity } from "../../crds/crypto/identity.js";
 import type { ApiClient } from "../kube/client.js";
-import type { Log } from "../kube/observe.js";
+import type { Log, Tracing } from "../kube/observe.js";
 import type { KeyringMetrics } from "../metrics.js";
 import type { EnrolRules } from "./enrol.js";
 import type { Trust } from "./pins.js";
@@ -18,4 +18,5 @@ export interface KeyringOptions {
   readonly auditKeep: number;
   readonly log: Log;
   readonly metrics: KeyringMetrics;
+  readonly tracing?: Tracing | undefined;
 }

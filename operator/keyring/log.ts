@@ -11,6 +11,7 @@ import { overtaken, unavailable } from "./log.errors.js";
 import type { LogEnd, LogOptions, Sharing, Taken, Turn } from "./log.types.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
 import { MAX_SEGMENT_BYTES, makeSegment } from "./segment.js";
+import { segmentTraced } from "./traced.js";
 
 /** How long a caller waits for its records to be durable before it is told that nothing is released. */
 const PATIENCE_MS = 8_000;
@@ -175,7 +176,7 @@ export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> 
     const lines = this.#first();
     const { segment, hash } = makeSegment(namespace, { log, first: size, previous }, lines, key);
     const begun = performance.now();
-    const outcome = await this.#store(segment, hash);
+    const outcome = await segmentTraced(this.#options.tracing, segment, () => this.#store(segment, hash));
     if (outcome === "stored") {
       // its name may have been free because another keyring has deleted the one before: then nothing of it is true
       if (!(await this.#isSole())) return false;

@@ -2,7 +2,7 @@
 // The writer itself is log.ts.
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import type { ApiClient } from "../kube/client.js";
-import type { Log } from "../kube/observe.js";
+import type { Log, Tracing } from "../kube/observe.js";
 import type { AuditRecord } from "./records.js";
 import { NO_SEGMENT } from "./segment.js";
 import type { SoleWriter } from "./sole.js";
@@ -51,6 +51,7 @@ export interface LogOptions {
   readonly key: SigningKey;
   readonly end: LogEnd;
   readonly log: Log;
+  readonly tracing?: Tracing | undefined;
   /** Told of each record when it is appended, in order, before it is durable. */
   onAppend(record: AuditRecord): void;
   /** Told of each stored segment: its lines are the export, its checkpoint proof against a cut end. */

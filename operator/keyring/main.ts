@@ -9,6 +9,7 @@ import { pause } from "../kube/backoff.js";
 import { connect } from "../kube/client.js";
 import { createLogger } from "../log.js";
 import { keyringMetrics } from "../metrics.js";
+import { startTracing } from "../tracing.js";
 import { command, type ServeConfig } from "./config.js";
 import { type InstallConfig, install } from "./install.js";
 import { Keyring } from "./keyring.js";
@@ -24,14 +25,16 @@ async function serve(config: ServeConfig): Promise<void> {
   const log = createLogger("keyring", config.logLevel);
   const identity = await readSeed(config.seed);
   const metrics = keyringMetrics({ component: "keyring", version: VERSION });
+  const tracing = await startTracing("zopp-keyring", log);
   const client = await connect({
     file: config.kubeconfig,
     userAgent: `zopp-keyring/${VERSION}`,
     hooks: metrics.client,
+    tracing,
   });
   const { namespace, trust, auditKeep } = config;
   const enrol = { account: config.operatorAccount, pod: config.operatorPod };
-  const keyring = new Keyring({ client, identity, namespace, trust, enrol, auditKeep, log, metrics });
+  const keyring = new Keyring({ client, identity, namespace, trust, enrol, auditKeep, log, metrics, tracing });
   let server: Listening | undefined;
   let stopping = false;
   const hurry = new AbortController();
@@ -60,7 +63,7 @@ async function serve(config: ServeConfig): Promise<void> {
     setTimeout(() => process.exit(1), GRACE_MS).unref();
     await server.close();
     await keyring.end();
-    await Promise.all([client.close(), health.close(), numbers.close()]);
+    await Promise.all([client.close(), health.close(), numbers.close(), tracing?.close()]);
     log.info({}, "stopped");
     process.exit(0);
   };
@@ -73,6 +76,7 @@ async function serve(config: ServeConfig): Promise<void> {
     ...config.listen,
     tls: await tlsIdentity(identity.signing),
     metrics,
+    tracing,
     identify: (key) => keyring.identify(key),
     routes: (router) => {
       keyring.routes(router);

@@ -70,7 +70,7 @@ export async function remember(
 
 /** Puts a keyring together on what it remembers. Throws LogBroken. */
 export function run(memory: Remembered, options: RunningOptions): Running {
-  const { client, namespace, identity, log, metrics, auditKeep: keep, store, sole } = options;
+  const { client, namespace, identity, log, metrics, tracing, auditKeep: keep, store, sole } = options;
   const policies = new Map(memory.policies);
   metrics.logSize(memory.end.size);
   const archive = new Archive({ client, namespace, key: identity.signing, memory, keep });
@@ -99,6 +99,7 @@ export function run(memory: Remembered, options: RunningOptions): Running {
     key: identity.signing,
     end: memory.end,
     log,
+    tracing,
     onAppend: (record) => memory.ledger.anticipate(record),
     onStored: (lines, end) => {
       memory.ledger.settle(end.size);

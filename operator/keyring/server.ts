@@ -7,11 +7,13 @@ import { createContextKey, createContextValues, type Interceptor } from "@connec
 import { type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { Tracing } from "../kube/observe.js";
 import type { KeyringMetrics } from "../metrics.js";
 import { Callers } from "./callers.js";
 import { isLoopback } from "./enrol.js";
 import { Quota, Rate } from "./limits.js";
 import { peerKey, type TlsIdentity } from "./tls.js";
+import { answerTraced } from "./traced.js";
 import { statusHeaders, toConnectError } from "./wire.js";
 
 /** What a caller is to the keyring. */
@@ -77,6 +79,7 @@ export interface ServerOptions {
   readonly host: string;
   readonly port: number;
   readonly metrics: KeyringMetrics;
+  readonly tracing?: Tracing | undefined;
   readonly routes: ConnectNodeAdapterOptions["routes"];
   /** What a key is at this moment: asked at every call, so that expiry and policy count at once. */
   identify(key: VerifyKey): Pick<Peer, "role" | "actor">;
@@ -189,7 +192,7 @@ function handler(options: ServerOptions, callers: Callers): Handler {
       grpcWeb: false,
       readMaxBytes,
       maxTimeoutMs: LIMITS.deadlineMs,
-      interceptors: [guard(options.metrics, callers, rates, quotas)],
+      interceptors: [guard(options, callers, rates, quotas)],
       contextValues: (given) => {
         const request = given as Http2ServerRequest;
         return createContextValues().set(PEER, callerOf(request, options)).set(STREAM, request.stream);
@@ -224,7 +227,7 @@ function callerOf(request: Http2ServerRequest, options: ServerOptions): Peer | n
 }
 
 /** Table, rate, quotas, measurements, and errors that say a reason and nothing else. */
-function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quotas: Quotas): Interceptor {
+function guard({ metrics, tracing }: ServerOptions, callers: Callers, rates: Rates, quotas: Quotas): Interceptor {
   return (next) => async (request) => {
     const started = performance.now();
     const method = request.method.name;
@@ -236,7 +239,7 @@ function guard(metrics: KeyringMetrics, callers: Callers, rates: Rates, quotas: 
       const stream = request.contextValues.get(STREAM);
       for (const quota of request.stream ? [quotas.calls, quotas.streams] : [quotas.calls])
         countUntilClosed(quota.take(peer.key.kid), stream);
-      return await next(request);
+      return await answerTraced(tracing, request, peer, () => next(request));
     } catch (error) {
       const known = asZoppError(error, `the call ${method}`);
       code = known.code;

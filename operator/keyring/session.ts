@@ -8,6 +8,7 @@ import { Audit, Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js
 import type { KeyringConnection } from "./client.js";
 import { PinnedConnection } from "./connection.js";
 import { tlsIdentity } from "./tls.js";
+import { callsTraced } from "./traced.js";
 import { fromConnectError } from "./wire.js";
 
 const TIMEOUT_MS = 10_000;
@@ -90,6 +91,7 @@ export class Session {
       baseUrl,
       sessionManager: this.#pinnedConnection,
       readMaxBytes: MAX_MESSAGE_BYTES,
+      interceptors: callsTraced(this.#connection.tracing),
     });
     return { keyring: createClient(Keyring, transport), audit: createClient(Audit, transport) };
   }

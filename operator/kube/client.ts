@@ -5,7 +5,7 @@ import { ZoppError } from "../../crds/errors.js";
 import { apiError, unreachable } from "./errors.js";
 import { type Endpoint, type EndpointOptions, loadEndpoint } from "./kubeconfig.js";
 import { BrokenStream, jsonLines } from "./lines.js";
-import type { ClientHooks } from "./observe.js";
+import type { ClientHooks, Tracing } from "./observe.js";
 import {
   apiVersionOf,
   type KubeObject,
@@ -26,6 +26,7 @@ export interface ConnectOptions extends EndpointOptions {
   readonly timeoutMs?: number;
   readonly maxAnswerBytes?: number;
   readonly hooks?: ClientHooks;
+  readonly tracing?: Tracing | undefined;
   /** See {@link Transport}: who may write no more fails instead. */
   readonly mayWrite?: (() => boolean) | undefined;
 }
@@ -87,9 +88,9 @@ export async function connect(options: ConnectOptions = {}): Promise<ApiClient> 
 
 /** Makes a client for a known endpoint. */
 export function connectTo(endpoint: Endpoint, options: ConnectOptions = {}): ApiClient {
-  const { connections, timeoutMs, maxAnswerBytes, hooks, mayWrite, userAgent = "zopp" } = options;
-  const transport = new Transport({ endpoint, userAgent, connections, timeoutMs, maxAnswerBytes, hooks, mayWrite });
-  return new ApiClient(endpoint, transport);
+  const { connections, timeoutMs, maxAnswerBytes, hooks, tracing, mayWrite, userAgent = "zopp" } = options;
+  const limits = { connections, timeoutMs, maxAnswerBytes };
+  return new ApiClient(endpoint, new Transport({ endpoint, userAgent, ...limits, hooks, tracing, mayWrite }));
 }
 
 /**

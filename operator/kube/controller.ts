@@ -3,8 +3,9 @@
 
 import { asZoppError, type ZoppError } from "../../crds/errors.js";
 import { apiStatus } from "./errors.js";
-import type { ControllerHooks, Log, ReconcileResult } from "./observe.js";
+import type { ControllerHooks, Log, ReconcileResult, Tracing } from "./observe.js";
 import { type Clock, type Queue, systemClock } from "./queue.js";
+import { placeOf } from "./resources.js";
 
 /** What a reconcile may ask for: to be called again after a while, in the background lane. */
 export interface ReconcileAnswer {
@@ -23,6 +24,7 @@ export interface ControllerOptions {
   readonly reconcile: Reconcile;
   readonly log: Log;
   readonly hooks?: ControllerHooks | undefined;
+  readonly tracing?: Tracing | undefined;
   /** Longest time for one key; then its signal aborts (default 60 s). */
   readonly timeoutMs?: number;
   readonly clock?: Clock;
@@ -70,9 +72,22 @@ export class Controller {
     const { queue } = this.#options;
     for (let key = await queue.get(); key !== null; key = await queue.get()) {
       const startedAt = this.#clock.now();
-      const result = await this.#once(key).finally(() => queue.done(key as string));
+      const result = await this.#traced(key).finally(() => queue.done(key as string));
       this.#options.hooks?.reconciled?.(this.#options.name, result, (this.#clock.now() - startedAt) / 1000);
     }
+  }
+
+  #traced(key: string): Promise<ReconcileResult> {
+    const { tracing, name: controller, queue } = this.#options;
+    if (tracing === undefined) return this.#once(key);
+    const { namespace, name } = placeOf(key);
+    const object = { "k8s.namespace.name": namespace, "zopp.object": name };
+    const attributes = { "zopp.controller": controller, ...object, "zopp.lane": queue.laneOf(key) };
+    return tracing.span({ name: `reconcile ${controller}`, kind: "internal", attributes }, async () => {
+      const result = await this.#once(key);
+      tracing.say({ "zopp.outcome": result });
+      return result;
+    });
   }
 
   async #once(key: string): Promise<ReconcileResult> {
@@ -97,6 +112,7 @@ export class Controller {
   #failed(key: string, err: ZoppError): ReconcileResult {
     const { queue, log, name } = this.#options;
     const fields = { controller: name, object: key, err };
+    this.#options.tracing?.say({ "zopp.reason": err.code });
     if (err.terminal) {
       queue.forget(key);
       log.info(fields, "refused; waits for a change");

@@ -36,5 +36,28 @@ export interface ControllerHooks {
   reconciled?(controller: string, result: ReconcileResult, seconds: number): void;
 }
 
+/** What spans say of what was done: places, methods, outcomes; never a value, the name of a key or a token. */
+export type SpanAttributes = Readonly<Record<string, string | number | undefined>>;
+
+/** A span to be. */
+export interface SpanOptions {
+  readonly name: string;
+  /** `client` and `server` are the two ends of a request, the rest is `internal`. */
+  readonly kind: "internal" | "client" | "server";
+  readonly attributes?: SpanAttributes;
+  /** The other end's `traceparent`; absent: the span in which this one begins, where there is one. */
+  readonly parent?: string | undefined;
+}
+
+/** What a process does, as spans of traces. Where nothing is traced there is no Tracing, and no cost. */
+export interface Tracing {
+  /** Does something as a span. An error ends it as failed, with its code. */
+  span<T>(options: SpanOptions, work: () => Promise<T>): Promise<T>;
+  /** Adds to the span in which it is called. */
+  say(attributes: SpanAttributes): void;
+  /** The header that tells another process in which span it is asked; none outside of spans. */
+  headers(): Readonly<Record<string, string>>;
+}
+
 /** A log that drops everything. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };

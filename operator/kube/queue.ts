@@ -118,6 +118,11 @@ export class Queue {
     return this.#failures.get(key) ?? 0;
   }
 
+  /** The lane in which a key came that is being worked on. */
+  laneOf(key: string): Lane | undefined {
+    return this.#active.get(key)?.lane;
+  }
+
   /** Waits for a key to work on; null = shut down. Every key taken must be given back with {@link done}. */
   get(): Promise<string | null> {
     if (this.#closed) return Promise.resolve(null);

@@ -6,7 +6,7 @@ import { ZoppError } from "../../crds/errors.js";
 import { unreachable } from "./errors.js";
 import { fenced } from "./fence.js";
 import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.js";
-import type { ClientHooks } from "./observe.js";
+import type { ClientHooks, Tracing } from "./observe.js";
 
 /** How a transport is made. */
 export interface TransportOptions {
@@ -19,6 +19,7 @@ export interface TransportOptions {
   /** Longest answer that is read whole (default 64 MiB); a list that is longer is asked for in smaller pages. */
   readonly maxAnswerBytes?: number | undefined;
   readonly hooks?: ClientHooks | undefined;
+  readonly tracing?: Tracing | undefined;
   /** Asked as a request that changes something goes out; false: it fails (NotLeading). Absent: all go out. */
   readonly mayWrite?: (() => boolean) | undefined;
 }
@@ -79,7 +80,11 @@ export class Transport {
   }
 
   /** Sends a request and reads its whole answer, whatever its status. Throws ApiUnreachable when there is none. */
-  async send(request: ApiRequest): Promise<ApiResponse> {
+  send(request: ApiRequest): Promise<ApiResponse> {
+    return this.#traced(request, () => this.#send(request));
+  }
+
+  async #send(request: ApiRequest): Promise<ApiResponse> {
     const startedAt = performance.now();
     try {
       const sockets = await this.#connect();
@@ -96,7 +101,11 @@ export class Transport {
    * Sends a request and gives the answer's body as it comes; the caller reads it to its end or aborts `signal`.
    * `quietMs` is the longest silence inside the body. Throws ApiUnreachable when there is no answer.
    */
-  async stream(request: ApiRequest, quietMs: number): Promise<ApiStream> {
+  stream(request: ApiRequest, quietMs: number): Promise<ApiStream> {
+    return this.#traced(request, () => this.#stream(request, quietMs));
+  }
+
+  async #stream(request: ApiRequest, quietMs: number): Promise<ApiStream> {
     const startedAt = performance.now();
     try {
       const sockets = await this.#connect();
@@ -116,9 +125,24 @@ export class Transport {
     if (sockets !== null) await Promise.all([sockets.requests.destroy(), sockets.watches.destroy()]);
   }
 
+  /** A request is a span from being asked for to its answer, or the start of one that goes on. */
+  #traced<T extends { readonly status: number }>(request: ApiRequest, ask: () => Promise<T>): Promise<T> {
+    const { tracing } = this.#options;
+    if (tracing === undefined) return ask();
+    // "get secrets shop/api": which one it is stands in the span above
+    const [verb = "", resource = ""] = request.action.split(" ");
+    const attributes = { "http.request.method": request.method, "zopp.verb": verb, "zopp.resource": resource };
+    return tracing.span({ name: `${verb} ${resource}`, kind: "client", attributes }, async () => {
+      const answer = await ask();
+      tracing.say({ "http.response.status_code": answer.status });
+      return answer;
+    });
+  }
+
   #dispatch(request: ApiRequest, bodyTimeout: number): Dispatcher.RequestOptions {
     const headers: Record<string, string> = {
       ...this.#headers,
+      ...this.#options.tracing?.headers(),
       "user-agent": this.#options.userAgent,
       accept: request.accept ?? "application/json",
     };
