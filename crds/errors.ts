@@ -118,6 +118,7 @@ export const ERRORS = {
   ),
   VersionTooFar: refused("write it again with a correct clock: the version is more than a day ahead"),
   EntryMissing: refused("remove keys with `zopp unset`, which leaves a signed tombstone, or put the entry back"),
+  GeneratedLost: refused("restore status.generated, or sign for another value: `zopp generate BUNDLE KEY --again`"),
   EnvironmentChanged: refused("have somebody who may write both environments sign the header"),
   BaselineOutdated: refused("write the baseline again: `zopp baseline create`"),
   LedgerLost: terminal(

@@ -23,7 +23,8 @@ export type StatementName =
   | "cluster"
   | "join"
   | "baseline"
-  | "baseline-approval";
+  | "baseline-approval"
+  | "generated";
 
 /** A statement ready to be signed or checked. */
 export interface Statement {
@@ -53,6 +54,18 @@ export interface EntryFacts {
   readonly retired?: boolean | undefined;
   readonly to?: string | undefined;
   readonly sealedHash?: string | undefined;
+}
+
+/** The signed fields of a value that a keyring made: `rule` is the hash of its rule, `before` that of the value before it. */
+export interface GeneratedFacts {
+  readonly key: string;
+  readonly version: number;
+  readonly by: string;
+  readonly made: string;
+  readonly rule: string;
+  readonly before?: string | undefined;
+  readonly to: string;
+  readonly sealedHash: string;
 }
 
 /** The signed fields of an audit segment: `hash` is the RFC 6962 tree hash of its records. */
@@ -125,6 +138,7 @@ export function headerStatement(place: SignedPlace, spec: SecretSpec, approval =
     target: spec.target,
     render: spec.render,
     restart: spec.restart,
+    generate: spec.generate,
   });
 }
 
@@ -132,6 +146,11 @@ export function headerStatement(place: SignedPlace, spec: SecretSpec, approval =
 export function entryStatement(place: SignedPlace, facts: EntryFacts, approval = false): Statement {
   const { sealedHash, ...rest } = facts;
   return build(approval ? "entry-approval" : "entry", { ...place, ...rest, hash: sealedHash });
+}
+
+/** A value that a keyring made, at its place, which is never `*`. */
+export function generatedStatement(place: SignedPlace, { sealedHash, ...rest }: GeneratedFacts): Statement {
+  return build("generated", { ...place, ...rest, hash: sealedHash });
 }
 
 /** A stored segment of the audit log. */

@@ -364,6 +364,28 @@ export interface Target {
   readonly deletionPolicy?: "Delete" | "Retain" | undefined;
 }
 
+/** How one value is made, and when another one. */
+export interface GenerateRule {
+  /** When the value was asked for, as a version; another one asks for another value. */
+  readonly version: number;
+  /** What is made: text of an alphabet, bytes, a random UUID, or the private half of a key pair (PEM, PKCS #8). */
+  readonly kind: "password" | "bytes" | "uuid" | "ed25519" | "ecdsa" | "rsa";
+  /** How many characters a password, or bytes, has. */
+  readonly length?: number | undefined;
+  /** The characters of a password, each once; letters and digits when absent. */
+  readonly alphabet?: string | undefined;
+  /** The curve of an ecdsa key. */
+  readonly curve?: "P-256" | "P-384" | undefined;
+  /** The size of an rsa key. */
+  readonly bits?: 2048 | 3072 | 4096 | undefined;
+  /** The key of the Secret that gets the public half (PEM, SubjectPublicKeyInfo). */
+  readonly public?: string | undefined;
+  /** How long a value stays until the keyring makes another one: 720h, 30d. For ever when absent. */
+  readonly rotateEvery?: string | undefined;
+  /** The key of the Secret that keeps the value before this one; the same value as long as there was none. */
+  readonly previous?: string | undefined;
+}
+
 /** The signature over everything in spec but data. */
 export interface Header {
   /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
@@ -404,12 +426,53 @@ export interface SecretSpec {
   readonly target?: Target | undefined;
   /** More keys of the Secret, made from entries of this bundle: `[[ KEY | filter ]]`, or of all of them: `[[ * | format ]]`. */
   readonly render?: Readonly<Record<string, string>> | undefined;
+  /** Keys whose values the keyring makes, and how. Signed as part of the header; the sealed values are in status.generated, so that git never drifts. */
+  readonly generate?: Readonly<Record<string, GenerateRule>> | undefined;
   /** Whether workloads that use the Secret restart when it changes, where the operator may restart any; none when absent. */
   readonly restart?: "auto" | "none" | undefined;
   /** The signature over everything in spec but data. */
   readonly header: Header;
   /** The entries by key, sorted. */
   readonly data?: Readonly<Record<string, Entry>> | undefined;
+}
+
+/** One value that a keyring made. */
+export interface GeneratedEntry {
+  /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
+  readonly version: number;
+  /** When it was made. */
+  readonly made: string;
+  /** The hash of the rule that it was made by. */
+  readonly rule: string;
+  /** The kid of the cluster's signing key. */
+  readonly by: string;
+  /** The hash of the value before it, where the rule keeps that one. */
+  readonly before?: string | undefined;
+  /** The sealed value in base64. */
+  readonly sealed: string;
+  /** The Ed25519 signature in base64. */
+  readonly signature: string;
+  /** The kid of the environment key that it is sealed to. */
+  readonly to: string;
+  /** The value before it, where the rule keeps that one. */
+  readonly previous?: {
+    /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
+    readonly version: number;
+    /** When it was made. */
+    readonly made: string;
+    /** The hash of the rule that it was made by. */
+    readonly rule: string;
+    /** The kid of the cluster's signing key. */
+    readonly by: string;
+    /** The hash of the value before it, where the rule keeps that one. */
+    readonly before?: string | undefined;
+    /** The sealed value in base64. */
+    readonly sealed: string;
+    /** The Ed25519 signature in base64. */
+    readonly signature: string;
+    /** The kid of the environment key that it is sealed to. */
+    readonly to: string;
+  } | undefined;
 }
 
 /** The Secret as it was written. */
@@ -453,6 +516,8 @@ export interface SecretStatus {
     /** ExpiresSoon, ExpiresWithinADay or Expired. */
     readonly reason: string;
   }[] | undefined;
+  /** The values that the keyring made by spec.generate, sealed and signed with the cluster's key. They are nowhere else: who restores a cluster restores them. */
+  readonly generated?: Readonly<Record<string, GeneratedEntry>> | undefined;
   /** The Secret as it was written. */
   readonly target?: WrittenTarget | undefined;
   /** What workloads were or will be restarted for; only where the operator restarts any and the bundle says `restart: auto`. */

@@ -16,7 +16,15 @@ const MAX_BYTES_PER_CHARACTER = 6;
 const CHARACTERS_PER_MEMBER = 24;
 
 /** Maps with keys of people's choosing; they have no prototype, so that `constructor` is there only if somebody wrote it. */
-const MAPS: ReadonlySet<string> = new Set(["data", "render", "labels", "annotations", "approvals"]);
+const MAPS: ReadonlySet<string> = new Set([
+  "data",
+  "render",
+  "generate",
+  "generated",
+  "labels",
+  "annotations",
+  "approvals",
+]);
 
 type Members = Record<string, unknown>;
 

@@ -86,6 +86,77 @@ t.test("a bundle is refused for its place or for what it is", async (t) => {
   ]);
 });
 
+t.test("a bundle is refused for a rule of a generated value", async (t) => {
+  const PASSWORD = { version: 1, kind: "password", length: 32 };
+  const GENERATE: Path = ["spec", "generate"];
+  const at = (rule: object, key = "TOKEN") => ({ [key]: rule });
+  acceptsEach(t, secret, [
+    ["with a password", GENERATE, at(PASSWORD)],
+    ["with the key of a tombstone", GENERATE, at(PASSWORD, "OLD")],
+    ["with the key that every object has", GENERATE, at(PASSWORD, "toString")],
+    ["with a key pair in two keys", GENERATE, at({ version: 1, kind: "rsa", bits: 2048, public: "TOKEN.pub" })],
+  ]);
+  refusesEach(t, secret, [
+    ["for a sealed key", GENERATE, at(PASSWORD, KEY), [`spec.generate.${KEY} is a data key as well`]],
+    ["for a rendered key", GENERATE, at(PASSWORD, "URL"), ["spec.generate.URL is a rendered key as well"]],
+    ["for no key", GENERATE, at(PASSWORD, ".."), ["spec.generate... is not a key that a Secret can have"]],
+    [
+      "with the value before under its own key",
+      GENERATE,
+      at({ ...PASSWORD, previous: "TOKEN" }),
+      ["spec.generate.TOKEN.previous is a generated key as well"],
+    ],
+    [
+      "with the public half under a sealed key",
+      GENERATE,
+      at({ version: 1, kind: "ed25519", public: KEY }),
+      ["spec.generate.TOKEN.public is a data key as well"],
+    ],
+    [
+      "without a length",
+      GENERATE,
+      at({ version: 1, kind: "bytes" }),
+      ["spec.generate.TOKEN.length is missing: the kind bytes needs it"],
+    ],
+    [
+      "with a curve for a password",
+      GENERATE,
+      at({ ...PASSWORD, curve: "P-256" }),
+      ["spec.generate.TOKEN.curve does not go with the kind password"],
+    ],
+    [
+      "with a character twice",
+      GENERATE,
+      at({ ...PASSWORD, alphabet: "abca" }),
+      ["spec.generate.TOKEN.alphabet holds a character twice"],
+    ],
+    [
+      "that can be guessed",
+      GENERATE,
+      at({ ...PASSWORD, length: 10 }),
+      ["spec.generate.TOKEN.length leaves less than 64 bits to guess"],
+    ],
+    [
+      "of an unknown kind",
+      GENERATE,
+      at({ version: 1, kind: "pin" }),
+      ["spec.generate.TOKEN.kind is not one of password, bytes, uuid, ed25519, ecdsa, rsa"],
+    ],
+    [
+      "with an unknown field",
+      GENERATE,
+      at({ ...PASSWORD, seed: "x" }),
+      [`spec.generate.TOKEN.seed ${PROBLEM.unknown}`],
+    ],
+    [
+      "with a rotation in months",
+      GENERATE,
+      at({ ...PASSWORD, rotateEvery: "6M" }),
+      [`spec.generate.TOKEN.rotateEvery ${PROBLEM.form}`],
+    ],
+  ]);
+});
+
 t.test("a bundle is refused for an entry", async (t) => {
   refusesEach(t, secret, [
     ["with an unknown field", [...ENTRY, "at"], "x", [`${AT}.at ${PROBLEM.unknown}`]],

@@ -118,6 +118,8 @@ t.test("lists of what is signed are atomic, and so are its objects outside lists
   );
   t.strictSame(atomic.map(([path]) => path).sort(), [
     "ZoppSecret.spec.data{}",
+    "ZoppSecret.spec.generate",
+    "ZoppSecret.spec.generate{}",
     "ZoppSecret.spec.header",
     "ZoppSecret.spec.render",
     "ZoppSecret.spec.target",

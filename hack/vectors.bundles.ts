@@ -1,7 +1,7 @@
 // Makes bundles.json, and of it the bundles that are accepted and those that policy, place or ledger refuse.
 // What is refused for its signatures or its form is vectors.bundles.refused.ts; what a baseline lists, vectors.bundles.listed.ts.
 import { readEnvironment } from "../crds/policy/environment.js";
-import type { ZoppSecret } from "../crds/types.gen.js";
+import type { SecretSpec, ZoppSecret } from "../crds/types.gen.js";
 import { moved, withEntry } from "./fixtures.bundle.js";
 import { identityOf, withHeader, withTombstone } from "./fixtures.js";
 import { BASELINES, listed } from "./vectors.bundles.listed.js";
@@ -64,6 +64,11 @@ function accepts(): readonly BundleVector[] {
       ledger,
       object: withTombstone(good, "DB_USER", writing("alice")),
     }),
+    takes("generated", "a key whose value the keyring makes, as the header says", {
+      ...usual,
+      ledger,
+      object: generating(),
+    }),
     takes("submitted", "ci may submit keys of its pattern", {
       ...usual,
       ledger,
@@ -92,6 +97,42 @@ function accepts(): readonly BundleVector[] {
       object: good,
     }),
     ...lenient(),
+  ];
+}
+
+const PASSWORD = { version: NEXT_VERSION, kind: "password", length: 32, rotateEvery: "720h", previous: "OLD" } as const;
+
+/** The good bundle with a rule for TOKEN, signed by alice. */
+function generating(rule: NonNullable<SecretSpec["generate"]>[string] = PASSWORD, key = "TOKEN"): ZoppSecret {
+  return withHeader(good, { generate: { [key]: rule } }, writing("alice"));
+}
+
+function misruled(): readonly BundleVector[] {
+  const unsigned = { ...good, spec: { ...good.spec, generate: { TOKEN: PASSWORD } } };
+  const pair = { version: NEXT_VERSION, kind: "ed25519", public: "TOKEN" } as const;
+  const given = { ...usual, ledger };
+  return [
+    refused<BundleGiven>("rule-added", "a rule that nobody signed", "SignatureInvalid", { ...given, object: unsigned }),
+    refused("rule-by-a-submitter", "a rule takes write without patterns", "NotAuthorised", {
+      ...given,
+      object: withHeader(good, { generate: { IMAGE_TAG: PASSWORD } }, writing("ci")),
+    }),
+    refused("generated-and-data", "a key is sealed or generated", "Malformed", {
+      ...given,
+      object: generating(PASSWORD, "DB_USER"),
+    }),
+    refused("generated-twice", "the public half under the key of the private one", "Malformed", {
+      ...given,
+      object: generating(pair),
+    }),
+    refused("weak-password", "less than 64 bits to guess", "Malformed", {
+      ...given,
+      object: generating({ ...PASSWORD, alphabet: "0123456789", length: 19 }),
+    }),
+    refused("rule-without-length", "a password has a length", "Malformed", {
+      ...given,
+      object: generating({ version: NEXT_VERSION, kind: "password" }),
+    }),
   ];
 }
 
@@ -226,7 +267,18 @@ function outOfOrder(): readonly BundleVector[] {
 
 /** The vectors of bundles.json. */
 export function bundleVectors(): ObjectVectors<BundleGiven> {
-  const makers = [accepts, misplaced, outOfOrder, unsigned, unapproved, forbidden, malformed, tooLarge, listed];
+  const makers = [
+    accepts,
+    misruled,
+    misplaced,
+    outOfOrder,
+    unsigned,
+    unapproved,
+    forbidden,
+    malformed,
+    tooLarge,
+    listed,
+  ];
   const vectors = makers.flatMap((make) => make());
   return withReferences({ workspace: WORKSPACES, environment: ENVIRONMENTS, baseline: BASELINES }, vectors);
 }

@@ -13,11 +13,18 @@ export interface Accepted {
   readonly hash: string;
 }
 
-/** What is remembered of a place: the environment it is bound to, and the accepted header and entries. */
+/** A value that a keyring made and then accepted, with the hash of the rule that it was made by, and when. */
+export interface AcceptedGenerated extends Accepted {
+  readonly rule: string;
+  readonly made: string;
+}
+
+/** What is remembered of a place: the environment it is bound to, and the accepted header, entries and generated values. */
 export interface PlaceLedger {
   readonly environment: string;
   readonly header: Accepted;
   readonly entries: ReadonlyMap<string, Accepted>;
+  readonly generated?: ReadonlyMap<string, AcceptedGenerated> | undefined;
 }
 
 /** A policy that decides: the workspace and one of its environments. */

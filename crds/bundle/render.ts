@@ -5,7 +5,7 @@ import type { Entry, ZoppSecret } from "../types.gen.js";
 import { placeOf } from "./case.js";
 import { type Filter, textOf } from "./render.filters.js";
 import { type Placeholder, parseTemplate } from "./render.parse.js";
-import { MAX_SECRET_BYTES } from "./target.js";
+import { MAX_SECRET_BYTES, valueKeys } from "./target.js";
 
 /** The most that the filters of a bundle's templates may be given, all together, in bytes. */
 export const MAX_FILTERED_BYTES = 16 * MAX_SECRET_BYTES;
@@ -14,7 +14,7 @@ export const MAX_FILTERED_BYTES = 16 * MAX_SECRET_BYTES;
 export interface RenderCase {
   readonly what: string;
   readonly templates: Readonly<Record<string, string>>;
-  /** The bundle's data: no template may have one of these names, and `*` is all of them that are not retired. */
+  /** The bundle's keys with values, as {@link renderedFrom} tells them: no template may have one of these names, and `*` is all of them that are not retired. */
   readonly entries: Readonly<Record<string, Pick<Entry, "retired">>>;
   readonly values: ReadonlyMap<string, Uint8Array>;
 }
@@ -45,13 +45,19 @@ export function renderTemplates(given: RenderCase): Map<string, Uint8Array> {
   return rendered;
 }
 
+/** What templates are made of: data, and what the keyring makes. */
+export function renderedFrom(secret: Pick<ZoppSecret, "spec">): RenderCase["entries"] {
+  return { ...secret.spec.data, ...Object.fromEntries(valueKeys(secret).map((key) => [key, {}])) };
+}
+
 /** What is wrong with a bundle's templates as far as it shows without values: one error for each that cannot be rendered. */
 export function templateProblems(secret: ZoppSecret): readonly ZoppError[] {
+  const entries = renderedFrom(secret);
   return Object.entries(secret.spec.render ?? {}).flatMap(([key, template]) => {
     const field = fieldOf(placeOf(secret), key);
     try {
       for (const piece of parseTemplate(template, field)) {
-        if (typeof piece !== "string") neededKeys(piece, secret.spec.data ?? {});
+        if (typeof piece !== "string") neededKeys(piece, entries);
       }
       return [];
     } catch (error) {

@@ -1,7 +1,7 @@
 // The Secret that a bundle becomes, as far as the bundle says it without being opened: name, type and keys.
 // Which types are allowed at all is policy/target.ts; whether values fit the type, only who opens them can tell.
 import { type FieldProblem, ZoppError } from "../errors.js";
-import type { ZoppSecret } from "../types.gen.js";
+import type { GenerateRule, ZoppSecret } from "../types.gen.js";
 import { placeOf } from "./case.js";
 
 /** The name of the Secret: the target's, by default the bundle's own. */
@@ -19,11 +19,21 @@ export function targetType(bundle: ZoppSecret): string {
   return bundle.spec.target?.type ?? "Opaque";
 }
 
-/** The keys that the Secret gets: entries that are not retired, and templates; sorted. */
+/** The keys that the Secret gets: entries that are not retired, what the keyring makes, and templates; sorted. */
 export function targetKeys(bundle: ZoppSecret): string[] {
-  const entries = Object.entries(bundle.spec.data ?? {});
+  return [...valueKeys(bundle), ...Object.keys(bundle.spec.render ?? {})].sort();
+}
+
+/** The keys that have values of their own, which templates may name: entries that are not retired, and what the keyring makes. */
+export function valueKeys({ spec }: Pick<ZoppSecret, "spec">): string[] {
+  const entries = Object.entries(spec.data ?? {});
   const live = entries.filter(([, entry]) => entry.retired !== true).map(([key]) => key);
-  return [...live, ...Object.keys(bundle.spec.render ?? {})].sort();
+  return [...live, ...Object.entries(spec.generate ?? {}).flatMap(([key, rule]) => keysOfRule(key, rule))];
+}
+
+/** The keys that a rule of `generate` fills. */
+export function keysOfRule(key: string, rule: GenerateRule): string[] {
+  return [key, rule.public, rule.previous].filter((each) => each !== undefined);
 }
 
 /** The most that the data of a Secret may hold, in bytes (Kubernetes' own limit). */

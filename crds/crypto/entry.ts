@@ -24,14 +24,22 @@ export interface EntryContext {
 const EXPORT_CONTEXT = utf8("zopp/v1/secretbox");
 const KEY_BYTES = 32;
 
-function infoOf(context: EntryContext): Uint8Array {
+/** Who made a value: a person, whose entry it is, or a keyring. What one sealed never opens as the other's. */
+export type Maker = "entry" | "generated";
+
+function infoOf(context: EntryContext, maker: Maker): Uint8Array {
   const { workspace, project, environment, epoch, namespace, name, key, version } = context;
-  return pae("zopp/v1/entry", workspace, project, environment, epoch, namespace, name, key, version);
+  return pae(`zopp/v1/${maker}`, workspace, project, environment, epoch, namespace, name, key, version);
 }
 
 /** Seals a value; gives enc ‖ nonce ‖ box, the bytes that `sealed` holds in base64. */
-export function sealEntry(to: EncryptionKey, context: EntryContext, value: Uint8Array): Uint8Array {
-  const sender = setupSender(to, infoOf(context), "export");
+export function sealEntry(
+  to: EncryptionKey,
+  context: EntryContext,
+  value: Uint8Array,
+  maker: Maker = "entry",
+): Uint8Array {
+  const sender = setupSender(to, infoOf(context, maker), "export");
   const key = sender.export(EXPORT_CONTEXT, KEY_BYTES);
   const boxed = sealBox(key, value);
   key.fill(0);
@@ -42,9 +50,14 @@ export function sealEntry(to: EncryptionKey, context: EntryContext, value: Uint8
  * The 32-byte entry key of sealed bytes: what a keyring releases. Throws CannotOpen for a malformed encapsulation;
  * for another place or environment key it gives another key, which opens nothing.
  */
-export function entryKey(key: DecryptionKey, context: EntryContext, sealed: Uint8Array): Uint8Array {
+export function entryKey(
+  key: DecryptionKey,
+  context: EntryContext,
+  sealed: Uint8Array,
+  maker: Maker = "entry",
+): Uint8Array {
   const enc = sealed.subarray(0, ENC_BYTES[key.publicKey.kem]);
-  return setupReceiver(key, enc, infoOf(context), "export").export(EXPORT_CONTEXT, KEY_BYTES);
+  return setupReceiver(key, enc, infoOf(context, maker), "export").export(EXPORT_CONTEXT, KEY_BYTES);
 }
 
 /** Opens sealed bytes with their entry key. Throws CannotOpen, with one text, for whatever does not fit. */

@@ -27,6 +27,7 @@ const secret = withTombstone(
   writingBy("alice", environment),
 );
 const entry = secret.spec.data?.["DB_PASSWORD"];
+const PASSWORD = { version: 20261123101112, kind: "password", length: 32, rotateEvery: "720h" };
 const SIGNATURE = secret.spec.header.signature;
 const ZEROS = "0".repeat(64);
 const KID = identityOf("bob").signing.verifyKey.kid;
@@ -81,6 +82,11 @@ t.test("what people and keyrings write is accepted", async (t) => {
   }
 });
 
+t.test("a key that was retired may be generated from then on", async (t) => {
+  const { code, message } = await trials.tryCreate(changed(secret, ["spec", "generate"], { OLD: PASSWORD }));
+  t.strictSame({ code, message }, { code: 201, message: "" });
+});
+
 t.test("the largest objects stay within the cost that the API server allows to rules", async (t) => {
   const [key] = production().spec.keys;
   const [alice] = acme().spec.principals;
@@ -91,6 +97,14 @@ t.test("the largest objects stay within the cost that the API server allows to r
     ["256 entries", secret, ["spec", "data"], named(256, entry)],
     ["eleven values of 64 KiB", secret, ["spec", "data"], named(11, { ...entry, sealed: "A".repeat(91660) })],
     ["64 labels", secret, ["spec", "target", "labels"], named(64, "x".repeat(63))],
+    [
+      "32 rules of generated values beside 256 entries",
+      changed(secret, ["spec", "data"], named(256, entry)),
+      ["spec", "generate"],
+      Object.fromEntries(
+        many(32, (at) => [`${at}${"k".repeat(250)}`, { ...PASSWORD, previous: `OLD_${at}` }]) as [string, unknown][],
+      ),
+    ],
     ["64 epochs", production(), ["spec", "keys"], many(64, (at) => ({ ...key, epoch: at + 1 }))],
     [
       "5000 listed bundles",
@@ -155,6 +169,11 @@ t.test("a bundle is refused", async (t) => {
       /annotations of .* are reserved/,
     ],
     ["an annotation of helm.sh", [...(annotations ?? []), "helm.sh/hook"], "x", /annotations of .* are reserved/],
+    ["a generated data key", ["spec", "generate"], { DB_PASSWORD: PASSWORD }, /a generated key may not be a data key/],
+    ["a generated key of two parts", ["spec", "generate"], { "a/b": PASSWORD }, keys],
+    ["a generated UUID with a length", ["spec", "generate"], { A: { ...PASSWORD, kind: "uuid" } }, /length goes with/],
+    ["an rsa key without bits", ["spec", "generate"], { A: { version: 1, kind: "rsa" } }, /bits go with rsa/],
+    ["a rotation for ever", ["spec", "generate"], { A: { ...PASSWORD, rotateEvery: "0h" } }, /rotateEvery/],
     ["a retired value", [...data, "DB_PASSWORD", "retired"], true, /an entry is either sealed or retired/],
     ["an entry of nothing", [...data, "OLD", "retired"], ABSENT, /an entry is either sealed or retired/],
     ["a tombstone to a key", [...data, "OLD", "to"], KID, /sealed and to come together/],

@@ -22,6 +22,8 @@ import { formatPin } from "../policy/pin.js";
 import {
   type EntryFacts,
   entryStatement,
+  type GeneratedFacts,
+  generatedStatement,
   headerStatement,
   joinStatement,
   type SegmentFacts,
@@ -68,6 +70,10 @@ function statementOf(name: string, fields: SignatureVector["fields"]): Statement
   const { environment, namespace, name: bundle, ...rest } = fields;
   const place = { environment, namespace, name: bundle } as SignedPlace;
   if (name === "segment") return segmentStatement(fields as unknown as SegmentFacts);
+  if (name === "generated") {
+    const { hash: sealedHash, ...facts } = rest;
+    return generatedStatement(place, { ...facts, sealedHash } as unknown as GeneratedFacts);
+  }
   if (name === "join") return joinStatement(String(fields["workspace"]), fields as unknown as JoinRequest);
   if (name === "header") {
     const { version, by, ...spec } = rest;
@@ -136,9 +142,9 @@ t.test("none of the vectors is lost", async (t) => {
     list.filter(({ accept }) => !accept).length,
   ]);
   t.strictSame(counts, [
-    ["entries", 20, 40],
+    ["entries", 20, 41],
     ["wraps", 3, 14],
-    ["signatures", 7, 14],
+    ["signatures", 8, 17],
     ["invites", 1, 5],
   ]);
 });

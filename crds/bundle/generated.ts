@@ -1,0 +1,158 @@
+// Values that a keyring made by a rule of the signed header: what is signed of them, and which of them a keyring takes.
+// Status is a cache that whoever may write it can change: so all of it is judged against the keyring's own key and ledger.
+// How values are made and opened is the keyring's (operator/keyring/generate.ts).
+import { decodeBase64 } from "../crypto/encoding.js";
+import { canonicalFields } from "../crypto/jcs.js";
+import type { VerifyKey } from "../crypto/keys.js";
+import { sha256Hex, utf8 } from "../crypto/primitives.js";
+import { ZoppError } from "../errors.js";
+import { spanMs } from "../span.js";
+import { generatedStatement, type Statement, verifyStatement } from "../statement.js";
+import type { GeneratedEntry, GenerateRule, ZoppSecret } from "../types.gen.js";
+import { type AcceptedGenerated, type PlaceLedger, placeOf } from "./case.js";
+import { signedPlace } from "./statements.js";
+
+/** A value before another one: it has none before itself. */
+export type GeneratedValue = Omit<GeneratedEntry, "previous">;
+
+/** What generated values are judged against. */
+export interface GeneratedCase {
+  /** The verified bundle, with `status.generated` as it was presented. */
+  readonly secret: ZoppSecret;
+  readonly ledger?: PlaceLedger | undefined;
+  /** The cluster's signing key: this keyring's own. */
+  readonly cluster: VerifyKey;
+  readonly now: Date;
+}
+
+/** A value that is good, as it was presented; `accepted` where it is new to the ledger. */
+export interface HeldValue {
+  readonly value: GeneratedValue;
+  readonly hash: string;
+  readonly accepted?: AcceptedGenerated | undefined;
+  /** The one before it, where the rule keeps it. */
+  readonly previous?: GeneratedValue | undefined;
+}
+
+/** What became of one rule: a value that can be used, another one that is to be made, or both. */
+export interface JudgedRule {
+  readonly held?: HeldValue | undefined;
+  /** `after`: the version that it must come after; `before`: the value that it takes the place of. */
+  readonly make?: { readonly after?: number | undefined; readonly before?: HeldValue | undefined } | undefined;
+}
+
+/**
+ * The hash of what decides about a rule's value: hex SHA-256 of the canonical fields. When it is made anew, and which keys get
+ * the public half and the value before, can change without another value.
+ */
+export function ruleHash({ rotateEvery: _, previous: __, public: ___, ...rest }: GenerateRule): string {
+  return sha256Hex(utf8(canonicalFields(rest)));
+}
+
+/** The statement over a generated value of a bundle. Throws Malformed when `sealed` is not canonical base64. */
+export function statementOfGenerated(secret: ZoppSecret, key: string, value: GeneratedValue): Statement {
+  const { version, by, made, rule, before, to, sealed } = value;
+  const bytes = decodeBase64(sealed);
+  if (bytes === null) throw new ZoppError("Malformed", `${fieldOf(secret, key)}.sealed is not canonical base64`);
+  const facts = { key, version, by, made, rule, before, to, sealedHash: sha256Hex(bytes) };
+  return generatedStatement(signedPlace(secret, "object"), facts);
+}
+
+/** The earliest moment, in milliseconds, at which the rule has another value made; undefined = never. */
+export function dueAt(rule: GenerateRule, made: string): number | undefined {
+  const every = rule.rotateEvery === undefined ? undefined : spanMs(rule.rotateEvery);
+  return every === undefined ? undefined : Date.parse(made) + every;
+}
+
+/**
+ * Judges what stands in status for a rule. A value that the ledger knows and that is not there is never made again: whoever
+ * wipes a status would change a password under a running database. Throws GeneratedLost, SignatureInvalid, RollbackRefused.
+ */
+export function judgeGenerated(given: GeneratedCase, key: string, rule: GenerateRule): JudgedRule {
+  const { secret, ledger, now } = given;
+  const known = ledger?.generated?.get(key);
+  const present = secret.status?.generated?.[key];
+  const hash = ruleHash(rule);
+  if (present === undefined || present.rule !== hash) {
+    if (known?.rule === hash)
+      throw lost(secret, key, `version ${known.version}, which this keyring made, is not there`);
+    return { make: { after: known?.version, before: replaced(given, key, present, known) } };
+  }
+  const held = holdValue(given, key, rule, present, known);
+  const due = dueAt(rule, present.made);
+  const isDue = held.accepted === undefined && due !== undefined && due <= now.getTime();
+  return isDue ? { held, make: { after: present.version, before: held } } : { held };
+}
+
+function holdValue(
+  given: GeneratedCase,
+  key: string,
+  rule: GenerateRule,
+  present: GeneratedEntry,
+  known: AcceptedGenerated | undefined,
+): HeldValue {
+  const { secret } = given;
+  const { previous: kept, ...value } = present;
+  const statement = statementOfGenerated(secret, key, value);
+  const previous = previousOf(secret, key, rule, present);
+  const { version, made } = value;
+  const { hash } = statement;
+  if (hash === known?.hash) return { value, hash, previous };
+  if (value.by !== given.cluster.kid || !verifyStatement(given.cluster, statement, value.signature))
+    throw new ZoppError(
+      "SignatureInvalid",
+      `${fieldOf(secret, key)} was not made by this keyring for this place; ${AGAIN}`,
+    );
+  if (known !== undefined) refuseReplayed(fieldOf(secret, key), rule, value, known);
+  return { value, hash, previous, accepted: { version, hash, rule: value.rule, made } };
+}
+
+/** Several values may have been made before one was accepted: of these no other is ever taken, whatever its version. */
+function refuseReplayed(what: string, rule: GenerateRule, value: GeneratedValue, known: AcceptedGenerated): void {
+  if (value.version <= known.version)
+    throw new ZoppError(
+      "RollbackRefused",
+      `${what}: version ${value.version} is not after the accepted ${known.version}`,
+    );
+  const due = dueAt(rule, known.made);
+  if (known.rule !== value.rule || (due !== undefined && Date.parse(value.made) >= due)) return;
+  throw new ZoppError(
+    "RollbackRefused",
+    `${what}: version ${value.version} was made before the accepted one's time was over`,
+  );
+}
+
+/** The value before, which the signature of the present one names by its hash. */
+function previousOf(
+  secret: ZoppSecret,
+  key: string,
+  rule: GenerateRule,
+  { before, previous }: GeneratedEntry,
+): GeneratedValue | undefined {
+  if (rule.previous === undefined || before === undefined) return undefined;
+  if (previous !== undefined && statementOfGenerated(secret, key, previous).hash === before) return previous;
+  throw lost(secret, key, "the value before it is not there, or another one");
+}
+
+/** What a new rule's value takes the place of: only exactly what was accepted. */
+function replaced(
+  { secret }: GeneratedCase,
+  key: string,
+  present: GeneratedEntry | undefined,
+  known: AcceptedGenerated | undefined,
+): HeldValue | undefined {
+  if (present === undefined || known === undefined) return undefined;
+  const { previous: _, ...value } = present;
+  const { hash } = statementOfGenerated(secret, key, value);
+  return hash === known.hash ? { value, hash } : undefined;
+}
+
+const AGAIN = "another value is made when somebody signs for it: `zopp generate BUNDLE KEY --again`";
+
+function lost(secret: ZoppSecret, key: string, what: string): ZoppError {
+  return new ZoppError("GeneratedLost", `${fieldOf(secret, key)}: ${what}`);
+}
+
+function fieldOf(secret: ZoppSecret, key: string): string {
+  return `bundle ${placeOf(secret)}: status.generated.${key}`;
+}
