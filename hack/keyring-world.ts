@@ -66,6 +66,7 @@ export class KeyringWorld {
     return {
       book,
       ledger: this.ledger,
+      cluster: identityOf("cluster eu-1").signing.verifyKey,
       now: () => this.now(),
       note: (fact) => {
         noted.push(fact);

@@ -5,7 +5,7 @@ import type { SigningKey } from "../../crds/crypto/identity.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import type { WrappedKey } from "../../crds/crypto/wrap.js";
 import type { ErrorCode, ZoppError } from "../../crds/errors.js";
-import type { JoinRequest, SecretSpec } from "../../crds/types.gen.js";
+import type { JoinRequest, SecretSpec, SecretStatus } from "../../crds/types.gen.js";
 import type { Log, Tracing } from "../kube/observe.js";
 import { type AuditClient, auditClient } from "./audit-client.js";
 import { Batcher } from "./batch.js";
@@ -22,7 +22,12 @@ export interface OpenRequest {
   readonly keys?: readonly string[];
   /** The entries are earlier ones, to be put back. */
   readonly earlier?: boolean | undefined;
+  /** The bundle's generated values, as they will be used. */
+  readonly generated?: GeneratedValues | undefined;
 }
+
+/** status.generated of a bundle. */
+export type GeneratedValues = NonNullable<SecretStatus["generated"]>;
 
 /** What came of it: entry keys (32 bytes) by key, or why not. `policy` = digests of workspace and environment. */
 export type OpenResult =
@@ -78,6 +83,11 @@ export interface KeyringClient {
   offer(object: object, signal?: AbortSignal): Promise<{ readonly version: number; readonly digest: string }>;
   /** An environment's keys (its path), wrapped to the recipient with this kid. Throws as `open` does, and why it is refused. */
   wrap(environment: string, to: string, signal?: AbortSignal): Promise<readonly WrappedEpoch[]>;
+  /** The bundle's generated values as they are to be kept, and the keys that were made. Throws as `open` does, and why it is refused. */
+  generate(
+    request: Omit<OpenRequest, "keys" | "earlier">,
+    signal?: AbortSignal,
+  ): Promise<{ readonly generated: GeneratedValues; readonly made: readonly string[] }>;
   /** The log, for whoever has the role audit. */
   readonly audit: AuditClient;
   close(): Promise<void>;
@@ -109,9 +119,9 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     return results.map((result) => ({ result, checkpoint }));
   });
   return {
-    async open({ namespace, name, spec, keys = [], earlier = false }, signal) {
-      const bundle = { namespace, name, spec: utf8(JSON.stringify(spec)), keys: [...keys], earlier };
-      const { result, checkpoint } = await batcher.add(bundle, bundle.spec.length, signal);
+    async open(request, signal) {
+      const bundle = sentOf(request);
+      const { result, checkpoint } = await batcher.add(bundle, bundle.spec.length + bundle.generated.length, signal);
       return fromOpenResult(result, checkpoint);
     },
     async describe(signal) {
@@ -132,7 +142,18 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
       const { keys } = await session.call((keyring, options) => keyring.wrap({ environment, to }, options), signal);
       return keys.map(({ epoch, enc, wrapped }) => ({ epoch: Number(epoch), to, enc, wrapped }));
     },
+    async generate(request, signal) {
+      const bundle = sentOf(request);
+      const answer = await session.call((keyring, options) => keyring.generate({ bundle }, options), signal);
+      const generated = JSON.parse(Buffer.from(answer.generated).toString("utf8")) as GeneratedValues;
+      return { generated, made: answer.made };
+    },
     audit: auditClient(session),
     close: () => session.close(),
   };
+}
+
+function sentOf({ namespace, name, spec, keys = [], earlier = false, generated }: OpenRequest) {
+  const values = generated === undefined ? new Uint8Array(0) : utf8(JSON.stringify(generated));
+  return { namespace, name, spec: utf8(JSON.stringify(spec)), keys: [...keys], earlier, generated: values };
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
+import { utf8 } from "../../crds/crypto/primitives.js";
 import { ZoppError } from "../../crds/errors.js";
 import { clusterFingerprint } from "../../crds/fingerprint.js";
 import { hasEnded } from "../../crds/policy/versions.js";
@@ -11,6 +12,7 @@ import { VERSION } from "../../crds/version.js";
 import { auditRoutes } from "./audit.js";
 import { describe } from "./describe.js";
 import { Enrolments } from "./enrol.js";
+import { generateValues } from "./generate.js";
 import { Joins } from "./joins.js";
 import type { KeyringOptions } from "./keyring.types.js";
 import { takeOffer } from "./offer.js";
@@ -144,6 +146,7 @@ export class Keyring {
         const options = { book, log, own, now: () => new Date(), refuse };
         return this.#decided(() => wrapKeys({ environment, to }, peer, options));
       },
+      generate: ({ bundle }, context) => this.#decided(() => this.#generate(bundle, context)),
     });
     auditRoutes(router, () => this.#running());
   }
@@ -192,7 +195,7 @@ export class Keyring {
     const { log, archive, book, memory } = this.#running();
     const peer = this.#admitted(context);
     const reader = readerOf(peer.key, this.#enrolments.of(peer.key));
-    const caller = { actor: peer.actor, request: randomBytes(8).toString("hex"), reader };
+    const caller = { ...callOf(peer.actor), reader };
     const open = (rest: readonly SentBundle[]) => {
       // of a call that is overtaken less is decided at once, so that it is done before the other one writes again
       let share = rest.length;
@@ -203,6 +206,7 @@ export class Keyring {
         return openBundles(some, caller, {
           book,
           ledger: memory.ledger,
+          cluster: this.#options.identity.signing.verifyKey,
           now: () => new Date(),
           note: (fact) => log.note(fact, turn),
           durable: () => log.flush(turn),
@@ -215,6 +219,21 @@ export class Keyring {
       ...toOpenResponse(opened),
       checkpoint: archive.checkpoint(),
     }));
+  }
+
+  async #generate(bundle: SentBundle | undefined, context: HandlerContext) {
+    if (bundle === undefined) throw new ZoppError("Malformed", "a request without a bundle");
+    const { log, book, memory } = this.#running();
+    const { actor } = this.#admitted(context);
+    const { generated, made } = await generateValues(bundle, callOf(actor), {
+      book,
+      ledger: memory.ledger,
+      cluster: this.#options.identity.signing,
+      now: () => new Date(),
+      record: (fact) => log.append([fact]),
+      refuse: (fact) => this.#refuse(fact),
+    });
+    return { generated: utf8(JSON.stringify(generated)), made };
   }
 
   /** What was decided on a ledger that a replica has added to meanwhile is decided again, and its caller notices nothing. */
@@ -243,4 +262,9 @@ export class Keyring {
     if (this.#parts === null) throw new ZoppError("KeyringUnavailable", "the keyring is starting");
     return this.#parts;
   }
+}
+
+/** Who asks, and under which number the records of it are found. */
+function callOf(actor: string) {
+  return { actor, request: randomBytes(8).toString("hex") };
 }

@@ -1,6 +1,6 @@
 // The ledger: what this keyring has accepted, the fold of its log. Pure: records in, what is known of a place out.
 // Snapshots of it are snapshot.ts; nothing here knows of the API server.
-import type { Accepted, PlaceLedger } from "../../crds/bundle/case.js";
+import type { Accepted, AcceptedGenerated, PlaceLedger } from "../../crds/bundle/case.js";
 import type { Action, AuditRecord } from "./records.js";
 
 /** What was accepted last of a workspace, environment or baseline. */
@@ -12,6 +12,7 @@ export interface AcceptedPolicy {
 /** A place with the index below which its records are in. */
 interface KnownPlace extends PlaceLedger {
   readonly entries: Map<string, Accepted>;
+  readonly generated?: Map<string, AcceptedGenerated> | undefined;
 }
 
 /** A place as a snapshot stores it. */
@@ -19,6 +20,8 @@ export interface StoredPlace {
   readonly environment: string;
   readonly header: Accepted;
   readonly entries: Readonly<Record<string, Accepted>>;
+  /** Absent where there are none. */
+  readonly generated?: Readonly<Record<string, AcceptedGenerated>> | undefined;
 }
 
 /** Pins and policies as a snapshot stores them. */
@@ -119,20 +122,23 @@ export class Ledger {
     for (const { takeBack } of this.#anticipated.splice(0).reverse()) takeBack();
   }
 
-  #accept(object: string, { environment, header, entries }: AuditRecord): void {
+  #accept(object: string, { environment, header, entries, generated }: AuditRecord): void {
     if (environment === undefined) return;
     const before = this.#places.get(object);
-    if (before?.environment === environment && header === undefined && entries === undefined) return;
+    const isNews = header !== undefined || entries !== undefined || generated !== undefined;
+    if (before?.environment === environment && !isNews) return;
     const accepted = header ?? before?.header;
     if (accepted === undefined) throw new TypeError(`the log accepts entries of ${object} without a header`);
     const known = new Map(before?.entries ?? []);
     for (const [key, entry] of Object.entries(entries ?? {})) known.set(key, entry);
-    this.#places.set(object, { environment, header: accepted, entries: known });
+    const made = generated === undefined ? before?.generated : withValues(before?.generated, generated);
+    this.#places.set(object, { environment, header: accepted, entries: known, ...(made && { generated: made }) });
   }
 
   /** Puts a place back from a snapshot. */
-  restore(key: string, { environment, header, entries }: StoredPlace): void {
-    this.#places.set(key, { environment, header, entries: new Map(Object.entries(entries)) });
+  restore(key: string, { environment, header, entries, generated }: StoredPlace): void {
+    const made = generated && { generated: withValues(undefined, generated) };
+    this.#places.set(key, { environment, header, entries: new Map(Object.entries(entries)), ...made });
   }
 
   /** Puts pins and policies back from a snapshot. */
@@ -155,8 +161,16 @@ export class Ledger {
 
   /** All places as snapshots store them. */
   *stored(): Generator<readonly [string, StoredPlace]> {
-    for (const [key, { environment, header, entries }] of this.#places) {
-      yield [key, { environment, header, entries: Object.fromEntries(entries) }];
+    for (const [key, { environment, header, entries, generated }] of this.#places) {
+      const made = generated && { generated: Object.fromEntries(generated) };
+      yield [key, { environment, header, entries: Object.fromEntries(entries), ...made }];
     }
   }
+}
+
+function withValues<T>(
+  before: ReadonlyMap<string, T> | undefined,
+  values: Readonly<Record<string, T>>,
+): Map<string, T> {
+  return new Map([...(before ?? []), ...Object.entries(values)]);
 }

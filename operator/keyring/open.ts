@@ -4,10 +4,12 @@ import type { BundleCase, Policy } from "../../crds/bundle/case.js";
 import { signedPlace } from "../../crds/bundle/statements.js";
 import { examineBundle, type Verified } from "../../crds/bundle/verify.js";
 import { entryKey } from "../../crds/crypto/entry.js";
+import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
 import { earlierCase, refuseEarlier, refuseWaiting } from "./earlier.js";
+import { acceptedValues, generatedKeys, type HeldValues, heldValues, NOTHING_GENERATED } from "./generated.js";
 import type { Ledger } from "./ledger.js";
 import type { PolicyBook } from "./policy.js";
 import type { ServedEnvironment } from "./policy.types.js";
@@ -24,6 +26,8 @@ export interface SentBundle {
   readonly keys: string[];
   /** Its entries are earlier ones, read in order to go back to them (see earlier.ts). */
   readonly earlier?: boolean;
+  /** status.generated as UTF-8 JSON; absent or empty = none. */
+  readonly generated?: Uint8Array;
 }
 
 /** Who asks. */
@@ -49,6 +53,8 @@ export type Opened =
 export interface OpenOptions {
   readonly book: PolicyBook;
   readonly ledger: Ledger;
+  /** The key that this cluster signs generated values with. */
+  readonly cluster: VerifyKey;
   now(): Date;
   /** Appends a fact to the log; throws AuditUnavailable or LogForked when the log takes no more. */
   note(fact: Fact): void;
@@ -131,16 +137,21 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     const waits = reader?.isPerson === true && problem?.code === "PendingApproval" ? problem : undefined;
     if (problem !== waits) throw problem;
     if (bundle.earlier === true) refuseWaiting(secret, verified);
-    const keys = releasedKeys(secret, verified.sealed, served, only ?? wantedOf(bundle));
+    const wanted = only ?? wantedOf(bundle);
+    const generated = bundle.earlier === true ? NOTHING_GENERATED : heldValues(secret, reader === undefined, options);
+    const keys = new Map([
+      ...releasedKeys(secret, verified.sealed, served, wanted),
+      ...generatedKeys(secret, generated, served, wanted),
+    ]);
     const warnings = waits === undefined ? verified.warnings : [...verified.warnings, waits];
     const fact: Fact = {
       ...told(),
       decision: "released",
       keys: [...keys.keys()],
-      versions: versionsOf(secret, keys, reader === undefined ? verified.acceptedEntries : new Map()),
+      versions: versionsOf(secret, keys, reader === undefined ? verified.acceptedEntries : new Map(), generated),
       content: bundle.earlier === true ? "earlier" : waits && "waiting",
       // what a person reads is accepted by nobody
-      ...(reader === undefined ? acceptance(verified) : {}),
+      ...(reader === undefined ? { ...acceptance(verified), generated: acceptedValues(generated) } : {}),
     };
     return { result: { ok: true, digest, keys, policy, warnings }, fact };
   } catch (thrown) {
@@ -150,7 +161,7 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
 }
 
 /** Digests of what decides. */
-function policyOf({ workspace, environment, baseline }: ServedEnvironment): readonly string[] {
+export function policyOf({ workspace, environment, baseline }: ServedEnvironment): readonly string[] {
   return [workspace, environment, baseline].flatMap((each) => (each === undefined ? [] : [each.digest]));
 }
 
@@ -159,26 +170,37 @@ function wantedOf({ keys }: SentBundle): ReadonlySet<string> | undefined {
 }
 
 /** Parsed once: the object that is verified is the one whose entries are opened. */
-function parseSent({ namespace, name, spec }: SentBundle): ZoppSecret {
-  const text = Buffer.from(spec.buffer, spec.byteOffset, spec.byteLength).toString("utf8");
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not JSON`);
-  }
-  // members that stand twice would leave open which one the caller uses
-  if (JSON.stringify(parsed) !== text)
-    throw new ZoppError("Malformed", `bundle ${namespace}/${name}: spec is not canonical JSON`);
+export function parseSent({ namespace, name, spec, generated }: SentBundle): ZoppSecret {
+  const what = `bundle ${namespace}/${name}`;
+  const isGiven = generated !== undefined && generated.length > 0;
   return parseSecret({
     apiVersion: "zopp.dev/v1alpha1",
     kind: "ZoppSecret",
     metadata: { namespace, name },
-    spec: parsed,
+    spec: parseJson(spec, `${what}: spec`),
+    ...(isGiven ? { status: { generated: parseJson(generated, `${what}: status.generated`) } } : {}),
   });
 }
 
-function caseOf(secret: ZoppSecret, served: ServedEnvironment, { book, ledger, now }: OpenOptions): BundleCase {
+function parseJson(bytes: Uint8Array, what: string): unknown {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new ZoppError("Malformed", `${what} is not JSON`);
+  }
+  // members that stand twice would leave open which one the caller uses
+  if (JSON.stringify(parsed) !== text) throw new ZoppError("Malformed", `${what} is not canonical JSON`);
+  return parsed;
+}
+
+/** What a bundle is verified against now. */
+export function caseOf(
+  secret: ZoppSecret,
+  served: ServedEnvironment,
+  { book, ledger, now }: Pick<OpenOptions, "book" | "ledger" | "now">,
+): BundleCase {
   const { namespace, name } = secret.metadata;
   const known = ledger.place(`${namespace}/${name}`);
   const moved = known !== undefined && known.environment !== secret.spec.environment;
@@ -244,8 +266,11 @@ function versionsOf(
   { spec }: ZoppSecret,
   keys: ReadonlyMap<string, Uint8Array>,
   accepted: Verified["acceptedEntries"],
+  generated: HeldValues,
 ): Fact["versions"] {
-  const known = Object.entries(spec.data ?? {}).filter(([key]) => keys.has(key) && !accepted.has(key));
+  const entries = Object.entries(spec.data ?? {}).filter(([key]) => !accepted.has(key));
+  const made = [...generated].map(([key, { value }]) => [key, value] as const);
+  const known = [...entries, ...made].filter(([key]) => keys.has(key));
   return known.length === 0 ? undefined : Object.fromEntries(known.map(([key, { version }]) => [key, version]));
 }
 

@@ -1,5 +1,6 @@
 // Who reads for himself, and what he may read now: a device that policy names, or an enrolled workload.
 // Names are looked up in the policy of each bundle, at every call: the same key may be somebody else in another workspace.
+import { valueKeys } from "../../crds/bundle/target.js";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { rightsIn } from "../../crds/policy/environment.js";
@@ -77,7 +78,7 @@ export function readableKeys(
   const denied = wanted.find((key) => !reads(key));
   if (denied !== undefined) throw refuse(denied);
   if (wanted.length > 0) return new Set(wanted);
-  const keys = Object.keys(secret.spec.data ?? {});
+  const keys = [...new Set([...Object.keys(secret.spec.data ?? {}), ...valueKeys(secret)])];
   const readable = keys.filter(reads);
   if (readable.length === 0 && keys.length > 0) throw refuse("anything");
   return new Set(readable);

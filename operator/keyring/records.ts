@@ -1,6 +1,6 @@
 // The records of a keyring's log: what is written down before anything is released, one JSON line each.
 // How lines become stored segments is segment.ts; what the ledger makes of them is ledger.ts.
-import type { Accepted } from "../../crds/bundle/case.js";
+import type { Accepted, AcceptedGenerated } from "../../crds/bundle/case.js";
 import type { ErrorCode } from "../../crds/errors.js";
 
 /** What happened; `open` is the operator's, which fills the ledger, `read` everybody else's, which does not. */
@@ -14,7 +14,8 @@ export type Action =
   | "open"
   | "read"
   | "join"
-  | "wrap";
+  | "wrap"
+  | "generate";
 
 /** Whether somebody proved who he is and asked for himself, or the operator asked in order to reconcile. */
 export type Evidence = "proved" | "delegated";
@@ -47,6 +48,7 @@ export interface Fact {
   /** Acceptance: what of the bundle is new; the place is bound to its environment from then on. */
   readonly header?: Accepted | undefined;
   readonly entries?: Readonly<Record<string, Accepted>> | undefined;
+  readonly generated?: Readonly<Record<string, AcceptedGenerated>> | undefined;
   /** A first use: the pin that was taken. A start: the log's id and the version that runs. An enrolment: pod and key. */
   readonly pin?: string | undefined;
   readonly log?: string | undefined;

@@ -36,6 +36,7 @@ const METHODS: Readonly<Record<string, ReadonlySet<Role>>> = {
   Join: new Set<Role>(["stranger", "device"]),
   Offer: new Set<Role>(["device"]),
   Wrap: new Set<Role>(["device"]),
+  Generate: new Set<Role>(["operator"]),
   // whether it may see anything is audit.ts'
   List: new Set<Role>(["device"]),
   Tail: new Set<Role>(["device"]),

@@ -1,0 +1,129 @@
+// Generate: makes the values that a bundle's signed header asks for, at the operator's request.
+// Which are missing or due is decided here, by what was signed and what is on record; the operator only keeps what comes of it.
+
+import { placeOf } from "../../crds/bundle/case.js";
+import type { HeldValue, JudgedRule } from "../../crds/bundle/generated.js";
+import { judgeGenerated, ruleHash, statementOfGenerated } from "../../crds/bundle/generated.js";
+import { examineBundle } from "../../crds/bundle/verify.js";
+import { encodeBase64 } from "../../crds/crypto/encoding.js";
+import { sealEntry } from "../../crds/crypto/entry.js";
+import type { SigningKey } from "../../crds/crypto/identity.js";
+import { asZoppError, ZoppError } from "../../crds/errors.js";
+import { refuseOutdated, ruleFor } from "../../crds/policy/environment.js";
+import { nextVersion } from "../../crds/policy/versions.js";
+import { refuseExpired } from "../../crds/policy/workspace.js";
+import { signStatement } from "../../crds/statement.js";
+import type { GeneratedEntry, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
+import { makeValue } from "./generate.values.js";
+import { contextOf } from "./generated.js";
+import { type Caller, caseOf, type OpenOptions, parseSent, policyOf, type SentBundle } from "./open.js";
+import type { ServedEnvironment } from "./policy.types.js";
+import type { Fact } from "./records.js";
+
+/** What making values needs of the rest of the keyring. */
+export interface GenerateOptions extends Pick<OpenOptions, "book" | "ledger" | "now" | "refuse"> {
+  /** The cluster's signing key. */
+  readonly cluster: SigningKey;
+  /** Appends a fact to the log; resolves when it is durable. */
+  record(fact: Fact): Promise<void>;
+}
+
+/** A rule whose value is to be made. */
+interface Wanted {
+  readonly key: string;
+  readonly rule: GenerateRule;
+  readonly make: NonNullable<JudgedRule["make"]>;
+}
+
+/**
+ * Makes what is missing or due of a bundle that is good as a whole; what is made is on record before it is given away. It is
+ * accepted by nobody yet: only an Open does that, so that what is lost on the way to the status can be made again. Throws as
+ * verifyBundle and judgeGenerated, and LedgerLost, PolicyExpired, EnvironmentOutdated, NoRecipient, AuditUnavailable.
+ */
+export async function generateValues(sent: SentBundle, caller: Omit<Caller, "reader">, options: GenerateOptions) {
+  const object = `${sent.namespace}/${sent.name}`;
+  let fact: Omit<Fact, "decision"> = { action: "generate", evidence: "delegated", ...caller, object };
+  try {
+    const secret = parseSent(sent);
+    const { environment } = secret.spec;
+    fact = { ...fact, environment };
+    const served = options.book.policyFor(environment);
+    fact = { ...fact, policy: policyOf(served) };
+    const { problems, digest } = examineBundle(caseOf(secret, served, options));
+    fact = { ...fact, digest };
+    if (problems[0] !== undefined) throw problems[0];
+    const wanted = wantedOf(secret, options);
+    const kept = { ...secret.status?.generated };
+    if (wanted.length === 0) return { generated: kept, made: [] };
+    refuseNews(served, options);
+    const made: [string, GeneratedEntry][] = [];
+    for (const each of wanted) made.push([each.key, await makeEntry(secret, each, served, options)]);
+    const versions = Object.fromEntries(made.map(([key, { version }]) => [key, version]));
+    await options.record({ ...fact, decision: "done", keys: Object.keys(versions), versions });
+    return { generated: onlyRules(secret, { ...kept, ...Object.fromEntries(made) }), made: Object.keys(versions) };
+  } catch (thrown) {
+    const error = asZoppError(thrown, "generating values");
+    if (error.code !== "AuditUnavailable") options.refuse({ ...fact, decision: "refused", reason: error.code });
+    throw error;
+  }
+}
+
+function wantedOf(secret: ZoppSecret, { ledger, cluster, now }: GenerateOptions): Wanted[] {
+  const given = { secret, ledger: ledger.place(placeOf(secret)), cluster: cluster.verifyKey, now: now() };
+  return Object.entries(secret.spec.generate ?? {}).flatMap(([key, rule]) => {
+    const { make } = judgeGenerated(given, key, rule);
+    return make === undefined ? [] : [{ key, rule, make }];
+  });
+}
+
+/** A new value is new content: what a policy that has expired, or an unknown log, does not take. */
+function refuseNews(served: ServedEnvironment, { book, now }: GenerateOptions): void {
+  const { workspace, environment } = served;
+  if (!book.acceptsNew(served))
+    throw new ZoppError("LedgerLost", `environment ${environment.path}: policy names another log for this keyring`);
+  refuseExpired(workspace, now());
+  refuseOutdated(environment, ruleFor(workspace, environment.scope));
+  const { key } = environment.newest;
+  if (!served.keys.has(key.kid))
+    throw new ZoppError(
+      "NoRecipient",
+      `environment ${environment.path}: its newest key is not wrapped to this cluster`,
+    );
+}
+
+async function makeEntry(
+  secret: ZoppSecret,
+  { key, rule, make }: Wanted,
+  served: ServedEnvironment,
+  { cluster, now }: GenerateOptions,
+): Promise<GeneratedEntry> {
+  const { newest } = served.environment;
+  const value = await makeValue(rule);
+  const at = now();
+  const version = nextVersion(make.after, at);
+  const context = contextOf(secret, key, version, newest.facts.epoch, served);
+  const sealed = encodeBase64(sealEntry(newest.key, context, value, "generated"));
+  value.fill(0);
+  const unsigned = {
+    version,
+    made: `${at.toISOString().slice(0, 19)}Z`,
+    rule: ruleHash(rule),
+    by: cluster.verifyKey.kid,
+    ...beforeOf(rule, make.before),
+    sealed,
+    signature: "",
+    to: newest.key.kid,
+  };
+  const signature = signStatement(cluster, statementOfGenerated(secret, key, unsigned));
+  const previous = unsigned.before === undefined ? undefined : make.before?.value;
+  return { ...unsigned, signature, ...(previous === undefined ? {} : { previous }) };
+}
+
+function beforeOf({ previous }: GenerateRule, before: HeldValue | undefined): { readonly before?: string } {
+  return previous === undefined || before === undefined ? {} : { before: before.hash };
+}
+
+/** What has no rule any more goes. */
+function onlyRules({ spec }: ZoppSecret, values: Readonly<Record<string, GeneratedEntry>>) {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => Object.hasOwn(spec.generate ?? {}, key)));
+}

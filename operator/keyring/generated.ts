@@ -1,0 +1,88 @@
+// Generated values when a bundle is opened: which of those in status are good, and the entry keys that open them.
+// The rules are crds/bundle/generated.ts'; making values is generate.ts'.
+import type { AcceptedGenerated } from "../../crds/bundle/case.js";
+import { placeOf } from "../../crds/bundle/case.js";
+import { type GeneratedValue, type HeldValue, judgeGenerated } from "../../crds/bundle/generated.js";
+import { decodeBase64 } from "../../crds/crypto/encoding.js";
+import { type EntryContext, entryKey } from "../../crds/crypto/entry.js";
+import { ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { OpenOptions } from "./open.js";
+import type { ServedEnvironment } from "./policy.types.js";
+
+/** Good values by the key of their rule. */
+export type HeldValues = ReadonlyMap<string, HeldValue>;
+
+/** Of a bundle without rules. */
+export const NOTHING_GENERATED: HeldValues = new Map();
+
+type Deciding = Pick<OpenOptions, "ledger" | "cluster" | "now">;
+
+/**
+ * The values of a bundle that was verified. With `all` each rule must have one, as whoever writes the Secret needs it. Throws as
+ * judgeGenerated.
+ */
+export function heldValues(secret: ZoppSecret, all: boolean, { ledger, cluster, now }: Deciding): HeldValues {
+  const { generate } = secret.spec;
+  if (generate === undefined) return NOTHING_GENERATED;
+  const given = { secret, ledger: ledger.place(placeOf(secret)), cluster, now: now() };
+  const held = new Map<string, HeldValue>();
+  for (const [key, rule] of Object.entries(generate)) {
+    if (!all && secret.status?.generated?.[key] === undefined) continue;
+    const { held: value } = judgeGenerated(given, key, rule);
+    if (value !== undefined) held.set(key, value);
+    else if (all)
+      throw new ZoppError(
+        "GeneratedLost",
+        `bundle ${placeOf(secret)}: status.generated.${key} has no value of this rule`,
+      );
+  }
+  return held;
+}
+
+/** The entry keys of values, and of those before them under the key that the rule names. */
+export function generatedKeys(
+  secret: ZoppSecret,
+  values: HeldValues,
+  served: ServedEnvironment,
+  only: ReadonlySet<string> | undefined,
+): ReadonlyMap<string, Uint8Array> {
+  const keys = new Map<string, Uint8Array>();
+  for (const [key, { value, previous }] of values) {
+    const other = secret.spec.generate?.[key]?.previous;
+    if (only?.has(key) !== false) keys.set(key, keyOf(secret, key, value, served));
+    if (previous !== undefined && other !== undefined && only?.has(other) !== false)
+      keys.set(other, keyOf(secret, key, previous, served));
+  }
+  return keys;
+}
+
+function keyOf(secret: ZoppSecret, key: string, value: GeneratedValue, served: ServedEnvironment): Uint8Array {
+  const { to, version, sealed } = value;
+  const epoch = served.environment.epochs.get(to);
+  const opens = served.keys.get(to);
+  const bytes = decodeBase64(sealed);
+  if (epoch === undefined || opens === undefined || bytes === null) {
+    const what = `bundle ${placeOf(secret)}: status.generated.${key}.to: that environment key is not wrapped to this cluster`;
+    throw new ZoppError("CannotOpen", what);
+  }
+  return entryKey(opens, contextOf(secret, key, version, epoch.facts.epoch, served), bytes, "generated");
+}
+
+/** Where a generated value is sealed for: its own bundle, also where the environment's entries open in any. */
+export function contextOf(
+  { metadata: { namespace, name } }: ZoppSecret,
+  key: string,
+  version: number,
+  epoch: number,
+  { environment: accepted }: Pick<ServedEnvironment, "environment">,
+): EntryContext {
+  const { workspace, project, environment } = accepted.object.spec;
+  return { workspace, project, environment, epoch, namespace, name, key, version };
+}
+
+/** What of the values is new to the ledger. */
+export function acceptedValues(values: HeldValues): Readonly<Record<string, AcceptedGenerated>> | undefined {
+  const news = [...values].flatMap(([key, { accepted }]) => (accepted === undefined ? [] : [[key, accepted] as const]));
+  return news.length === 0 ? undefined : Object.fromEntries(news);
+}
