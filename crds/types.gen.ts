@@ -518,6 +518,8 @@ export interface SecretStatus {
   }[] | undefined;
   /** The values that the keyring made by spec.generate, sealed and signed with the cluster's key. They are nowhere else: who restores a cluster restores them. */
   readonly generated?: Readonly<Record<string, GeneratedEntry>> | undefined;
+  /** A digest of the generated values that the Secret holds. */
+  readonly applied?: string | undefined;
   /** The Secret as it was written. */
   readonly target?: WrittenTarget | undefined;
   /** What workloads were or will be restarted for; only where the operator restarts any and the bundle says `restart: auto`. */

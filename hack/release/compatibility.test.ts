@@ -4,6 +4,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
+import { GENERATED_MANAGER } from "../../operator/controllers/generate.js";
 import { STATUS_MANAGER } from "../../operator/controllers/secret.js";
 import {
   ADOPT_ANNOTATION,
@@ -21,7 +22,7 @@ const page = readFileSync(join(packageRoot(), "docs", "compatibility.md"), "utf8
 t.test("the names that never change are those that are used", async (t) => {
   const row = (name: string) => page.split("\n").find((line) => line.startsWith(`| ${name} |`)) ?? "";
   const names = {
-    "field managers": [FIELD_MANAGER, STATUS_MANAGER],
+    "field managers": [FIELD_MANAGER, STATUS_MANAGER, GENERATED_MANAGER],
     "on Secrets": [MANAGED_LABEL, MANAGED_BY_LABEL, BUNDLE_ANNOTATION, ADOPT_ANNOTATION, MERGE_ANNOTATION],
     "on bundles": [RECONCILE_ANNOTATION],
   };

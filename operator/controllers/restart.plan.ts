@@ -44,14 +44,16 @@ function restartsOf(content: string, due: string | undefined, done: string | und
 
 /**
  * A digest of what a bundle makes a Secret's data of: its signed entries and its templates. It is made of public bytes
- * alone, since it stands where whoever sees a workload can read it: one of the values would be guessed.
+ * alone, since it stands where whoever sees a workload can read it: one of the values would be guessed. `values`: the digest
+ * of those that the keyring made.
  */
 export function contentDigest(
   spec: ZoppSecret["spec"],
   entries: ReadonlyMap<string, { readonly hash: string }>,
+  values?: string,
 ): string {
   const hashes = Object.fromEntries([...entries].map(([key, { hash }]) => [key, hash]));
-  const text = canonicalFields({ entries: hashes, render: spec.render ?? {} });
+  const text = canonicalFields({ entries: hashes, render: spec.render ?? {}, values });
   return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }
 

@@ -1,22 +1,21 @@
 // Opens one bundle through the keyring and writes its Secret: the only place of the operator that holds plaintext.
 // Decides nothing: whether to open, and how the Secret may be written, is the plan's.
 import { placeOf } from "../../crds/bundle/case.js";
-import { renderTemplates } from "../../crds/bundle/render.js";
+import { renderedFrom, renderTemplates } from "../../crds/bundle/render.js";
 import { targetKeys, targetName } from "../../crds/bundle/target.js";
-import { decodeBase64 } from "../../crds/crypto/encoding.js";
-import { openEntry } from "../../crds/crypto/entry.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { KeyringClient, OpenResult } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { apiStatus } from "../kube/errors.js";
 import { type KubeObject, SECRETS } from "../kube/resources.js";
-import type { Epochs } from "./epochs.js";
+import { valuesDigest } from "./generate.plan.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Synced } from "./secret.status.js";
 import { contestedConflict } from "./target.conflict.js";
 import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";
 import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
+import { type Closed, openGenerated, openValues } from "./values.js";
 
 /** What opening and writing needs. */
 export interface ActDeps {
@@ -29,14 +28,12 @@ export interface ActDeps {
 }
 
 /** What is opened, and how it is written. */
-export interface Act {
-  readonly bundle: ZoppSecret;
+export interface Act extends Closed {
   /** The bundle's digest as the operator computed it. */
   readonly digest: string;
   readonly hold: Hold;
   /** Field managers of others in the Secret that was looked at. */
   readonly managers: readonly string[];
-  readonly epochs: Epochs;
   /** The Secret outlives the bundle. */
   readonly retain: boolean;
   readonly signal: AbortSignal;
@@ -63,9 +60,17 @@ export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
   const plaintext = new Map<string, Uint8Array>();
   try {
     openValues(act, answer.keys, plaintext);
+    openGenerated(act, answer.keys, plaintext);
     const written = await write(act, contentOf(act.bundle, plaintext), deps);
     const { uid, resourceVersion } = written.metadata;
-    const outcome: Synced = { kind: "synced", digest: answer.digest, policy, target: { uid, resourceVersion } };
+    const applied = valuesDigest(act.bundle, act.generated);
+    const outcome: Synced = {
+      kind: "synced",
+      digest: answer.digest,
+      policy,
+      target: { uid, resourceVersion },
+      applied,
+    };
     return { outcome, warnings: answer.warnings };
   } catch (thrown) {
     const error = asZoppError(thrown, `writing the Secret of ${placeOf(act.bundle)}`);
@@ -80,11 +85,11 @@ export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
   }
 }
 
-async function open({ bundle, signal }: Act, deps: ActDeps): Promise<OpenResult> {
+async function open({ bundle, generated, signal }: Act, deps: ActDeps): Promise<OpenResult> {
   const { namespace, name } = bundle.metadata;
   const startedAt = performance.now();
   const answer = await deps.keyring
-    .open({ namespace, name, spec: bundle.spec }, signal)
+    .open({ namespace, name, spec: bundle.spec, generated }, signal)
     .catch(
       (thrown): OpenResult => ({ ok: false, error: asZoppError(thrown, `opening ${namespace}/${name}`), policy: [] }),
     );
@@ -92,33 +97,10 @@ async function open({ bundle, signal }: Act, deps: ActDeps): Promise<OpenResult>
   return answer;
 }
 
-/** Opens the entries into `plaintext`, which the caller overwrites whatever happens. */
-function openValues(
-  { bundle, epochs }: Act,
-  keys: ReadonlyMap<string, Uint8Array>,
-  plaintext: Map<string, Uint8Array>,
-): void {
-  for (const [key, { sealed, to }] of Object.entries(bundle.spec.data ?? {})) {
-    if (sealed === undefined || to === undefined) continue;
-    const entryKey = keys.get(key);
-    const bytes = decodeBase64(sealed);
-    const kem = epochs.kemOf(to);
-    if (entryKey === undefined || bytes === null) {
-      throw new ZoppError("CannotOpen", `bundle ${placeOf(bundle)}: the keyring gave no key for spec.data.${key}`);
-    }
-    if (kem === undefined) {
-      throw new ZoppError(
-        "UnknownEnvironment",
-        `bundle ${placeOf(bundle)}: the cluster's environment lacks the key of spec.data.${key}`,
-      );
-    }
-    plaintext.set(key, openEntry(entryKey, kem, bytes));
-  }
-}
-
 /** The data of the Secret: values and rendered templates by key, in the order of their names. */
 function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<string, Uint8Array> {
-  const { render: templates = {}, data: entries = {} } = bundle.spec;
+  const { render: templates = {} } = bundle.spec;
+  const entries = renderedFrom(bundle);
   const rendered = renderTemplates({ what: placeOf(bundle), templates, entries, values: plaintext });
   for (const [key, value] of rendered) plaintext.set(key, value); // so that they are overwritten too
   const data = new Map([...plaintext].sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -38,6 +38,9 @@ function outcomeHappenings(
   if (before?.status === "False") said.push({ type: "Normal", reason: "Recovered", message, digest });
   else if (previous?.digest !== undefined && previous.digest !== digest) {
     said.push({ type: "Normal", reason: "Updated", message, digest });
+  } else if (previous?.applied !== undefined && previous.applied !== next.applied) {
+    const made = `the keyring made new values: ${message}`;
+    said.push({ type: "Normal", reason: "Rotated", message: made, digest: next.applied ?? digest });
   } else if (isRepair(previous, next)) {
     const repaired = `changed by somebody else, written again: ${message}`;
     said.push({

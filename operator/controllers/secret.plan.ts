@@ -4,6 +4,7 @@ import { targetKeys } from "../../crds/bundle/target.js";
 import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
+import { valuesDigest } from "./generate.plan.js";
 import { HEALED_BY_CHANGE, reasonCode } from "./secret.status.js";
 import { contestedConflict, foreignConflict, ownedConflict } from "./target.conflict.js";
 import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
@@ -27,6 +28,8 @@ export interface Situation {
   readonly policy: readonly string[] | undefined;
   /** A person asked for it, or the daily audit did: open and write even if nothing seems to have changed. */
   readonly demanded: boolean;
+  /** A value is to be made that the bundle's status does not hold, or not any more. */
+  readonly due?: boolean | undefined;
   /** How long ago this target was found to be somebody else's; undefined if it was not. */
   readonly foreignSinceMs?: number | undefined;
   /** A write that only creates found that something stands under the target's name. */
@@ -71,8 +74,9 @@ function mayCreate({ status, nameTaken }: Situation): boolean {
 }
 
 /** Ready, unchanged, and the Secret is the one that was written last. Policy plays no part. */
-function isSettled({ bundle, digest, status, target }: Situation): boolean {
+function isSettled({ bundle, digest, status, target, due }: Situation): boolean {
   if (readyOf(status)?.status !== "True" || status?.digest !== digest) return false;
+  if (due === true || status.applied !== valuesDigest(bundle, status.generated)) return false;
   if (typeof target === "string") return false;
   const { uid, resourceVersion } = target.metadata;
   if (status.target?.uid !== uid || status.target?.resourceVersion !== resourceVersion) return false;

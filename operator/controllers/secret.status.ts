@@ -26,6 +26,8 @@ export interface Synced {
   /** Digests of the policy that decided. */
   readonly policy: readonly string[];
   readonly target: { readonly uid: string; readonly resourceVersion: string };
+  /** The generated values that it holds: {@link valuesDigest}. */
+  readonly applied?: string | undefined;
 }
 
 /** The bundle was not applied; the last good Secret stays as it is. */
@@ -93,6 +95,7 @@ export function nextStatus(
   return {
     observedGeneration: generation,
     ...lastGood(bundle, previous, outcome),
+    ...(previous?.generated === undefined ? {} : { generated: previous.generated }),
     ...(ends === undefined ? {} : { expires: ends }),
     ...(expiring.length === 0 ? {} : { expiring }),
     ...(restarts === undefined ? {} : { restarts }),
@@ -111,9 +114,10 @@ export function sameStatus(previous: SecretStatus | undefined, next: SecretStatu
 
 /** What speaks of the last Secret that was written stays when a bundle is refused. */
 function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Partial<SecretStatus> {
-  const { digest, entries, target, policy } = previous ?? {};
+  const { digest, entries, target, policy, applied } = previous ?? {};
   const before = {
     ...(digest === undefined ? {} : { digest }),
+    ...(applied === undefined ? {} : { applied }),
     ...(entries === undefined ? {} : { entries }),
     ...(target === undefined ? {} : { target }),
   };
@@ -122,6 +126,7 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
   const { uid, resourceVersion } = outcome.target;
   return {
     digest: outcome.digest,
+    ...(outcome.applied === undefined ? {} : { applied: outcome.applied }),
     entries: targetKeys(bundle).length,
     target: { name: targetName(bundle), uid, resourceVersion },
     policy: [...outcome.policy],

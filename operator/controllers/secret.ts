@@ -5,6 +5,7 @@ import { targetName, targetPlace } from "../../crds/bundle/target.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
+import type { KeyringClient } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { RESTART_PENDING } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
@@ -14,6 +15,8 @@ import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
+import { type GenerateDeps, makeValues } from "./generate.js";
+import { againInMs, isDue, valuesDigest } from "./generate.plan.js";
 import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
 import { type ActDeps, openAndWrite } from "./secret.act.js";
@@ -35,8 +38,9 @@ import { type SeenSecret, seenSecret } from "./target.seen.js";
 export const STATUS_MANAGER = "zopp-operator-status";
 
 /** What a bundle's story needs. */
-export interface SecretDeps extends ActDeps {
+export interface SecretDeps extends ActDeps, GenerateDeps {
   readonly client: Pick<ApiClient, "get" | "apply" | "replace">;
+  readonly keyring: Pick<KeyringClient, "open" | "generate">;
   readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
   readonly targets: Pick<Freshest<SeenSecret>, "get" | "put" | "drop">;
   readonly environments: { get(name: string): ZoppEnvironment | undefined };
@@ -118,6 +122,7 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     demanded: deps.memory.isDemanded(key),
     foreignSinceMs: deps.memory.foreignSinceMs(key),
     nameTaken: deps.memory.isNameTaken(key),
+    due: isDue(bundle, status, deps.now()),
   };
 }
 
@@ -156,8 +161,10 @@ async function act(
   const { hold } = step;
   const retain = await retains(bundle, deps);
   const managers = typeof target === "string" ? [] : target.writers.managers;
+  const values = await makeValues(key, bundle, deps, signal);
+  if (values instanceof ZoppError) return settle(key, bundle, refusal(values, policy, "verify", given.digest), deps);
   const { outcome, warnings } = await openAndWrite(
-    { bundle, digest: given.digest, hold, managers, epochs: epochs(bundle, deps), retain, signal },
+    { bundle, digest: given.digest, hold, managers, epochs: epochs(bundle, deps), generated: values, retain, signal },
     deps,
   );
   if (outcome.kind === "synced") {
@@ -196,10 +203,12 @@ async function settle(
   deps.restarts?.settled(key, bundle, next);
   deps.tell.status(key, next);
   const toStageMs = nextStageMs(endingsSpokenOf(bundle, previous, outcome), now, deps.expiryWarningMs);
-  deps.memory.speaksAt(key, toStageMs === undefined ? undefined : now.getTime() + toStageMs);
+  const toValueMs = outcome.kind === "refused" ? undefined : againInMs(bundle, next, now);
+  const moments = [toStageMs, toValueMs].filter((ms) => ms !== undefined);
+  deps.memory.speaksAt(key, moments.length === 0 ? undefined : now.getTime() + Math.min(...moments));
   if (passing && !refused.terminal) throw refused;
   deps.memory.settled(key);
-  const waits = [afterMs, deps.memory.auditInMs(key), toStageMs, passing ? MISCONFIGURED_RETRY_MS : undefined];
+  const waits = [afterMs, deps.memory.auditInMs(key), ...moments, passing ? MISCONFIGURED_RETRY_MS : undefined];
   return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
 }
 
@@ -215,7 +224,11 @@ function restartStatus(
   const round = deps.restarts.of(key);
   const wished = bundle.spec.restart === "auto";
   const content = wished
-    ? contentDigest(bundle.spec, bundleStatements(bundle, epochs(bundle, deps)).entries)
+    ? contentDigest(
+        bundle.spec,
+        bundleStatements(bundle, epochs(bundle, deps)).entries,
+        valuesDigest(bundle, previous?.generated),
+      )
     : undefined;
   const done = round?.done === true ? round.digest : undefined;
   const restarts = nextRestarts({ content, previous, outcome, done });
@@ -228,7 +241,9 @@ function restartStatus(
 /** False when the bundle is not there any more. */
 async function writeStatus(bundle: ZoppSecret, status: SecretStatus, deps: SecretDeps): Promise<boolean> {
   const { namespace, name, uid } = bundle.metadata;
-  const object = { metadata: { namespace, name, ...(uid === undefined ? {} : { uid }) }, status };
+  // generated values have a manager of their own: a late write of a status cannot put older ones back
+  const { generated: _, ...ours } = status;
+  const object = { metadata: { namespace, name, ...(uid === undefined ? {} : { uid }) }, status: ours };
   try {
     const options = { fieldManager: STATUS_MANAGER, subresource: "status", metadataOnly: true };
     const answer = await deps.client.apply<KubeObject>(ZOPP_SECRETS, object, options);

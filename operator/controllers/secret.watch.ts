@@ -34,7 +34,10 @@ export class BundleWatch {
 
   constructor(deps: WatchDeps) {
     this.#deps = deps;
-    deps.bundles.onChange(({ old, now, initial }) => this.#bundleChanged(old, now, initial));
+    deps.bundles.onChange(({ old, now, initial, own }) => {
+      if (!own && valuesChanged(old, now)) this.#deps.memory.demand(keyOf((now ?? old) as ZoppSecret));
+      this.#bundleChanged(old, now, initial, own);
+    });
     deps.targets.onChange(({ old, now, initial, own }) => {
       if (!initial && !own) this.#targetChanged(now ?? old);
     });
@@ -79,7 +82,7 @@ export class BundleWatch {
     for (const target of this.#deps.targets.dropStale(UNCONFIRMED_MS)) this.#enqueueTarget(target, "background");
   }
 
-  #bundleChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined, initial: boolean): void {
+  #bundleChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined, initial: boolean, own: boolean): void {
     const { queue, memory } = this.#deps;
     const key = keyOf((now ?? old) as ZoppSecret);
     const before = old === undefined ? undefined : targetPlace(old);
@@ -89,7 +92,7 @@ export class BundleWatch {
     if (now === undefined) return queue.add(key, "background"); // lets memory go
     if (!initial) this.#noticeDemand(key, old, now);
     if (this.#leads && old !== undefined && isEdited(old, now)) this.#deps.replaced(old);
-    if (old !== undefined && !needsThought(old, now)) return;
+    if (old !== undefined && !needsThought(old, now) && (own || !valuesChanged(old, now))) return;
     if (this.#leads) memory.changed(key);
     this.#add(key, old === undefined ? "background" : "urgent");
   }
@@ -145,4 +148,10 @@ function needsThought(old: ZoppSecret, now: ZoppSecret): boolean {
     (old.status?.observedGeneration ?? 0) > (now.status?.observedGeneration ?? 0) ||
     old.metadata.annotations?.[RECONCILE_ANNOTATION] !== now.metadata.annotations?.[RECONCILE_ANNOTATION]
   );
+}
+
+/** Generated values of the same bundle were taken away, changed or put back: by somebody else, where it is not ours. */
+function valuesChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined): boolean {
+  if (old === undefined || now === undefined) return false;
+  return JSON.stringify(old.status?.generated) !== JSON.stringify(now.status?.generated);
 }

@@ -1,0 +1,41 @@
+// When the keyring is asked for values, and which of them a Secret holds. Pure, and no more than a guess: whether a value is
+// made is the keyring's decision.
+import { createHash } from "node:crypto";
+import { dueAt, ruleHash } from "../../crds/bundle/generated.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+
+type Values = SecretStatus["generated"];
+
+/** How soon to ask again where the keyring's clock says that it is too early. */
+const EARLY_MS = 30_000;
+
+/** True when a rule has no value yet, or one that is over. */
+export function isDue(bundle: ZoppSecret, status: SecretStatus | undefined, now: Date): boolean {
+  const at = nextAt(bundle, status?.generated);
+  return at !== undefined && at <= now.getTime();
+}
+
+/** When to look again, in milliseconds from now; undefined = never. */
+export function againInMs(bundle: ZoppSecret, status: SecretStatus, now: Date): number | undefined {
+  const at = nextAt(bundle, status.generated);
+  if (at === undefined) return undefined;
+  return at <= now.getTime() ? EARLY_MS : at - now.getTime();
+}
+
+function nextAt({ spec }: ZoppSecret, values: Values): number | undefined {
+  const moments = Object.entries(spec.generate ?? {}).flatMap(([key, rule]) => {
+    const value = values?.[key];
+    if (value === undefined || value.rule !== ruleHash(rule)) return [0];
+    const at = dueAt(rule, value.made);
+    return at === undefined ? [] : [at];
+  });
+  return moments.length === 0 ? undefined : Math.min(...moments);
+}
+
+/** A digest of the values of a bundle's rules, made of public bytes; undefined for a bundle without rules. */
+export function valuesDigest({ spec }: ZoppSecret, values: Values): string | undefined {
+  const keys = Object.keys(spec.generate ?? {}).sort();
+  if (keys.length === 0) return undefined;
+  const text = JSON.stringify(keys.map((key) => [key, values?.[key]?.signature]));
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}

@@ -1,0 +1,57 @@
+// Values that the keyring makes: has them made, and keeps them in the bundle's status.
+// They stand in the status before anything is opened: what is lost on the way there was never accepted, and is made again.
+// A job that brings a new value to where it is used would run in between.
+import { placeOf } from "../../crds/bundle/case.js";
+import { asZoppError, type ZoppError } from "../../crds/errors.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { GeneratedValues, KeyringClient } from "../keyring/client.js";
+import type { ApiClient } from "../kube/client.js";
+import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
+import type { Freshest } from "./freshest.js";
+import { isDue } from "./generate.plan.js";
+
+/** The field manager of generated values, which are nobody else's to write. */
+export const GENERATED_MANAGER = "zopp-operator-generated";
+
+/** What having values made needs. */
+export interface GenerateDeps {
+  readonly client: Pick<ApiClient, "apply">;
+  readonly keyring: Pick<KeyringClient, "generate">;
+  readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
+  readonly now: () => Date;
+}
+
+/** The values of a bundle's rules, as they stand in its status from now on; or why there are none. Throws Api*. */
+export async function makeValues(
+  key: string,
+  bundle: ZoppSecret,
+  deps: GenerateDeps,
+  signal: AbortSignal,
+): Promise<GeneratedValues | undefined | ZoppError> {
+  const { spec, metadata } = bundle;
+  if (spec.generate === undefined) return undefined;
+  const present = deps.bundles.get(key)?.status?.generated ?? {};
+  if (!isDue(bundle, { generated: present }, deps.now())) return present;
+  try {
+    const { namespace, name } = metadata;
+    const answer = await deps.keyring.generate({ namespace, name, spec, generated: present }, signal);
+    if (answer.made.length === 0) return present;
+    await keep(key, bundle, answer.generated, deps);
+    return answer.generated;
+  } catch (error) {
+    const known = asZoppError(error, `having values made for bundle ${placeOf(bundle)}`);
+    if (known.code === "ApiConflict") deps.bundles.drop(key);
+    return known;
+  }
+}
+
+/** Only over exactly the object that was looked at: what another operator kept meanwhile is not written over. */
+async function keep(key: string, bundle: ZoppSecret, generated: GeneratedValues, deps: GenerateDeps): Promise<void> {
+  const seen = deps.bundles.get(key) ?? bundle;
+  const { namespace, name, uid, resourceVersion } = seen.metadata;
+  const object = { metadata: { namespace, name, uid, resourceVersion }, status: { generated } } as KubeObject;
+  const options = { fieldManager: GENERATED_MANAGER, subresource: "status", metadataOnly: true } as const;
+  const answer = await deps.client.apply<KubeObject>(ZOPP_SECRETS, object, options);
+  const metadata = { ...seen.metadata, resourceVersion: answer.metadata.resourceVersion };
+  deps.bundles.put({ ...seen, metadata, status: { ...seen.status, generated } });
+}
