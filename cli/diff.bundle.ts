@@ -65,12 +65,13 @@ function headerDifference(before: ZoppSecret | undefined, after: ZoppSecret | un
 
 /** What the header is signed over, one line a field: those of the target, the rendered keys, restart, the environment. */
 function fieldsOf(secret: ZoppSecret | undefined): ReadonlyMap<string, string> {
-  const { environment, target = {}, render = {}, restart } = secret?.spec ?? {};
+  const { environment, target = {}, render = {}, restart, generate = {} } = secret?.spec ?? {};
   const lines = [
     ["environment", environment],
     ["restart", restart],
     ...Object.entries(target).map(([name, value]) => [`target.${name}`, value]),
     ...Object.entries(render).map(([name, value]) => [`render.${name}`, value]),
+    ...Object.entries(generate).map(([name, value]) => [`generate.${name}`, value]),
   ] as const;
   return new Map(
     lines.flatMap(([name, value]) => (value === undefined ? [] : [[String(name), JSON.stringify(value)] as const])),

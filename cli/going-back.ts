@@ -59,9 +59,12 @@ export function earlierEntries(present: ZoppSecret, before: ZoppSecret, keys: re
   return { ...present, spec: { ...present.spec, data } };
 }
 
-/** The bundle with all that an earlier header says, not signed yet. */
+/**
+ * The bundle with all that an earlier header says, not signed yet. Rules of generated values stay as they are: no value of
+ * theirs is kept with a state, and another rule would make a new one.
+ */
 export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecret {
-  const { environment, header, data } = present.spec;
+  const { environment, header, data, generate } = present.spec;
   const { target, render, restart } = before.spec;
   return {
     ...present,
@@ -70,6 +73,7 @@ export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecre
       ...(target === undefined ? {} : { target }),
       ...(render === undefined ? {} : { render }),
       ...(restart === undefined ? {} : { restart }),
+      ...(generate === undefined ? {} : { generate }),
       header,
       ...(data === undefined ? {} : { data }),
     },

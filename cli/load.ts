@@ -52,6 +52,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   run: () => import("./commands/run.js"),
   edit: () => import("./commands/edit.js"),
   expire: () => import("./commands/expire.js"),
+  generate: () => import("./commands/generate.js"),
   list: () => import("./commands/list.js"),
   unset: () => import("./commands/unset.js"),
   status: () => import("./commands/status.js"),

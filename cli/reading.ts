@@ -1,6 +1,7 @@
 // Reads the values of a bundle: with the reader's own key where access is direct, else through a keyring, which records it.
 // Either way the bundle is verified here first, by this machine's own pins.
 import type { Policy } from "../crds/bundle/case.js";
+import { keysOfRule, targetName } from "../crds/bundle/target.js";
 import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { openEntry } from "../crds/crypto/entry.js";
 import { parseVerifyKey } from "../crds/crypto/keys.js";
@@ -43,10 +44,25 @@ export function liveKeys(secret: ZoppSecret): readonly string[] {
     .map(([key]) => key);
 }
 
+/** The keys of a bundle whose values keyrings make. */
+export function generatedKeys({ spec }: ZoppSecret): readonly string[] {
+  return Object.entries(spec.generate ?? {}).flatMap(([key, rule]) => keysOfRule(key, rule));
+}
+
+/** Where such values are, since they are not in the bundle. */
+function notHere(secret: ZoppSecret, keys: readonly string[]): string {
+  const { namespace, name } = secret.metadata;
+  const target = `${namespace}/${targetName(secret)}`;
+  return `bundle ${namespace}/${name}: each cluster's keyring makes ${keys.join(", ")} by itself; read it in the Secret ${target} there`;
+}
+
 /** Throws NotFound for a key that has no value. */
 export function refuseMissing(secret: ZoppSecret, keys: readonly string[]): void {
   const { namespace, name } = secret.metadata;
   const live = liveKeys(secret);
+  const made = generatedKeys(secret);
+  const generated = keys.find((key) => made.includes(key));
+  if (generated !== undefined) throw new ZoppError("NotFound", notHere(secret, [generated]));
   const missing = keys.find((key) => !live.includes(key));
   if (missing !== undefined) throw new ZoppError("NotFound", `bundle ${namespace}/${name} has no key ${missing}`);
 }
@@ -59,6 +75,8 @@ export async function readValuesOf(session: Session, reading: Reading): Promise<
   const waits = warnings.find(({ code }) => code === "PendingApproval");
   const heard = warnings.map(({ code, message }) => `${code}: ${message}`);
   const wanted = keys ?? liveKeys(secret);
+  const made = keys === undefined ? generatedKeys(secret) : [];
+  const elsewhere = made.length === 0 ? [] : [notHere(secret, made)];
   const { values, notes } =
     policy.environment.object.spec.access === "direct" || wanted.length === 0
       ? { values: await opened(session, reading, wanted), notes: [] }
@@ -67,7 +85,7 @@ export async function readValuesOf(session: Session, reading: Reading): Promise<
     values,
     withheld: wanted.filter((key) => !values.has(key)),
     waits,
-    notes: [...new Set([...heard, ...notes])],
+    notes: [...new Set([...heard, ...notes, ...elsewhere])],
   };
 }
 

@@ -4,6 +4,7 @@ import { AUDIT_COMMANDS } from "./table.audit.js";
 import { CLUSTER_COMMANDS } from "./table.clusters.js";
 import { DOCTOR_COMMANDS } from "./table.doctor.js";
 import { EXPIRY_COMMANDS } from "./table.expiry.js";
+import { GENERATE_COMMANDS } from "./table.generate.js";
 import { HISTORY_COMMANDS } from "./table.history.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
 import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
@@ -183,6 +184,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [ENVIRONMENT, NAMESPACE],
   },
   ...EXPIRY_COMMANDS,
+  ...GENERATE_COMMANDS,
   {
     name: "approve",
     args: "[bundle] [key...]",

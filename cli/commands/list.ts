@@ -1,11 +1,12 @@
 // `zopp list`: bundles of the store, or the entries of one. Shows what is written there and claims nothing about it.
 // Whether it holds is `zopp verify`'s business.
-import { targetName } from "../../crds/bundle/target.js";
+import { targetName, valueKeys } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle } from "../bundles.js";
 import { endsHeading, firstEnd } from "../expiring.js";
+import { generatedRows } from "../generated.js";
 import { type Result, table } from "../output.js";
 import { acceptWorkspace } from "../policy.js";
 import type { Session } from "../session.js";
@@ -45,7 +46,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
     throw new ZoppError("UnknownEnvironment", `there is no environment ${options.environment} in ${store.title}`);
   const rows = chosen.map((secret) => {
     const { namespace, name } = secret.metadata;
-    const keys = Object.values(secret.spec.data ?? {}).filter(({ retired }) => retired !== true).length;
+    const keys = valueKeys(secret).length;
     return {
       bundle: `${namespace}/${name}`,
       environment: secret.spec.environment,
@@ -82,17 +83,27 @@ async function entries(session: Session, bundle: string, options: ListOptions): 
     ...(entry.retired === true ? { retired: true } : {}),
     approvals: Object.keys(entry.approvals ?? {}).map((kid) => authorOf(workspace, kid)),
   }));
-  const cells = rows.map((row) => [
-    row.key,
-    String(row.version),
-    row.author,
-    row.expires ?? "",
-    row.retired === true ? "retired" : "sealed",
-  ]);
+  const made = generatedRows(secret);
+  const cells = [
+    ...rows.map((row) => [
+      row.key,
+      String(row.version),
+      row.author,
+      row.expires ?? "",
+      row.retired === true ? "retired" : "sealed",
+    ]),
+    ...made.map(({ key, version, made: at, rotates }) => [
+      key,
+      version === undefined ? "-" : String(version),
+      "keyring",
+      rotates ?? "",
+      at === undefined ? "generated" : `generated ${at}`,
+    ]),
+  ];
   const { namespace, name } = secret.metadata;
   return {
-    data: { bundle: `${namespace}/${name}`, environment: secret.spec.environment, entries: rows },
-    names: rows.filter(({ retired }) => retired !== true).map(({ key }) => key),
+    data: { bundle: `${namespace}/${name}`, environment: secret.spec.environment, entries: rows, generated: made },
+    names: [...rows.filter(({ retired }) => retired !== true), ...made].map(({ key }) => key),
     human: table(["KEY", "VERSION", "AUTHOR", "EXPIRES", "STATE"], cells),
   };
 }

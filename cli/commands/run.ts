@@ -1,6 +1,6 @@
 // `zopp run`: a program with a bundle's values as its environment variables. Nothing secret is written or in argv.
 // In a pod it reads as the workload that the pod's account is; see workload.ts.
-import { renderTemplates } from "../../crds/bundle/render.js";
+import { renderedFrom, renderTemplates } from "../../crds/bundle/render.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle, refuseOther } from "../bundles.js";
@@ -53,10 +53,11 @@ function variablesOf(
   for (const [key, template] of Object.entries(secret.spec.render ?? {})) {
     try {
       const given = { what: `${namespace}/${name}`, templates: { [key]: template }, values };
-      for (const [rendered, value] of renderTemplates({ ...given, entries: secret.spec.data ?? {} }))
+      for (const [rendered, value] of renderTemplates({ ...given, entries: renderedFrom(secret) }))
         all.set(rendered, value);
     } catch (error) {
-      if (!(error instanceof ZoppError) || withheld.length === 0) throw error;
+      const lacks = withheld.length > 0 || secret.spec.generate !== undefined;
+      if (!(error instanceof ZoppError) || !lacks) throw error;
       said.push(`${key} is not rendered: ${error.message}`);
     }
   }

@@ -3,12 +3,13 @@
 
 import { placeOf } from "../../crds/bundle/case.js";
 import { endingsOf } from "../../crds/bundle/endings.js";
-import { targetName } from "../../crds/bundle/target.js";
+import { targetName, valueKeys } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
 import { type CheckedBundle, checkStore } from "../check.js";
 import { endsHeading, expiringResult, firstEnd } from "../expiring.js";
+import { generatedRows, rowText } from "../generated.js";
 import { problemLine, type Result, table } from "../output.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
@@ -82,7 +83,7 @@ function saidOf({ secret }: CheckedBundle): {
 }
 
 function liveKeys({ secret }: CheckedBundle): number {
-  return Object.values(secret.spec.data ?? {}).filter(({ retired }) => retired !== true).length;
+  return valueKeys(secret).length;
 }
 
 function checkOf({ problems, warnings }: CheckedBundle): string {
@@ -111,6 +112,7 @@ function details(each: CheckedBundle): string[] {
     `target       ${targetName(secret)}`,
     `keys         ${liveKeys(each)}`,
     ...endingsOf(secret).map(({ key, expires }) => `expires      ${expires} ${key}`),
+    ...generatedRows(secret).map((row) => `generated    ${rowText(row)}`),
     `check        ${checkOf(each)}`,
     ...problems.flatMap((problem) => [`  ${problemLine(problem)}`, `  next: ${problem.kind.next}`]),
     ...warnings.map((warning) => `  warning: ${problemLine(warning)}`),
@@ -127,6 +129,7 @@ function plain(each: CheckedBundle) {
     environment: secret.spec.environment,
     keys: liveKeys(each),
     expires: endingsOf(secret),
+    generated: generatedRows(secret),
     problems: problems.map(short),
     warnings: warnings.map(short),
     conditions: secret.status?.conditions ?? [],

@@ -1,6 +1,7 @@
-// `zopp unset`: replaces entries by signed tombstones, so that a keyring knows that they were taken away on purpose.
+// `zopp unset`: replaces entries by signed tombstones, so that a keyring knows that they were taken away on purpose, and takes
+// rules of generated values out of the header.
 // The bundle itself stays; deleting its manifest deletes it.
-import { retireEntry } from "../../crds/bundle/edit.js";
+import { retireEntry, signHeader, type Writing } from "../../crds/bundle/edit.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { Entry, ZoppSecret } from "../../crds/types.gen.js";
 import {
@@ -35,7 +36,9 @@ export async function run(
   const identity = await session.identity();
   const now = session.context.now();
   const { principal } = signerOf(policy.workspace, identity);
-  for (const key of keys) refuseWithout(policy, principal.name, "write", now, key);
+  const isRule = (key: string) => Object.hasOwn(found.secret.spec.generate ?? {}, key);
+  if (keys.some(isRule)) refuseWithout(policy, principal.name, "header", now);
+  for (const key of keys) if (!isRule(key)) refuseWithout(policy, principal.name, "write", now, key);
   const writing = { environment: policy.environment, signingKey: identity.signing, now };
   const { namespace, name } = found.secret.metadata;
   let written = found.secret;
@@ -45,11 +48,12 @@ export async function run(
     refuseUnsound(present, policy, [], now);
     const data: Record<string, Entry> = { ...present.spec.data };
     for (const key of keys) {
+      if (isRule(key)) continue;
       if (data[key] === undefined || data[key].retired === true)
         throw new ZoppError("NotFound", `bundle ${namespace}/${name} has no key ${key}`);
       data[key] = retireEntry(present, key, writing);
     }
-    written = { ...present, spec: { ...present.spec, data } };
+    written = withoutRules({ ...present, spec: { ...present.spec, data } }, keys.filter(isRule), writing);
     refuseUnsound(written, policy, keys, now);
     return refuseMisshapen(written);
   };
@@ -60,4 +64,16 @@ export async function run(
     human: [`took ${keys.join(", ")} out of ${namespace}/${name} (${where.join(", ")})`],
     notes: notesOn(written, policy, now),
   };
+}
+
+/** The bundle without rules of generated values, its header signed again; where there are none of them, as it is. */
+function withoutRules(secret: ZoppSecret, keys: readonly string[], writing: Writing): ZoppSecret {
+  if (keys.length === 0) return secret;
+  const rules = Object.entries(secret.spec.generate ?? {}).filter(([key]) => !keys.includes(key));
+  const { generate: _, ...spec } = secret.spec;
+  const changed = {
+    ...secret,
+    spec: { ...spec, ...(rules.length === 0 ? {} : { generate: Object.fromEntries(rules) }) },
+  };
+  return { ...changed, spec: { ...changed.spec, header: signHeader(changed, writing) } };
 }
