@@ -10,11 +10,18 @@ import { epochsOf } from "../operator/controllers/epochs.js";
 import { reconcileSecret, type SecretDeps } from "../operator/controllers/secret.js";
 import { BundleMemory } from "../operator/controllers/secret.memory.js";
 import type { AppliedSecret } from "../operator/controllers/target.js";
-import { FIELD_MANAGER, type SeenSecret } from "../operator/controllers/target.seen.js";
+import type { SeenSecret } from "../operator/controllers/target.seen.js";
 import type { OpenRequest, OpenResult } from "../operator/keyring/client.js";
 import type { ApplyOptions } from "../operator/kube/client.js";
 import { apiError } from "../operator/kube/errors.js";
-import { type KubeObject, keyOf, type Place, type Resource, SECRETS } from "../operator/kube/resources.js";
+import {
+  FIELD_MANAGER,
+  type KubeObject,
+  keyOf,
+  type Place,
+  type Resource,
+  SECRETS,
+} from "../operator/kube/resources.js";
 import { bundle, environmentKey, NOW, world, writingBy } from "./fixtures.js";
 
 export const WORLD = world();

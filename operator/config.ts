@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { spanMs } from "../crds/span.js";
 import { WORKLOADS, type WorkloadKind } from "./controllers/workload.js";
 import { type Place, placeOf } from "./kube/resources.js";
+import { MAX_SHARDS } from "./kube/shards.plan.js";
 
 /** The operator's settings; every one has a flag and a variable ZOPP_OPERATOR_*. */
 export interface OperatorConfig {
@@ -23,6 +24,8 @@ export interface OperatorConfig {
   readonly bindAddress: string;
   /** The Lease by which one of several operators leads; absent = this is the only one. */
   readonly leaderElect?: Place | undefined;
+  /** Operators that work at once, each on its part of the namespaces; 1 = the one that leads works on all. */
+  readonly shards: number;
   /** Bundles worked on at once: they mostly wait for the API server and the keyring. */
   readonly workers: number;
   /** How long before the end of a value its bundle says so, in milliseconds. */
@@ -68,6 +71,8 @@ export function readConfig(argv: readonly string[], exit: (code: number) => neve
   command.exitOverride((error) => exit(error.exitCode === 0 ? 0 : 2));
   command.parse(argv, { from: "user" });
   const { namespaces, ...rest } = command.opts<OperatorConfig>();
+  if (rest.shards > 1 && rest.leaderElect === undefined)
+    command.error("error: --shards needs --leader-elect (see --help)");
   return { ...rest, namespaces: namespaces?.includes(ALL) ? undefined : namespaces };
 }
 
@@ -108,6 +113,12 @@ function settings(): readonly Option[] {
       "--leader-elect <namespace/name>",
       "the Lease by which one of several operators leads while the others stand by (default: this is the only one)",
     ).argParser(toLease),
+    new Option(
+      "--shards <count>",
+      "operators that work at once, each on its part of the namespaces and by a Lease of its own; all of them need the same number",
+    )
+      .default(1)
+      .argParser((text) => toInteger(text, 1, MAX_SHARDS, `a number from 1 to ${MAX_SHARDS}`)),
     new Option("--workers <count>", "bundles worked on at once").default(DEFAULT_WORKERS).argParser(toWorkers),
     new Option("--expiry-warning <time>", "how long before the end of a value (`expires`) its bundle says so: 14d, 12h")
       .default(toSpan(DEFAULT_EXPIRY_WARNING), DEFAULT_EXPIRY_WARNING)

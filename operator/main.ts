@@ -11,9 +11,10 @@ import { type OperatorConfig, readConfig } from "./config.js";
 import { serveHealth, serveMetrics } from "./health.js";
 import { connectKeyring } from "./keyring/client.js";
 import { type ApiClient, connect } from "./kube/client.js";
-import { Election } from "./kube/lease.js";
 import type { Log } from "./kube/observe.js";
 import { keyOf } from "./kube/resources.js";
+import { ShardElection } from "./kube/shards.js";
+import { shardOf } from "./kube/shards.plan.js";
 import { createLogger } from "./log.js";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
@@ -35,7 +36,7 @@ async function main(config: OperatorConfig): Promise<void> {
     userAgent: `zopp-operator/${VERSION}`,
     hooks: metrics.client,
     tracing,
-    mayWrite: candidacy && (() => candidacy.election.leads),
+    mayWrite: candidacy && ((path) => candidacy.election.mayWrite(path)),
   });
   const keyring = connectKeyring({
     address: config.keyring,
@@ -67,8 +68,9 @@ async function main(config: OperatorConfig): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
   await operator.start();
   log.info({}, "started");
-  if ((await candidacy?.election.campaign()) === false) return;
-  operator.lead();
+  if (candidacy === undefined) return operator.lead();
+  const shard = await candidacy.election.campaign();
+  if (shard !== undefined) operator.lead((namespace) => shardOf(namespace, config.shards) === shard);
 }
 
 function serve(
@@ -83,13 +85,13 @@ function serve(
 }
 
 interface Candidacy {
-  readonly election: Election;
+  readonly election: ShardElection;
   readonly client: ApiClient;
 }
 
 /** Undefined where this operator is the only one. One that loses ends: another may write already. */
 async function standForElection(
-  { leaderElect: place, kubeconfig }: OperatorConfig,
+  { leaderElect: place, shards, kubeconfig }: OperatorConfig,
   log: Log,
   metrics: OperatorMetrics,
 ): Promise<Candidacy | undefined> {
@@ -99,8 +101,9 @@ async function standForElection(
     log.error({ err }, "does not lead any more: ends, and stands by when it is started again");
     process.exit(1);
   };
-  const election = new Election({ client, place, identity: `${hostname()}_${randomUUID()}`, log, lost });
-  metrics.watchElection(keyOf({ metadata: place }), () => election.leads);
+  const identity = `${hostname()}_${randomUUID()}`;
+  const election = new ShardElection({ client, place, shards, identity, log, lost });
+  for (const { place: metadata, leads } of election.leases) metrics.watchElection(keyOf({ metadata }), leads);
   return { election, client };
 }
 

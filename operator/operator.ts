@@ -44,6 +44,13 @@ const RESTART_WORKERS = 2;
 const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
 
+/** One queue and who works through it; policy is worked on by whoever has what is in no namespace. */
+interface Work {
+  readonly queue: Queue;
+  readonly controller: Controller;
+  readonly isPolicy: boolean;
+}
+
 /**
  * One operator process. `start()` resolves when everything was listed once and the keyring is being asked: it stands by.
  * `lead()` begins the work, and with it all writing. `stop()` resolves when what was being worked on is finished. Client
@@ -52,14 +59,15 @@ const nowMs = () => performance.now();
 export class ZoppOperator extends dotI.default {
   readonly #parts: OperatorParts;
   readonly #informers: Pick<Informer, "start" | "stop" | "synced">[] = [];
-  readonly #controllers: Controller[] = [];
-  readonly #queues: { readonly name: string; readonly queue: Queue }[] = [];
+  readonly #work: Work[] = [];
   readonly #started = new AbortController();
   #book: PolicyBook | undefined;
   #watch: BundleWatch | undefined;
   #history: History | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #running = false;
+  /** Says which namespaces are worked on; undefined stands for what is in none. */
+  #isOurs: (namespace: string | undefined) => boolean = () => true;
 
   constructor(parts: OperatorParts) {
     super({ debug() {}, info() {}, warn() {}, error() {} });
@@ -68,7 +76,7 @@ export class ZoppOperator extends dotI.default {
 
   /** Null when everything moves, else which key has been stuck; for liveness. */
   stuck(): string | null {
-    return this.#controllers.map((controller) => controller.stuck()).find((problem) => problem !== null) ?? null;
+    return this.#work.map(({ controller }) => controller.stuck()).find((problem) => problem !== null) ?? null;
   }
 
   /** Null when everything was listed and the keyring answers, else why not; for readiness. */
@@ -77,14 +85,18 @@ export class ZoppOperator extends dotI.default {
     return this.#book?.problem ?? null;
   }
 
-  /** Begins to work through what was seen. Does nothing once stopped. */
-  lead(): void {
+  /** Begins to work through what was seen, as far as it is ours. Does nothing once stopped. */
+  lead(isOurs: (namespace: string | undefined) => boolean = this.#isOurs): void {
     const watch = this.#watch;
     if (watch === undefined || !this.#running) return;
-    watch.lead();
-    // not before: queues of one that stands by are full and wait for nothing that it does
-    for (const { name, queue } of this.#queues) this.#parts.metrics.watchQueue(name, queue);
-    for (const controller of this.#controllers) controller.start();
+    this.#isOurs = isOurs;
+    watch.lead((key) => isOurs(placeOf(key).namespace));
+    for (const { queue, controller, isPolicy } of this.#work) {
+      if (isPolicy && !isOurs(undefined)) continue;
+      // not before: queues of one that stands by are full and wait for nothing that it does
+      this.#parts.metrics.watchQueue(queue.name, queue);
+      controller.start();
+    }
     this.#sweeper = setInterval(() => watch.sweep(new Date()), SWEEP_MS).unref();
   }
 
@@ -96,7 +108,7 @@ export class ZoppOperator extends dotI.default {
     clearInterval(this.#sweeper);
     await Promise.all(this.#informers.map((informer) => informer.stop()));
     await this.#book?.stop();
-    await Promise.all(this.#controllers.map((controller) => controller.stop()));
+    await Promise.all(this.#work.map(({ controller }) => controller.stop()));
     await this.#history?.drain(HISTORY_DRAIN_MS);
   }
 
@@ -182,7 +194,10 @@ export class ZoppOperator extends dotI.default {
         newState: (seen, digest) => history?.applied(seen, digest, seen.status?.digest === undefined),
       },
     };
-    this.#controller("zoppsecret", queue, workers, (key, signal) => reconcileSecret(key, deps, signal));
+    this.#controller(queue, workers, async (key, signal) => {
+      // what was queued while standing by can be another's
+      return this.#isOurs(placeOf(key).namespace) ? reconcileSecret(key, deps, signal) : {};
+    });
     const replaced = (old: ZoppSecret) => history?.replaced(old);
     const watch = new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory, replaced });
     shared.environments.onChange((old, now, initial) => {
@@ -214,7 +229,7 @@ export class ZoppOperator extends dotI.default {
       did: (what) => metrics.history(what),
     });
     this.#history = history;
-    this.#controller("history", queue, HISTORY_WORKERS, (key, signal) => history.reconcile(key, signal));
+    this.#controller(queue, HISTORY_WORKERS, (key, signal) => history.reconcile(key, signal));
     return history;
   }
 
@@ -225,14 +240,13 @@ export class ZoppOperator extends dotI.default {
     const queue = this.#queue("restart");
     const news = (key: string) => bundles.add(key, "background");
     const restarts = new Restarts({ kinds, client, queue, events, news, restarted: metrics.restarted, now: nowMs });
-    this.#controller("restart", queue, RESTART_WORKERS, (namespace, signal) => restarts.round(namespace, signal));
+    this.#controller(queue, RESTART_WORKERS, (namespace, signal) => restarts.round(namespace, signal));
     return restarts;
   }
 
   /** Everything about workspaces, environments or baselines. */
   #policy({ resource, informer, kind, book, events }: PolicyParts) {
-    const name = resource.kind.toLowerCase();
-    const queue = this.#queue(name);
+    const queue = this.#queue(resource.kind.toLowerCase());
     const objects = new Freshest(informer, nowMs, withOurPolicyStatus);
     objects.onChange(({ old, now, initial }) => {
       if (old !== undefined && old.metadata.generation === now?.metadata.generation) return;
@@ -249,7 +263,7 @@ export class ZoppOperator extends dotI.default {
       events,
       now: () => new Date(),
     };
-    this.#controller(name, queue, POLICY_WORKERS, (key) => reconcilePolicy(key, deps));
+    this.#controller(queue, POLICY_WORKERS, (key) => reconcilePolicy(key, deps), true);
     return {
       pending: () => [...informer.list()].some((object) => !isSeen(object, book.state(kind, keyOf(object)))),
       changed: (change: PolicyChange) => {
@@ -267,16 +281,15 @@ export class ZoppOperator extends dotI.default {
   }
 
   #queue(name: string): Queue {
-    const queue = new Queue({ name, hooks: this.#parts.metrics.queue });
-    this.#queues.push({ name, queue });
-    return queue;
+    return new Queue({ name, hooks: this.#parts.metrics.queue });
   }
 
-  #controller(name: string, queue: Queue, workers: number, reconcile: Reconcile): void {
+  #controller(queue: Queue, workers: number, reconcile: Reconcile, isPolicy = false): void {
     const { log, metrics, tracing } = this.#parts;
-    this.#controllers.push(
-      new Controller({ name, queue, workers, reconcile, log, tracing, hooks: metrics.controller }),
-    );
+    const { name } = queue;
+    const hooks = metrics.controller;
+    const controller = new Controller({ name, queue, workers, reconcile, log, tracing, hooks });
+    this.#work.push({ queue, controller, isPolicy });
   }
 }
 

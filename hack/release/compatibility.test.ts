@@ -14,7 +14,7 @@ import {
   MERGE_ANNOTATION,
   RECONCILE_ANNOTATION,
 } from "../../operator/controllers/target.js";
-import { FIELD_MANAGER } from "../../operator/controllers/target.seen.js";
+import { FIELD_MANAGER } from "../../operator/kube/resources.js";
 import { packageRoot } from "../package-root.js";
 
 const page = readFileSync(join(packageRoot(), "docs", "compatibility.md"), "utf8");

@@ -8,13 +8,13 @@ import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { KeyringClient, OpenResult } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { apiStatus } from "../kube/errors.js";
-import { type KubeObject, SECRETS } from "../kube/resources.js";
+import { FIELD_MANAGER, type KubeObject, SECRETS } from "../kube/resources.js";
 import { valuesDigest } from "./generate.plan.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Synced } from "./secret.status.js";
 import { contestedConflict } from "./target.conflict.js";
 import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";
-import { FIELD_MANAGER, type SeenSecret, seenSecret } from "./target.seen.js";
+import { type SeenSecret, seenSecret } from "./target.seen.js";
 import { type Closed, openGenerated, openValues } from "./values.js";
 
 /** What opening and writing needs. */

@@ -5,7 +5,8 @@ import { KEY, managed, PLACE, reasons, refuse, type Setup, setup, WORLD, WRITING
 import { bundle, withHeader } from "../../hack/fixtures.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { apiError } from "../kube/errors.js";
-import { FIELD_MANAGER, seenSecret } from "./target.seen.js";
+import { FIELD_MANAGER } from "../kube/resources.js";
+import { seenSecret } from "./target.seen.js";
 
 t.test("a keyring that restarts is not told: nothing is written, it is tried again", async (t) => {
   const { run, calls, status } = setup({ open: () => new ZoppError("KeyringUnavailable", "no"), triedForMs: 4_999 });

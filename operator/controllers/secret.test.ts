@@ -15,7 +15,7 @@ import {
 } from "../../hack/bundle-story.js";
 import { bundle, withTombstone, withValue } from "../../hack/fixtures.js";
 import { apiError } from "../kube/errors.js";
-import { FIELD_MANAGER } from "./target.seen.js";
+import { FIELD_MANAGER } from "../kube/resources.js";
 
 t.test("a new bundle becomes a Secret: one opening, one write that only creates, one status", async (t) => {
   const { run, calls, writes, status, events, released, memory } = setup();

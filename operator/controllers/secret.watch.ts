@@ -31,6 +31,8 @@ export class BundleWatch {
   /** Bundles by the Secret they name, so that whatever happens to a Secret reaches all of them. */
   readonly #byTarget = new Map<string, Set<string>>();
   #leads = false;
+  /** Whether a bundle (its key) is worked on here; the others are followed, and left to whoever has them. */
+  #isOurs: (key: string) => boolean = () => true;
 
   constructor(deps: WatchDeps) {
     this.#deps = deps;
@@ -47,9 +49,11 @@ export class BundleWatch {
    * The work begins. Until now it can have been another operator's: nothing was urgent, and what it has not done of
    * people's changes goes first.
    */
-  lead(): void {
+  lead(isOurs = this.#isOurs): void {
     this.#leads = true;
+    this.#isOurs = isOurs;
     for (const bundle of this.#deps.all()) {
+      if (!isOurs(keyOf(bundle))) continue;
       this.#deps.memory.changed(keyOf(bundle));
       if (isBehind(bundle)) this.#deps.queue.add(keyOf(bundle), "urgent");
     }
@@ -67,8 +71,8 @@ export class BundleWatch {
 
   #enqueueUnready(concerned: (bundle: ZoppSecret) => boolean): void {
     for (const bundle of this.#deps.all()) {
-      if (!concerned(bundle)) continue;
       const key = keyOf(bundle);
+      if (!this.#isOurs(key) || !concerned(bundle)) continue;
       const isReady = readyOf(this.#deps.bundles.get(key)?.status)?.status === "True";
       // a short failure is told nobody
       if (!isReady || this.#deps.queue.failuresOf(key) > 0) this.#deps.queue.add(key, "background");
@@ -88,6 +92,7 @@ export class BundleWatch {
     const before = old === undefined ? undefined : targetPlace(old);
     const after = now === undefined ? undefined : targetPlace(now);
     if (before !== after) this.#index(key, before, after);
+    if (!this.#isOurs(key)) return;
     if (before !== undefined && before !== after) this.#enqueueTarget(before, "background");
     if (now === undefined) return queue.add(key, "background"); // lets memory go
     if (!initial) this.#noticeDemand(key, old, now);
@@ -109,6 +114,8 @@ export class BundleWatch {
   }
 
   #enqueueTarget(target: string, lane: Lane): void {
+    // a bundle and its Secret are in one namespace
+    if (!this.#isOurs(target)) return;
     for (const key of this.#byTarget.get(target) ?? []) this.#add(key, lane);
   }
 

@@ -1,9 +1,6 @@
 // What the operator keeps of a Secret that it watches: metadata and who wrote which key. Never the data.
 // The API server is asked for metadata only, so values of Secrets never reach this process by reading.
-import type { KubeObject, ObjectMeta } from "../kube/resources.js";
-
-/** The field manager of everything the operator writes into Secrets. Never renamed: it is who we are to the API server. */
-export const FIELD_MANAGER = "zopp-operator";
+import { FIELD_MANAGER, type KubeObject, type ObjectMeta } from "../kube/resources.js";
 
 /** A Secret as the operator sees it. */
 export interface SeenSecret extends KubeObject {

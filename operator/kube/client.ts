@@ -28,7 +28,7 @@ export interface ConnectOptions extends EndpointOptions {
   readonly hooks?: ClientHooks;
   readonly tracing?: Tracing | undefined;
   /** See {@link Transport}: who may write no more fails instead. */
-  readonly mayWrite?: (() => boolean) | undefined;
+  readonly mayWrite?: ((path: string) => boolean) | undefined;
 }
 
 /** What every request may carry. */

@@ -42,6 +42,34 @@ t.test("a write that waited for a socket is not sent when it may not be any more
   );
 });
 
+t.test("a write goes out where its path may be written, whatever stands before the API's paths", async (t) => {
+  const server = await scriptedServer((_, response) => answer(response, 200, object("a", 1)));
+  const endpoint = { ...server.endpoint, server: new URL("/clusters/eu-1/", server.endpoint.server) };
+  const asked: string[] = [];
+  const client = connectTo(endpoint, {
+    mayWrite(path) {
+      asked.push(path);
+      return path.startsWith("/api/v1/namespaces/shop/");
+    },
+  });
+  t.teardown(async () => {
+    await client.close();
+    await server.down();
+  });
+  const apply = (namespace: string) =>
+    client.apply(CONFIG_MAPS, { metadata: { namespace, name: "a" } }, { fieldManager: "zopp" });
+  t.ok(await apply("shop"));
+  await t.rejects(apply("other"), { code: "NotLeading" });
+  t.strictSame(
+    asked.map((path) => path.split("?")[0]),
+    ["/api/v1/namespaces/shop/configmaps/a", "/api/v1/namespaces/other/configmaps/a"],
+  );
+  t.strictSame(
+    server.received.map(({ path }) => path),
+    ["/clusters/eu-1/api/v1/namespaces/shop/configmaps/a"],
+  );
+});
+
 t.test("who may write writes", async (t) => {
   const server = await scriptedServer((_, response) => answer(response, 200, object("a", 1)));
   const client = connectTo(server.endpoint, { mayWrite: () => true });

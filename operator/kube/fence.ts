@@ -4,11 +4,11 @@
 import type { Dispatcher } from "undici";
 import { ZoppError } from "../../crds/errors.js";
 
-/** Lets requests of a dispatcher pass as long as `mayWrite` says so; those that only read always pass. */
-export function fenced(dispatcher: Dispatcher, mayWrite: () => boolean): Dispatcher {
+/** Lets requests of a dispatcher pass as long as `mayWrite` says so of their path; those that only read always pass. */
+export function fenced(dispatcher: Dispatcher, mayWrite: (path: string) => boolean): Dispatcher {
   return dispatcher.compose(
     (dispatch) => (options, handler) =>
-      dispatch(options, options.method === "GET" ? handler : new Fenced(handler, mayWrite)),
+      dispatch(options, options.method === "GET" ? handler : new Fenced(handler, () => mayWrite(options.path))),
   );
 }
 

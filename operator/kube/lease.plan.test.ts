@@ -1,5 +1,15 @@
 import t from "tap";
-import { heldLease, LEASE_TIMES, type Lease, leaseStep, releasedLease, type Sighting, sight } from "./lease.plan.js";
+import {
+  heldLease,
+  LEASE_TIMES,
+  type Lease,
+  leaseStep,
+  releasedLease,
+  SHARDS_ANNOTATION,
+  type Sighting,
+  shardsOf,
+  sight,
+} from "./lease.plan.js";
 
 const AT = { namespace: "zopp-system", name: "zopp-operator" };
 const NOW = new Date("2026-11-23T10:11:12.345Z");
@@ -95,7 +105,8 @@ t.test("a holder stops before anybody else begins", async (t) => {
 });
 
 t.test("what is written goes over the version that was seen only", async (t) => {
-  const write = (found: Lease | undefined) => heldLease(sight(found, undefined, 0), AT, "me", LEASE_TIMES, NOW);
+  const write = (found: Lease | undefined) =>
+    heldLease(sight(found, undefined, 0), AT, { me: "me", times: LEASE_TIMES, shards: 1 }, NOW);
   const mine = { holderIdentity: "me", leaseDurationSeconds: 15, renewTime: TIME };
   const old = "2026-11-23T10:00:00.000000Z";
   t.strictSame(
@@ -119,4 +130,16 @@ t.test("what is written goes over the version that was seen only", async (t) => 
     { metadata: { ...AT, resourceVersion: "9" }, spec: free },
     "given up: as client-go does",
   );
+});
+
+t.test("a Lease says by how many shards the work is divided, also when nobody holds it", async (t) => {
+  t.equal(shardsOf(undefined), 1);
+  t.equal(shardsOf(lease("1", "me")), 1);
+  const held = heldLease(sight(lease("7", "me"), undefined, 0), AT, { me: "me", times: LEASE_TIMES, shards: 3 }, NOW);
+  t.equal(shardsOf(held), 3);
+  t.equal(shardsOf(releasedLease(held, AT, NOW)), 3);
+  for (const odd of ["", "two", "-1", "3 ", "1e1", "99999"]) {
+    const metadata = { ...AT, annotations: { [SHARDS_ANNOTATION]: odd } };
+    t.equal(shardsOf({ metadata }), 0, `${odd}: a number that nobody has`);
+  }
 });

@@ -27,6 +27,9 @@ export interface LeaseTimes {
 /** Those of client-go and of every operator made with controller-runtime. */
 export const LEASE_TIMES: LeaseTimes = { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 };
 
+/** On the Lease of the first shard: by how many shards the work is divided. Absent: one. "0": it changes, and nobody works. */
+export const SHARDS_ANNOTATION = "zopp.dev/shards";
+
 /** What was seen of a Lease (undefined: there is none), and until when it binds whoever does not hold it. */
 export interface Sighting {
   readonly lease: Lease | undefined;
@@ -54,19 +57,33 @@ export function holderOf(lease: Lease | undefined): string {
   return lease?.spec?.holderIdentity ?? "";
 }
 
+/** By how many shards the work is divided; 0: by a number that nobody has, so that nobody works. */
+export function shardsOf(lease: Lease | undefined): number {
+  const said = lease?.metadata.annotations?.[SHARDS_ANNOTATION];
+  if (said === undefined) return 1;
+  return /^\d{1,4}$/.test(said) ? Number(said) : 0;
+}
+
 /** The one decision about a Lease, by `me`, an identity that no other process ever has. */
 export function leaseStep({ lease, boundUntilMs }: Sighting, me: string, nowMs: number): LeaseStep {
   if (holderOf(lease) === me) return { do: "renew" };
   return { do: nowMs >= boundUntilMs ? "take" : "wait" };
 }
 
+/** Who writes a Lease, and what it says. */
+export interface Holding {
+  readonly me: string;
+  readonly times: LeaseTimes;
+  readonly shards: number;
+}
+
 /** The Lease that `me` writes to take or renew it: only over the version that was seen, or only if there is still none. */
-export function heldLease({ lease }: Sighting, at: Place, me: string, times: LeaseTimes, now: Date): Lease {
+export function heldLease({ lease }: Sighting, at: Place, { me, times, shards }: Holding, now: Date): Lease {
   const { acquireTime, leaseTransitions = 0 } = lease?.spec ?? {};
   const isMine = holderOf(lease) === me;
   const time = microTime(now);
   return {
-    metadata: { ...at, resourceVersion: lease?.metadata.resourceVersion ?? NEVER_STORED },
+    metadata: { ...at, resourceVersion: lease?.metadata.resourceVersion ?? NEVER_STORED, ...saying(shards) },
     spec: {
       holderIdentity: me,
       leaseDurationSeconds: times.durationMs / 1000,
@@ -77,12 +94,16 @@ export function heldLease({ lease }: Sighting, at: Place, me: string, times: Lea
   };
 }
 
-/** The Lease that its holder leaves behind, as client-go does: anybody may take it at once. */
+/** The Lease that its holder leaves behind, as client-go does: anybody may take it at once. The number of shards stays. */
 export function releasedLease(held: Lease, at: Place, now: Date): Lease {
   const time = microTime(now);
   const { leaseTransitions = 0 } = held.spec ?? {};
   const free = { holderIdentity: "", leaseDurationSeconds: 1, acquireTime: time, renewTime: time, leaseTransitions };
-  return { metadata: { ...at, resourceVersion: held.metadata.resourceVersion }, spec: free };
+  return { metadata: { ...at, resourceVersion: held.metadata.resourceVersion, ...saying(shardsOf(held)) }, spec: free };
+}
+
+function saying(shards: number): Pick<Lease["metadata"], "annotations"> {
+  return shards === 1 ? {} : { annotations: { [SHARDS_ANNOTATION]: String(shards) } };
 }
 
 /** A time as the API server keeps it in Leases (MicroTime). */

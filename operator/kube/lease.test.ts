@@ -117,16 +117,42 @@ t.test("a process that was paused past its time does not lead, before any of its
   t.notOk(election.leads);
 });
 
-t.test("who lacks the rights for it is told which, and on which Lease", async (t) => {
+t.test("a machine that slept past its time does not lead when it wakes up, and ends", async (t) => {
+  const { stand, lease } = electorate(t, "slept");
+  const { election, lost, campaign } = stand("a");
+  await campaign;
+  t.ok(election.leads);
+  // its steady clock stood still meanwhile; that of the wall was set right
+  const rightNow = Date.now;
+  t.teardown(() => {
+    Date.now = rightNow;
+  });
+  Date.now = () => rightNow() + TIMES.deadlineMs;
+  t.notOk(election.leads);
+  await eventually(() => lost.length > 0);
+  t.match(lost, [{ code: "NotLeading", message: /its time was up/ }]);
+  Date.now = rightNow;
+  t.notOk(election.leads, "for good");
+  t.equal(holderOf(await lease()), "a", "it gave nothing up that it may not have any more");
+});
+
+t.test("who lacks the rights for it is told which, and on which Lease, once", async (t) => {
   await must(plane.kubectl(["create", "serviceaccount", "weak", "--namespace", "default"]));
   const file = await plane.serviceAccountKubeconfig("default", "weak");
   const weak = await connect({ file, userAgent: "zopp-test" });
   const told: string[] = [];
   const log = { ...silentLog, warn: (_fields: object, message: string) => void told.push(message) };
   const place = { namespace: "default", name: "forbidden" };
-  const election = new Election({ client: weak, place, identity: "a", log, times: TIMES, lost: () => {} });
+  let asked = 0;
+  const get: ApiClient["get"] = (...given) => {
+    asked += 1;
+    return weak.get(...(given as Parameters<ApiClient["get"]>)) as never;
+  };
+  const counted = { get, watch: weak.watch.bind(weak), apply: weak.apply.bind(weak) };
+  const election = new Election({ client: counted, place, identity: "a", log, times: TIMES, lost: () => {} });
   const campaign = election.campaign();
-  await eventually(() => told.length > 0);
+  await eventually(() => asked > 2, { message: "it tries again and again" });
+  t.equal(told.length, 1);
   t.match(told[0], /^cannot stand by: .*get, watch, create, patch .*default\/forbidden/);
   await election.release();
   t.equal(await campaign, false);

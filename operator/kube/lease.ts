@@ -16,10 +16,12 @@ import {
   leaseStep,
   releasedLease,
   type Sighting,
+  shardsOf,
   sight,
 } from "./lease.plan.js";
+import { isWithin, type Moment, moment } from "./moment.js";
 import type { Log } from "./observe.js";
-import { keyOf, LEASES, type Place } from "./resources.js";
+import { FIELD_MANAGER, keyOf, LEASES, type Place } from "./resources.js";
 
 /** How a process stands for election. */
 export interface ElectionOptions {
@@ -30,11 +32,17 @@ export interface ElectionOptions {
   readonly identity: string;
   readonly log: Log;
   readonly times?: LeaseTimes;
+  /**
+   * By how many shards the work is divided, which its Lease says (default 1). One that said another number is held for as long as
+   * it lasts before anybody leads: by then all who went by that number have seen that it changes, or have stopped.
+   */
+  readonly shards?: number;
+  /** Takes the Lease by `write` and says true, or does not: false. */
+  readonly take?: (write: () => Promise<void>) => Promise<boolean>;
   /** The Lease is somebody else's, or could not be renewed in time: nothing more may be written, and there is no way back. */
   lost(error: ZoppError): void;
 }
 
-const FIELD_MANAGER = "zopp-operator";
 const now = () => performance.now();
 
 /** One candidate of one election. Live from `campaign()` to `release()` or until it has lost. */
@@ -43,11 +51,16 @@ export class Election {
   readonly #times: LeaseTimes;
   readonly #stopped = new AbortController();
   #seen: Sighting | undefined;
-  /** Until then this process leads, unless it renews: counted from when its last renewal was sent. */
-  #leadsUntilMs = Number.NEGATIVE_INFINITY;
+  /** When its last renewal was sent. */
+  #renewed: Moment | undefined;
+  /** Since when the Lease says, by this process, that the number of shards changes. */
+  #changesSinceMs: number | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
+  readonly #led = Promise.withResolvers<boolean>();
   #leader: string | undefined;
+  /** Why it could not stand by the last time: said once. */
+  #hindrance: string | undefined;
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -56,16 +69,25 @@ export class Election {
 
   /** True while this process leads. False in the moment in which its time is up, also after a pause that it did not notice. */
   get leads(): boolean {
-    return now() < this.#leadsUntilMs;
+    return this.#holds && shardsOf(this.#seen?.lease) === this.#shards;
+  }
+
+  get #holds(): boolean {
+    return isWithin(this.#times.deadlineMs, this.#renewed);
+  }
+
+  get #shards(): number {
+    return this.#options.shards ?? 1;
   }
 
   /** Stands by until it leads: true. False when it was released before. From then on it renews by itself. */
   campaign(): Promise<boolean> {
     const won = this.#standBy();
     this.#running = won;
-    return won.then((leads) => {
-      if (leads) this.#running = this.#keep();
-      return leads;
+    return won.then((holds) => {
+      if (!holds) return false;
+      this.#running = this.#keep();
+      return this.#led.promise;
     });
   }
 
@@ -77,9 +99,10 @@ export class Election {
     this.#stopped.abort();
     await this.#running;
     clearTimeout(this.#watchdog);
+    this.#led.resolve(false);
     const held = this.#seen?.lease;
-    if (!this.leads || held === undefined) return;
-    this.#leadsUntilMs = Number.NEGATIVE_INFINITY;
+    if (!this.#holds || held === undefined) return;
+    this.#renewed = undefined;
     const { client, place, log } = this.#options;
     try {
       const signal = this.#patience();
@@ -96,31 +119,42 @@ export class Election {
       try {
         await this.#look();
         if (this.#step() === "wait") await this.#follow();
-        if (this.#step() !== "wait" && !this.#stopped.signal.aborted) {
-          await this.#write();
-          return true;
-        }
+        this.#hindrance = undefined;
+        if (this.#step() !== "wait" && !this.#stopped.signal.aborted && (await this.#take())) return true;
       } catch (err) {
-        // another candidate was faster
-        if (!hasStatus(err, 409)) this.#options.log.warn({ err }, this.#whyNot(err));
+        this.#hindered(err);
       }
       await pause(Math.max(0, lookedAt + this.#times.retryMs - now()), this.#stopped.signal);
     }
     return false;
   }
 
-  #whyNot(err: unknown): string {
-    if (!hasStatus(err, 403)) return "cannot stand by";
-    return `cannot stand by: the account needs get, watch, create, patch on the lease ${keyOf({ metadata: this.#options.place })}`;
+  async #take(): Promise<boolean> {
+    const write = () => this.#write();
+    if (this.#options.take !== undefined) return this.#options.take(write);
+    await write();
+    return true;
+  }
+
+  #hindered(err: unknown): void {
+    // another candidate was faster
+    if (this.#stopped.signal.aborted || hasStatus(err, 409)) return;
+    const { log, place } = this.#options;
+    const rights = `: the account needs get, watch, create, patch on the lease ${keyOf({ metadata: place })}`;
+    const why = `cannot stand by${hasStatus(err, 403) ? rights : ""}`;
+    if (why !== this.#hindrance) log.warn({ lease: keyOf({ metadata: place }), err }, why);
+    this.#hindrance = why;
   }
 
   /** Renews until released or lost. */
   async #keep(): Promise<void> {
-    while (this.leads) {
+    while (this.#holds) {
       await pause(this.#times.retryMs, this.#stopped.signal);
       if (this.#stopped.signal.aborted) return;
-      await this.#renew();
+      // a machine that slept wakes up here: what it holds may be another's by now
+      if (this.#holds) await this.#renew();
     }
+    this.#lose("its time was up before it was renewed");
   }
 
   async #renew(): Promise<void> {
@@ -140,19 +174,28 @@ export class Election {
   async #write(): Promise<void> {
     const { client, place, identity } = this.#options;
     const seen = this.#seen ?? sight(undefined, undefined, now());
-    const sentAt = now();
-    const wanted = heldLease(seen, place, identity, this.#times, new Date());
+    const sent = moment();
+    const holding = { me: identity, times: this.#times, shards: this.#sayable(seen.lease) };
+    const wanted = heldLease(seen, place, holding, new Date());
     const lease = await client.apply<Lease>(LEASES, wanted, { fieldManager: FIELD_MANAGER, signal: this.#patience() });
     this.#see(lease);
-    this.#leadsUntilMs = sentAt + this.#times.deadlineMs;
+    this.#renewed = sent;
     clearTimeout(this.#watchdog);
-    const leftMs = Math.max(0, this.#leadsUntilMs - now());
+    const leftMs = Math.max(0, sent.steadyMs + this.#times.deadlineMs - now());
     this.#watchdog = setTimeout(() => this.#lose("it could not be renewed in time"), leftMs);
+    if (this.leads) this.#led.resolve(true);
+    else this.#changesSinceMs ??= now();
+  }
+
+  /** The number of shards that the Lease may say once this process writes it: its own, or none while the number changes. */
+  #sayable(lease: Lease | undefined): number {
+    const hasWaited = this.#changesSinceMs !== undefined && now() - this.#changesSinceMs >= this.#times.durationMs;
+    return shardsOf(lease) === this.#shards || hasWaited ? this.#shards : 0;
   }
 
   async #look(): Promise<void> {
     const { client, place } = this.#options;
-    const signal = this.#patience();
+    const signal = AbortSignal.any([this.#patience(), this.#stopped.signal]);
     const lease = await client.get<Lease>(LEASES, place, { signal }).catch((error: unknown) => {
       if (hasStatus(error, 404)) return undefined;
       throw error;
@@ -192,7 +235,8 @@ export class Election {
 
   #lose(why: string): void {
     clearTimeout(this.#watchdog);
-    this.#leadsUntilMs = Number.NEGATIVE_INFINITY;
+    this.#renewed = undefined;
+    this.#led.resolve(false);
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort();
     this.#options.lost(new ZoppError("NotLeading", `the lease ${keyOf({ metadata: this.#options.place })}: ${why}`));

@@ -110,6 +110,9 @@ export const ZOPP_BASELINES = zopp("zoppbaselines", "ZoppBaseline", false);
 export const ZOPP_LEDGERS = zopp("zoppledgers", "ZoppLedger", true);
 export const ZOPP_AUDIT_SEGMENTS = zopp("zoppauditsegments", "ZoppAuditSegment", true);
 
+/** The field manager of Secrets and Leases that the operator writes. Never renamed: it is who we are to the API server. */
+export const FIELD_MANAGER = "zopp-operator";
+
 /**
  * A resourceVersion that no object can have: etcd's first revision is taken before anything can be stored. Server-side
  * apply has no "only create", but with this version it does just that: it creates, or answers 409.

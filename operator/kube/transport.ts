@@ -20,8 +20,8 @@ export interface TransportOptions {
   readonly maxAnswerBytes?: number | undefined;
   readonly hooks?: ClientHooks | undefined;
   readonly tracing?: Tracing | undefined;
-  /** Asked as a request that changes something goes out; false: it fails (NotLeading). Absent: all go out. */
-  readonly mayWrite?: (() => boolean) | undefined;
+  /** Asked of the path as a request that changes something goes out; false: it fails (NotLeading). Absent: all go out. */
+  readonly mayWrite?: ((path: string) => boolean) | undefined;
 }
 
 /** One request; `action` names it in errors ("get secrets shop/api"). */
@@ -149,7 +149,7 @@ export class Transport {
     if (request.contentType !== undefined) headers["content-type"] = request.contentType;
     return {
       origin: this.#options.endpoint.server.origin,
-      path: `${this.#options.endpoint.server.pathname.replace(/\/$/, "")}${request.path}`,
+      path: `${this.#root}${request.path}`,
       method: request.method,
       headers,
       body: request.body ?? null,
@@ -157,6 +157,11 @@ export class Transport {
       headersTimeout: this.#timeoutMs,
       bodyTimeout,
     };
+  }
+
+  /** What stands before every path. */
+  get #root(): string {
+    return this.#options.endpoint.server.pathname.replace(/\/$/, "");
   }
 
   async #connect(): Promise<Sockets> {
@@ -182,7 +187,7 @@ export class Transport {
       identity,
       requests,
       watches,
-      asking: mayWrite === undefined ? requests : fenced(requests, mayWrite),
+      asking: mayWrite ? fenced(requests, (path) => mayWrite(path.slice(this.#root.length))) : requests,
     };
     this.#sockets = made;
     // requests in flight end on the old sockets; a watch that does not is cut when it is quiet
