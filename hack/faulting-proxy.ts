@@ -37,6 +37,8 @@ export type Choose = (asked: Asked) => Fault | undefined;
 
 const CHANGING = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
+let proxies = 0;
+
 /** A running proxy. Live until `stop()`. */
 export class FaultingProxy {
   /** The path of an administrator's kubeconfig that leads through the proxy. */
@@ -68,7 +70,7 @@ export class FaultingProxy {
    */
   static async start(
     controlPlane: ControlPlane,
-    name = "proxy",
+    name = `proxy-${(proxies += 1)}`,
     through = async (port: number) => port,
   ): Promise<FaultingProxy> {
     const proxy = new FaultingProxy(controlPlane, name);

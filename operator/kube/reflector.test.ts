@@ -99,6 +99,41 @@ for (const [title, fail] of Object.entries(failing)) {
   });
 }
 
+const AWAY: Record<string, (response: ServerResponse) => void> = {
+  "is away": (response) => void response.destroy(),
+  "has too much to do": (response) => answer(response, 429, statusOf(429, "TooManyRequests")),
+  "is not ready": (response) => answer(response, 503, statusOf(503, "ServiceUnavailable")),
+};
+for (const [title, fail] of Object.entries(AWAY)) {
+  t.test(`a server that ${title} for long is then asked for what was missed, not for everything`, async (t) => {
+    const { server, changes } = await follow(
+      t,
+      script(listOfA, (_, response, nth) =>
+        nth < 12 ? fail(response) : void response.write(line("ADDED", object("b", 11))),
+      ),
+    );
+    await eventually(() => changes.length >= 2);
+    t.same(changes, ["+a@1 initial", "+b@11"]);
+    t.equal(lists(server), 1);
+  });
+}
+
+t.test("a version that is too old after the server was away is listed anew at once", async (t) => {
+  const waits: unknown[] = [];
+  const log: Log = { ...silentLog, debug: (fields) => void waits.push((fields as { waitMs: number }).waitMs) };
+  const { server } = await follow(
+    t,
+    script(listOfA, (_, response, nth) => {
+      if (nth < 3) response.destroy();
+      else if (nth === 3) answer(response, 410, statusOf(410, "Expired"));
+      else response.flushHeaders();
+    }),
+    { log },
+  );
+  await eventually(() => lists(server) === 2);
+  t.same(waits, [0]);
+});
+
 t.test("429 waits as long as the server asks", async (t) => {
   const waits: unknown[] = [];
   const log: Log = { ...silentLog, warn: (fields) => void waits.push((fields as { waitMs: number }).waitMs) };

@@ -43,8 +43,8 @@ const TIMING: ReflectorTiming = {
 const PAGE = 100;
 /** undici's code for an answer longer than the client reads: objects can be 1 MiB each. */
 const TOO_LONG = "UND_ERR_RES_EXCEEDED_MAX_SIZE";
-/** A version that the server never knew (a restored etcd) is not answered with 410: list again after so many failures. */
-const FAILURES_BEFORE_LIST = 5;
+/** A version that the server never knew (a restored etcd) is not answered with 410: list again after so many that may mean it. */
+const DOUBTS_BEFORE_LIST = 5;
 /** A watch that ended sooner and told nothing counts as a failure, so that it is not repeated in a tight circle. */
 const SHORT_WATCH_MS = 1000;
 
@@ -55,6 +55,10 @@ export class Reflector {
   /** The newest resourceVersion seen; null when everything must be listed. */
   #version: string | null = null;
   #failures = 0;
+  /** Failures of the server itself, by which it may mean the version that it was asked for. */
+  #doubts = 0;
+  /** How often in a row the version was too old. */
+  #outdated = 0;
   #page = PAGE;
 
   constructor(options: ReflectorOptions) {
@@ -81,27 +85,39 @@ export class Reflector {
       }
       await this.#watch(from, signal);
       const livedMs = performance.now() - startedAt;
-      if (livedMs >= this.#timing.healthyMs) this.#failures = 0;
+      if (livedMs >= this.#timing.healthyMs) this.#forgive();
       if (this.#version !== from || livedMs >= SHORT_WATCH_MS) return 0;
       return backoffMs(++this.#failures, this.#timing.backoff);
     } catch (error) {
       if (signal.aborted) return 0;
-      if (performance.now() - startedAt >= this.#timing.healthyMs) this.#failures = 0;
+      if (performance.now() - startedAt >= this.#timing.healthyMs) this.#forgive();
       return this.#failed(error, from === null ? "list" : "watch");
     }
+  }
+
+  #forgive(): void {
+    this.#failures = 0;
+    this.#doubts = 0;
+    this.#outdated = 0;
   }
 
   #failed(error: unknown, phase: "list" | "watch"): number {
     const { resource, log, hooks } = this.#options;
     const failure = apiStatus(error);
-    const gone = failure?.status === 410;
-    if (failure?.reason === TOO_LONG) this.#page = Math.max(1, this.#page >> 1);
-    this.#failures += 1;
-    if (gone || this.#failures % FAILURES_BEFORE_LIST === 0) this.#version = null;
-    // the first "too old" is ordinary; a circle of them is not
-    const backoff = gone && this.#failures === 1 ? 0 : backoffMs(this.#failures, this.#timing.backoff);
-    const waitMs = Math.max(backoff, failure?.retryAfterMs ?? 0);
     const { status, reason } = failure ?? { status: 0, reason: error instanceof Error ? error.name : "Unknown" };
+    const gone = status === 410;
+    if (reason === TOO_LONG) this.#page = Math.max(1, this.#page >> 1);
+    this.#failures += 1;
+    if (gone) this.#outdated += 1;
+    // one that is away, or has too much to do, says nothing of the version, and a list would be the last thing that it needs
+    if (status >= 500 && status !== 503) this.#doubts += 1;
+    if (gone || this.#doubts >= DOUBTS_BEFORE_LIST) {
+      this.#version = null;
+      this.#doubts = 0;
+    }
+    // the first "too old" is ordinary, also after the server was away; a circle of them is not
+    const backoff = gone && this.#outdated === 1 ? 0 : backoffMs(this.#failures, this.#timing.backoff);
+    const waitMs = Math.max(backoff, failure?.retryAfterMs ?? 0);
     hooks?.failed?.(resource.plural, phase, status);
     const fields = { resource: resource.plural, namespace: this.#options.namespace, phase, status, reason };
     log[gone ? "debug" : "warn"]({ ...fields, failures: this.#failures, waitMs: Math.round(waitMs) }, "cannot follow");
