@@ -36,6 +36,7 @@ async function main(config: OperatorConfig): Promise<void> {
     userAgent: `zopp-operator/${VERSION}`,
     hooks: metrics.client,
     tracing,
+    adaptive: true,
     mayWrite: candidacy && ((path) => candidacy.election.mayWrite(path)),
   });
   const keyring = connectKeyring({

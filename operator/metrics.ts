@@ -27,7 +27,7 @@ export interface QueueSource {
 /** The operator's metrics: hooks for operator/kube, and what controllers tell. */
 export interface OperatorMetrics {
   readonly registry: Registry;
-  readonly client: { requested(method: string, code: string, seconds: number): void };
+  readonly client: { requested(method: string, code: string, seconds: number): void; limited(requests: number): void };
   readonly informer: {
     listed(resource: string, objects: number): void;
     failed(resource: string, phase: string, status: number): void;
@@ -62,7 +62,7 @@ export interface OperatorMetrics {
 /** The keyring's metrics. */
 export interface KeyringMetrics {
   readonly registry: Registry;
-  readonly client: OperatorMetrics["client"];
+  readonly client: Pick<OperatorMetrics["client"], "requested">;
   readonly informer: OperatorMetrics["informer"];
   /** A call ended: `code` is "ok" or an error code. */
   rpc(method: string, code: string, seconds: number): void;
@@ -105,7 +105,7 @@ export function operatorMetrics(
   for (const result of RESTART_RESULTS) restarts.inc({ result }, 0);
   return {
     registry,
-    client: clientHooks(registry),
+    client: { ...clientHooks(registry), limited: limitGauge(registry) },
     informer: informerHooks(registry),
     queue: queueHooks(registry),
     controller: controllerHooks(registry),
@@ -153,7 +153,12 @@ function buildInfo(registry: Registry, build: BuildInfo): void {
   info.set({ component: build.component, version: build.version, node: process.versions.node }, 1);
 }
 
-function clientHooks(registry: Registry): OperatorMetrics["client"] {
+function limitGauge(registry: Registry): OperatorMetrics["client"]["limited"] {
+  const made = gauge(registry, "zopp_api_limit", "Requests that may be on their way to the API server at once");
+  return (requests) => made.set(requests);
+}
+
+function clientHooks(registry: Registry): Pick<OperatorMetrics["client"], "requested"> {
   const labels = ["code", "method"];
   const total = counter(registry, "rest_client_requests_total", "Requests to the API server", labels);
   const name = "rest_client_request_duration_seconds";

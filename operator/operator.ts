@@ -37,9 +37,11 @@ import type { PlaceLabels } from "./metrics.bundles.js";
 import type { OperatorParts, PolicyParts, SecretsParts } from "./operator.types.js";
 
 const POLICY_WORKERS = 4;
+/** Beside the workers of each queue, for people's changes alone. */
+const RESERVE = 4;
 const HISTORY_WORKERS = 4;
-/** How long states that wait to be kept may hold up the end of the process: the next one keeps what it sees replaced. */
-const HISTORY_DRAIN_MS = 500;
+/** How long states that wait to be kept may hold up the end of the process: while it still works, and when nobody does. */
+const HISTORY_MS = { working: 500, idle: 100 };
 const RESTART_WORKERS = 2;
 const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
@@ -106,10 +108,11 @@ export class ZoppOperator extends dotI.default {
     this.#started.abort();
     super.stop();
     clearInterval(this.#sweeper);
+    await this.#history?.hurry(HISTORY_MS.working);
     await Promise.all(this.#informers.map((informer) => informer.stop()));
     await this.#book?.stop();
     await Promise.all(this.#work.map(({ controller }) => controller.stop()));
-    await this.#history?.drain(HISTORY_DRAIN_MS);
+    await this.#history?.drain(HISTORY_MS.idle);
   }
 
   /** The base's watch ends the process at its first error: informers and queues stand in its place. */
@@ -285,10 +288,9 @@ export class ZoppOperator extends dotI.default {
   }
 
   #controller(queue: Queue, workers: number, reconcile: Reconcile, isPolicy = false): void {
-    const { log, metrics, tracing } = this.#parts;
-    const { name } = queue;
-    const hooks = metrics.controller;
-    const controller = new Controller({ name, queue, workers, reconcile, log, tracing, hooks });
+    const { log, tracing, metrics } = this.#parts;
+    const said = { name: queue.name, log, tracing, hooks: metrics.controller };
+    const controller = new Controller({ ...said, queue, workers, reserve: RESERVE, reconcile });
     this.#work.push({ queue, controller, isPolicy });
   }
 }

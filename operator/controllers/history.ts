@@ -1,5 +1,6 @@
 // Keeps what was applied: each new state of a bundle becomes a ControllerRevision beside it, the oldest go.
 // Nothing waits for it: a Secret is written before its state is kept, and first syncs go before all of it.
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type AppliedState,
   BUNDLE_UID_LABEL,
@@ -35,6 +36,8 @@ export interface HistoryDeps {
 
 /** How often to look whether bundles still wait. */
 const BUSY_MS = 250;
+/** How often to look whether all is kept, once the process is to end. */
+const HURRY_MS = 10;
 
 interface Waiting extends Omit<AppliedState, "spec"> {
   readonly bundle: Kept;
@@ -55,6 +58,7 @@ export class History {
   /** Bundles whose turn has come while others waited to become Secrets. */
   readonly #held = new Set<string>();
   #looking: NodeJS.Timeout | undefined;
+  #hurries = false;
 
   constructor(deps: HistoryDeps) {
     this.#deps = deps;
@@ -104,7 +108,7 @@ export class History {
 
   /** Keeps what waits of one bundle. Throws what should be tried again. */
   async reconcile(key: string, signal?: AbortSignal): Promise<ReconcileAnswer> {
-    if (this.#waiting.has(key) && this.#deps.busy()) return this.#hold(key);
+    if (this.#waiting.has(key) && this.#deps.busy() && !this.#hurries) return this.#hold(key);
     for (let next = this.#first(key); next !== undefined; next = this.#first(key)) {
       try {
         await this.#keep(key, next, signal);
@@ -121,7 +125,15 @@ export class History {
     return {};
   }
 
-  /** Keeps what still waits, for at most so long: the process is about to end. */
+  /** Waits, for at most so long, until what waits is kept, which is held up by nothing any more; the work goes on meanwhile. */
+  async hurry(forMs: number): Promise<void> {
+    this.#hurries = true;
+    this.#release();
+    const until = performance.now() + forMs;
+    while (this.#waiting.size > 0 && performance.now() < until) await sleep(HURRY_MS);
+  }
+
+  /** Keeps what still waits, for at most so long: the process is about to end, and nobody else works any more. */
   async drain(forMs: number): Promise<void> {
     const until = performance.now() + forMs;
     const signal = AbortSignal.timeout(forMs);
@@ -136,12 +148,16 @@ export class History {
     this.#held.add(key);
     this.#looking ??= setInterval(() => {
       if (this.#deps.busy()) return;
-      clearInterval(this.#looking);
-      this.#looking = undefined;
-      for (const held of this.#held) this.#deps.queue.add(held, "background");
-      this.#held.clear();
+      this.#release();
     }, BUSY_MS).unref();
     return {};
+  }
+
+  #release(): void {
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+    for (const held of this.#held) this.#deps.queue.add(held, "background");
+    this.#held.clear();
   }
 
   #first(key: string): Waiting | undefined {

@@ -27,6 +27,7 @@ export interface ConnectOptions extends EndpointOptions {
   readonly maxAnswerBytes?: number;
   readonly hooks?: ClientHooks;
   readonly tracing?: Tracing | undefined;
+  readonly adaptive?: boolean;
   /** See {@link Transport}: who may write no more fails instead. */
   readonly mayWrite?: ((path: string) => boolean) | undefined;
 }
@@ -88,9 +89,8 @@ export async function connect(options: ConnectOptions = {}): Promise<ApiClient> 
 
 /** Makes a client for a known endpoint. */
 export function connectTo(endpoint: Endpoint, options: ConnectOptions = {}): ApiClient {
-  const { connections, timeoutMs, maxAnswerBytes, hooks, tracing, mayWrite, userAgent = "zopp" } = options;
-  const limits = { connections, timeoutMs, maxAnswerBytes };
-  return new ApiClient(endpoint, new Transport({ endpoint, userAgent, ...limits, hooks, tracing, mayWrite }));
+  const transport = new Transport({ ...options, endpoint, userAgent: options.userAgent ?? "zopp" });
+  return new ApiClient(endpoint, transport);
 }
 
 /**

@@ -3,8 +3,9 @@
 
 import { asZoppError, type ZoppError } from "../../crds/errors.js";
 import { apiStatus } from "./errors.js";
+import { laneOfWork } from "./limiter.js";
 import type { ControllerHooks, Log, ReconcileResult, Tracing } from "./observe.js";
-import { type Clock, type Queue, systemClock } from "./queue.js";
+import { type Clock, type Lane, type Queue, systemClock } from "./queue.js";
 import { placeOf } from "./resources.js";
 
 /** What a reconcile may ask for: to be called again after a while, in the background lane. */
@@ -21,6 +22,8 @@ export interface ControllerOptions {
   readonly name: string;
   readonly queue: Queue;
   readonly workers: number;
+  /** Further workers for people's changes alone, so that these find one while all others wait for a slow API server (default 0). */
+  readonly reserve?: number;
   readonly reconcile: Reconcile;
   readonly log: Log;
   readonly hooks?: ControllerHooks | undefined;
@@ -47,7 +50,9 @@ export class Controller {
   /** Starts the workers. */
   start(): void {
     if (this.#workers.length > 0) throw new TypeError(`controller ${this.#options.name} started twice`);
-    this.#workers = Array.from({ length: this.#options.workers }, () => this.#work());
+    const { workers, reserve = 0 } = this.#options;
+    this.#workers = Array.from({ length: workers }, () => this.#work());
+    for (let more = 0; more < reserve; more++) this.#workers.push(this.#work(["urgent"]));
   }
 
   /** Takes no more keys and waits for the active ones; those still active after `graceMs` are aborted. */
@@ -68,11 +73,14 @@ export class Controller {
     return `${this.#options.name}: ${longest.key} has been worked on for ${Math.round(longest.forMs / 1000)} s`;
   }
 
-  async #work(): Promise<void> {
+  async #work(lanes?: readonly Lane[]): Promise<void> {
     const { queue } = this.#options;
-    for (let key = await queue.get(); key !== null; key = await queue.get()) {
+    for (let key = await queue.get(lanes); key !== null; key = await queue.get(lanes)) {
       const startedAt = this.#clock.now();
-      const result = await this.#traced(key).finally(() => queue.done(key as string));
+      const once = () => this.#traced(key as string);
+      const result = await laneOfWork
+        .run(queue.laneOf(key) ?? "background", once)
+        .finally(() => queue.done(key as string));
       this.#options.hooks?.reconciled?.(this.#options.name, result, (this.#clock.now() - startedAt) / 1000);
     }
   }

@@ -69,7 +69,7 @@ export function isThereAlready(error: unknown): boolean {
 }
 
 /** How long the server asked to wait, from the header (seconds or a date) or the Status object; capped at 5 minutes. */
-function parseRetryAfter(header: string | undefined, seconds: unknown): number | undefined {
+export function parseRetryAfter(header: string | undefined, seconds?: unknown): number | undefined {
   const fromHeader =
     header === undefined ? Number.NaN : /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   const waitMs = Number.isFinite(fromHeader) ? fromHeader : typeof seconds === "number" ? seconds * 1000 : Number.NaN;

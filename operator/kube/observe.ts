@@ -12,6 +12,8 @@ export interface Log {
 /** Called once per answered or failed request; `code` is the HTTP status or "<error>". */
 export interface ClientHooks {
   requested?(method: string, code: string, seconds: number): void;
+  /** So many requests may be on their way at once from now on; never called unless that follows the API server. */
+  limited?(requests: number): void;
 }
 
 /** Called by an informer; `resource` is the plural. */

@@ -7,6 +7,8 @@ import type { QueueHooks } from "./observe.js";
 /** `urgent` for people's changes; `background` for first lists, resyncs and waiting. */
 export type Lane = "urgent" | "background";
 
+const LANES: readonly Lane[] = ["urgent", "background"];
+
 /** Time, as the queue sees it: milliseconds that only grow, and timers that can be taken back. */
 export interface Clock {
   now(): number;
@@ -60,7 +62,7 @@ export class Queue {
   readonly #again = new Map<string, Lane>();
   readonly #delayed = new Map<string, Delayed>();
   readonly #failures = new Map<string, number>();
-  #waiters: ((key: string | null) => void)[] = [];
+  #waiters: { readonly lanes: readonly Lane[]; readonly resolve: (key: string | null) => void }[] = [];
   #drained: (() => void)[] = [];
   #closed = false;
 
@@ -118,17 +120,20 @@ export class Queue {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** The lane in which a key came that is being worked on. */
-  laneOf(key: string): Lane | undefined {
-    return this.#active.get(key)?.lane;
+  /**
+   * Waits for a key of these lanes to work on, the first lane before the second; null = shut down. Every key taken must be given
+   * back with {@link done}.
+   */
+  get(lanes: readonly Lane[] = LANES): Promise<string | null> {
+    if (this.#closed) return Promise.resolve(null);
+    const key = this.#take(lanes);
+    if (key !== null) return Promise.resolve(key);
+    return new Promise((resolve) => this.#waiters.push({ lanes, resolve }));
   }
 
-  /** Waits for a key to work on; null = shut down. Every key taken must be given back with {@link done}. */
-  get(): Promise<string | null> {
-    if (this.#closed) return Promise.resolve(null);
-    const key = this.#take();
-    if (key !== null) return Promise.resolve(key);
-    return new Promise((resolve) => this.#waiters.push(resolve));
+  /** The lane of a key that is being worked on. */
+  laneOf(key: string): Lane | undefined {
+    return this.#active.get(key)?.lane;
   }
 
   /** Gives a key back. */
@@ -149,7 +154,7 @@ export class Queue {
     this.#closed = true;
     for (const { cancel } of this.#delayed.values()) cancel();
     for (const map of [this.#delayed, this.#again, this.#ready.urgent, this.#ready.background]) map.clear();
-    for (const waiter of this.#waiters.splice(0)) waiter(null);
+    for (const { resolve } of this.#waiters.splice(0)) resolve(null);
     if (this.#active.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
@@ -191,12 +196,12 @@ export class Queue {
       this.#hooks?.added?.(this.name);
     }
     this.#ready[lane].set(key, since ?? this.#clock.now());
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) waiter(this.#take());
+    const at = this.#waiters.findIndex(({ lanes }) => lanes.includes(lane));
+    for (const { lanes, resolve } of at < 0 ? [] : this.#waiters.splice(at, 1)) resolve(this.#take(lanes));
   }
 
-  #take(): string | null {
-    for (const lane of ["urgent", "background"] as const) {
+  #take(lanes: readonly Lane[]): string | null {
+    for (const lane of lanes) {
       for (const [key, since] of this.#ready[lane]) {
         const now = this.#clock.now();
         this.#ready[lane].delete(key);

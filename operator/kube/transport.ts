@@ -3,9 +3,10 @@
 
 import { type Dispatcher, Pool, ProxyAgent } from "undici";
 import { ZoppError } from "../../crds/errors.js";
-import { unreachable } from "./errors.js";
+import { parseRetryAfter, unreachable } from "./errors.js";
 import { fenced } from "./fence.js";
 import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.js";
+import { type Answered, Limiter, type Pass } from "./limiter.js";
 import type { ClientHooks, Tracing } from "./observe.js";
 
 /** How a transport is made. */
@@ -14,6 +15,8 @@ export interface TransportOptions {
   readonly userAgent: string;
   /** Sockets for requests (default 32); watches have sockets of their own beside these. */
   readonly connections?: number | undefined;
+  /** Send fewer requests at once while the API server has too much to do (see {@link Limiter}); watches are not counted. */
+  readonly adaptive?: boolean | undefined;
   /** Longest wait for an answer's headers and between parts of its body (default 30 s). */
   readonly timeoutMs?: number | undefined;
   /** Longest answer that is read whole (default 64 MiB); a list that is longer is asked for in smaller pages. */
@@ -58,6 +61,7 @@ interface Sockets {
   readonly watches: Dispatcher;
 }
 
+const CONNECTIONS = 32;
 /** client-go reads token files again after a minute too. */
 const CREDENTIALS_MS = 60_000;
 /** Below the API server's own 90 s, so that a request never goes out on a socket that it just closed. */
@@ -68,6 +72,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 export class Transport {
   readonly #options: TransportOptions;
   readonly #timeoutMs: number;
+  readonly #limiter: Limiter | undefined;
   #sockets: Sockets | null = null;
   #headers: Record<string, string> = {};
   #readAt = Number.NEGATIVE_INFINITY;
@@ -77,6 +82,9 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs ?? 30_000;
+    if (options.adaptive !== true) return;
+    const limited = (requests: number) => options.hooks?.limited?.(requests);
+    this.#limiter = new Limiter({ most: options.connections ?? CONNECTIONS, limited });
   }
 
   /** Sends a request and reads its whole answer, whatever its status. Throws ApiUnreachable when there is none. */
@@ -85,15 +93,22 @@ export class Transport {
   }
 
   async #send(request: ApiRequest): Promise<ApiResponse> {
+    const pass = await this.#enter(request);
     const startedAt = performance.now();
+    let answered: Answered | undefined;
     try {
       const sockets = await this.#connect();
       const { statusCode, headers, body } = await sockets.asking.request(this.#dispatch(request, this.#timeoutMs));
       const text = await body.text();
       this.#seen(request, statusCode, startedAt);
-      return { status: statusCode, text, retryAfter: headerText(headers["retry-after"]) };
+      const retryAfter = headerText(headers["retry-after"]);
+      // a list may take its time
+      answered = { status: statusCode, retryAfterMs: parseRetryAfter(retryAfter), isQuick: request.method !== "GET" };
+      return { status: statusCode, text, retryAfter };
     } catch (error) {
       throw this.#failed(request, error, startedAt);
+    } finally {
+      pass?.end(answered);
     }
   }
 
@@ -137,6 +152,14 @@ export class Transport {
       tracing.say({ "http.response.status_code": answer.status });
       return answer;
     });
+  }
+
+  async #enter({ action, signal }: ApiRequest): Promise<Pass | undefined> {
+    try {
+      return await this.#limiter?.enter(signal);
+    } catch (error) {
+      throw unreachable(action, error);
+    }
   }
 
   #dispatch(request: ApiRequest, bodyTimeout: number): Dispatcher.RequestOptions {
@@ -199,7 +222,7 @@ export class Transport {
     const { endpoint } = this.#options;
     // one multiplexed h2 connection costs a fifth more CPU per small PATCH than sockets of HTTP/1.1, and is slower
     const shared = { allowH2: false, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MS };
-    const connections = this.#options.connections ?? 32;
+    const connections = this.#options.connections ?? CONNECTIONS;
     const maxResponseSize = this.#options.maxAnswerBytes ?? MAX_ANSWER_BYTES;
     if (endpoint.proxy !== undefined) {
       const proxy = { ...shared, uri: endpoint.proxy, proxyTunnel: true, requestTls: { ...tls } };

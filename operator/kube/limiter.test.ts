@@ -1,0 +1,141 @@
+// How the number of requests at once follows what the API server answers, on a clock that only the test moves.
+import t from "tap";
+import { Limiter, laneOfWork, type Pass } from "./limiter.js";
+import type { Lane } from "./queue.js";
+
+/** A limiter, its limits as they were told, and a clock. */
+function make(most: number) {
+  let now = 0;
+  let timers: { at: number; run: () => void }[] = [];
+  const clock = {
+    now: () => now,
+    after(delayMs: number, run: () => void) {
+      timers.push({ at: now + delayMs, run });
+      return () => {};
+    },
+  };
+  const limits: number[] = [];
+  const limiter = new Limiter({ most, clock, limited: (limit) => void limits.push(limit) });
+  const gone: string[] = [];
+  const passes = new Map<string, Pass>();
+  const settle = () => new Promise(setImmediate);
+  return {
+    limits,
+    gone,
+    settle,
+    /** Asks for a request of this name to go out. */
+    async send(name: string, lane: Lane = "urgent", signal?: AbortSignal): Promise<unknown> {
+      const failed = laneOfWork
+        .run(lane, () => limiter.enter(signal))
+        .then(
+          (pass) => {
+            gone.push(name);
+            passes.set(name, pass);
+            return undefined;
+          },
+          (reason: unknown) => reason,
+        );
+      await settle();
+      return signal === undefined ? undefined : failed;
+    },
+    async answer(name: string, status: number, more: { retryAfterMs?: number; isQuick?: boolean } = {}): Promise<void> {
+      passes.get(name)?.end(status === 0 ? undefined : { status, isQuick: true, ...more });
+      await settle();
+    },
+    async pass(ms: number): Promise<void> {
+      now += ms;
+      const due = timers.filter(({ at }) => at <= now);
+      timers = timers.filter(({ at }) => at > now);
+      for (const { run } of due) run();
+      await settle();
+    },
+  };
+}
+
+t.test("so many go out at once and no more; people's changes go first, and one place is kept for them", async (t) => {
+  const { send, answer, gone, limits } = make(3);
+  for (const name of ["b1", "b2", "b3"]) await send(name, "background");
+  t.strictSame(gone, ["b1", "b2"]);
+  for (const name of ["u1", "u2"]) await send(name, "urgent");
+  t.strictSame(gone, ["b1", "b2", "u1"]);
+  await answer("b1", 200);
+  t.strictSame(gone, ["b1", "b2", "u1", "u2"], "before what had waited for longer");
+  await answer("u1", 200);
+  t.strictSame(gone, ["b1", "b2", "u1", "u2"], "the kept place stays free");
+  await answer("u2", 200);
+  t.strictSame(gone, ["b1", "b2", "u1", "u2", "b3"]);
+  t.strictSame(limits, [3]);
+});
+
+for (const [what, respond] of Object.entries({
+  "429": (answer: ReturnType<typeof make>["answer"], name: string) => answer(name, 429),
+  "503": (answer: ReturnType<typeof make>["answer"], name: string) => answer(name, 503),
+})) {
+  t.test(
+    `${what} halves the limit, once for all that were on their way, and good answers raise it again`,
+    async (t) => {
+      const { send, answer, limits, pass } = make(16);
+      const names = Array.from({ length: 16 }, (_, at) => `r${at}`);
+      for (const name of names) await send(name);
+      await pass(10);
+      for (const name of names) await respond(answer, name);
+      t.strictSame(limits, [16, 8]);
+      for (let at = 0; at < 300; at++) {
+        await send(`good${at}`);
+        await pass(1);
+        await answer(`good${at}`, 200);
+      }
+      t.strictSame(limits, [16, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+    },
+  );
+}
+
+t.test(
+  "an answer that takes a second halves the limit; a list that takes one does not, nor does no answer",
+  async (t) => {
+    const { send, answer, limits, pass } = make(16);
+    for (const name of ["list", "lost", "write"]) await send(name);
+    await pass(1000);
+    await answer("list", 200, { isQuick: false });
+    await answer("lost", 0);
+    t.strictSame(limits, [16]);
+    await answer("write", 200);
+    t.strictSame(limits, [16, 8]);
+  },
+);
+
+t.test(
+  "when few are still too many, nothing goes out for as long as was asked, and then people's changes first",
+  async (t) => {
+    const { send, answer, limits, gone, pass } = make(4);
+    await send("first");
+    await pass(1);
+    await answer("first", 429);
+    t.strictSame(limits, [4, 2]);
+    await send("second");
+    await pass(1);
+    await answer("second", 429, { retryAfterMs: 5000 });
+    await send("b", "background");
+    await send("u", "urgent");
+    await pass(4999);
+    t.strictSame(gone, ["first", "second"]);
+    await pass(1);
+    t.strictSame(gone, ["first", "second", "u"]);
+    await answer("u", 200);
+    t.strictSame(gone, ["first", "second", "u", "b"]);
+  },
+);
+
+t.test("who gives up waiting leaves the line, and takes nobody's place", async (t) => {
+  const { send, answer, gone } = make(2);
+  await send("a");
+  await send("b");
+  const aborted = new AbortController();
+  const failed = send("c", "urgent", aborted.signal);
+  await send("d");
+  aborted.abort(new TypeError("enough"));
+  t.match(await failed, { message: "enough" });
+  await answer("a", 200);
+  t.strictSame(gone, ["a", "b", "d"]);
+  t.match(await send("e", "urgent", AbortSignal.abort(new TypeError("before"))), { message: "before" });
+});
