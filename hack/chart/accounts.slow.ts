@@ -29,6 +29,9 @@ const [MANY, CHANGES] = [140, ["one", "two", "three", "four"]];
 /** Everything that may be restarted is. */
 const RESTARTS = ["deployments", "statefulsets", "daemonsets", "rollouts"] as const;
 
+/** How many operators divide the work; the second one works or stands by. */
+const SHARDS = { sidecar: 1, deployment: 1, all: 2 } as const;
+
 /** A policy by which the API server records who of zopp's asked for what. */
 const AUDIT = {
   apiVersion: "audit.k8s.io/v1",
@@ -90,7 +93,7 @@ async function live(t: Test, bed: Testbed, others: readonly OwnPorts[]): Promise
   );
 }
 
-/** A second operator, which follows the Lease of the first. */
+/** A second operator, which follows the Lease of the first; where the work is divided it has a part of its own. */
 async function standBy(t: Test, bed: Testbed): Promise<OwnPorts> {
   const { child, ports } = await bed.startReplica("zopp-1");
   t.teardown(() => child.stop());
@@ -144,7 +147,8 @@ async function written(bed: Testbed, name: string) {
 
 for (const mode of ["sidecar", "deployment", "all"] as const) {
   t.test(`mode ${mode}: the rights of its accounts are those that are needed, and no more`, { skip }, async (t) => {
-    const operatorValues = { operator: { restarts: [...RESTARTS] } };
+    const shards = SHARDS[mode];
+    const operatorValues = { replicas: shards, operator: { restarts: [...RESTARTS], shards } };
     const values = { ...MODES[mode], ...(mode === "all" ? {} : { namespaces: ["shop-prod"] }), ...operatorValues };
     const folder = t.testdir();
     const [policy, log] = [join(folder, "policy.json"), join(folder, "audit.log")];
@@ -156,6 +160,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       env: {
         ZOPP_OPERATOR_HISTORY: "2",
         ZOPP_OPERATOR_RESTARTS: RESTARTS.join(","),
+        ZOPP_OPERATOR_SHARDS: String(shards),
         ...(mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" }),
         ...(mode === "sidecar" ? {} : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
       },

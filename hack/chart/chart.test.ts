@@ -83,6 +83,15 @@ const REFUSED: Record<string, readonly [values: Values, sentence: RegExp]> = {
     { ...MODES.sidecar, replicas: 2 },
     /replicas is 2 and must be 1 with mode=sidecar: operators elect no leader there/,
   ],
+  "shards beside the keyring": [
+    { ...MODES.sidecar, operator: { shards: 2 } },
+    /operator.shards is 2 and must be 1 with mode=sidecar/,
+  ],
+  "more shards than replicas": [
+    { ...MODES.all, replicas: 2, operator: { shards: 3 } },
+    /operator.shards is 3 and replicas is 2: an operator works on one shard/,
+  ],
+  "more shards than there can be": [{ ...MODES.all, replicas: 16, operator: { shards: 17 } }, /operator\/shards/],
   "no replica": [{ ...MODES.all, replicas: 0 }, /at '\/replicas': minimum/],
   "a pin that is none": [{ ...MODES.sidecar, trust: ["acme@1:8df9"] }, /at '\/trust\/0'.*does not match/],
   "a namespace that is none": [{ trust: [PIN], namespaces: ["Shop,b"] }, /at '\/namespaces\/0'/],
@@ -170,6 +179,21 @@ t.test("operators without a keyring of their own elect a leader, and are replace
     t.match(spec, { replicas, strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } } });
     t.equal(/"topologySpreadConstraints"/.test(JSON.stringify(spec)), replicas > 1, "several are on several nodes");
   }
+});
+
+t.test("each shard has a Lease, which its operators may take, and no other", { skip }, async (t) => {
+  const leases = async (values: Values) => {
+    const objects = await render(helm, values);
+    const args = podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
+    const { rules } = pick(objects, "Role", "zopp-operator") as unknown as { rules: { resourceNames: string[] }[] };
+    return { rules, shards: args.find((arg) => arg.startsWith("--shards")) };
+  };
+  const verbs = ["get", "watch", "create", "patch"];
+  t.match(await leases(MODES.all), { shards: "--shards=1", rules: [{ resourceNames: ["zopp-operator"], verbs }] });
+  const names = ["zopp-operator", "zopp-operator-1", "zopp-operator-2"];
+  const sharded = await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } });
+  t.match(sharded, { shards: "--shards=3", rules: [{ verbs }] });
+  t.strictSame(sharded.rules[0]?.resourceNames, names);
 });
 
 t.test("the hook's account and rights go with the hook, and Helm does not own what it made", { skip }, async (t) => {

@@ -98,6 +98,7 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "get leases.coordination.k8s.io zopp-system/zopp-operator": ["deployment", "all"],
   "patch leases.coordination.k8s.io zopp-system/zopp-operator": ["deployment", "all"],
   "delete leases.coordination.k8s.io zopp-system/zopp-operator": NONE,
+  "patch leases.coordination.k8s.io zopp-system/zopp-operator-1": NONE,
   "patch leases.coordination.k8s.io zopp-system/other": NONE,
   "list leases.coordination.k8s.io zopp-system": NONE,
   "patch leases.coordination.k8s.io kube-system/kube-controller-manager": NONE,

@@ -156,6 +156,7 @@ securityContext:
   - --token-file=/var/run/secrets/zopp/token
   {{- if eq .Values.mode "deployment" }}
   - --leader-elect={{ .Release.Namespace }}/{{ include "zopp.lease" . }}
+  - --shards={{ .Values.operator.shards }}
   {{- end }}
   - --workers={{ .Values.operator.workers }}
   - --expiry-warning={{ .Values.operator.expiryWarning }}

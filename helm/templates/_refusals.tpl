@@ -28,6 +28,12 @@
 {{- if and $v.operator.restarts $v.rbac.create (not $v.admissionPolicies.enabled) }}
 {{- fail "\n\noperator.restarts needs admissionPolicies.enabled: whoever may patch a workload can run anything in its place, and the policy keeps the operator to the one annotation that restarts it." }}
 {{- end }}
+{{- if and (ne (int $v.operator.shards) 1) (eq $v.mode "sidecar") }}
+{{- fail (printf "\n\noperator.shards is %v and must be 1 with mode=sidecar: there is one operator there." $v.operator.shards) }}
+{{- end }}
+{{- if and (lt (int $v.replicas) (int $v.operator.shards)) (eq $v.mode "deployment") }}
+{{- fail (printf "\n\noperator.shards is %v and replicas is %v: an operator works on one shard, and changes in a shard without one wait. Set replicas to as many, or one more, which stands by for all." $v.operator.shards $v.replicas) }}
+{{- end }}
 {{- if and (ne (int $v.replicas) 1) (eq $v.mode "sidecar") }}
 {{- fail (printf "\n\nreplicas is %v and must be 1 with mode=sidecar: operators elect no leader there, and two would do everything twice. With mode=deployment further operators stand by. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
 {{- end }}

@@ -61,7 +61,7 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
     for (const { what, outcome } of mode.reach)
       typeof outcome === "string" ? t.equal(found[what], outcome, what) : t.match(found[what], outcome, what);
   });
-  await step("an upgrade and a rollback under change load", (t) => upgrade(t, site, installation));
+  await step("an upgrade and a rollback under change load", (t) => upgrade(t, site, installation, mode.apart));
   if (mode.apart) await step("no Service leads to a keyring that has ended", (t) => replaceKeyring(t, site));
   await step("processes that are killed, starved and hung", (t) => faults(t, site));
   await step("an API server that hangs, and SIGTERM twice", (t) => probes(t, site, mode.apart));

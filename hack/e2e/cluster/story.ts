@@ -106,12 +106,13 @@ export async function attack(t: Assertions, site: Site): Promise<void> {
   });
 }
 
-/** An upgrade and the way back, while twenty values change every second. */
-export async function upgrade(t: Assertions, site: Site, installation: Installation): Promise<void> {
+/** An upgrade and the way back, while twenty values change every second; where operators elect, to two that divide the work. */
+export async function upgrade(t: Assertions, site: Site, installation: Installation, apart: boolean): Promise<void> {
+  const shards = apart ? ",replicas=2,operator.shards=2" : "";
   await writes(t, site, "upgraded and rolled back", async () => {
     const outcome = await underLoad(site, async () => {
       await site.type(
-        helm("upgrade", installation, "--set operator.workers=32,operator.history=2,keyring.logLevel=debug"),
+        helm("upgrade", installation, `--set operator.workers=32,operator.history=2,keyring.logLevel=debug${shards}`),
       );
       await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
       await site.ready();
