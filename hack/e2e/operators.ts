@@ -2,7 +2,8 @@
 // Does not own what is done to them.
 import type { Test } from "tap";
 import type { Lease } from "../../operator/kube/lease.plan.js";
-import { LEASES } from "../../operator/kube/resources.js";
+import { keyOf, LEASES } from "../../operator/kube/resources.js";
+import { leaseOfShard } from "../../operator/kube/shards.plan.js";
 import { eventually } from "../eventually.js";
 import { judgeLoad, Load } from "../load.js";
 import type { Testbed } from "../testbed.js";
@@ -48,24 +49,51 @@ export class Operators {
     );
   }
 
+  /** Waits until each of so many shards is led by one of those that run, and gives them by shard. */
+  leaders(shards: number): Promise<readonly Replica[]> {
+    return eventually(
+      async () => {
+        const read = await Promise.all(
+          [...this.running].map(async (replica) => ({ replica, numbers: await readMetrics(replica.ports.metrics) })),
+        );
+        const leading = Array.from({ length: shards }, (_, shard) => {
+          const name = keyOf({ metadata: leaseOfShard(LEASE, shard) });
+          return read.filter(({ numbers }) => numbers.sum("leader_election_master_status", { name }) === 1);
+        });
+        return leading.every(({ length }) => length === 1) && leading.flat().map(({ replica }) => replica);
+      },
+      { timeoutMs: PATIENCE_MS, message: `each of ${shards} shards has one operator` },
+    );
+  }
+
   /** What the Lease says. */
   async lease(): Promise<NonNullable<Lease["spec"]>> {
     return (await this.#bed.client.get<Lease>(LEASES, LEASE)).spec ?? {};
   }
 
   /** Does something while values change all the time: every change arrives, and no Secret is written twice for one. */
-  async underLoad(t: Test, what: string, act: (load: Load) => Promise<void>): Promise<void> {
+  underLoad(t: Test, what: string, act: (load: Load) => Promise<void>): Promise<void> {
+    return this.underLoadIn(t, `shop-${what.replaceAll(" ", "-")}`, act);
+  }
+
+  /** The same in a namespace, so many times a second. A bundle changes less than once in one: its version is a time in seconds. */
+  async underLoadIn(
+    t: Test,
+    namespace: string,
+    act: (load: Load) => Promise<void>,
+    perSecond = PER_SECOND,
+  ): Promise<void> {
     const { client } = this.#bed;
-    const namespace = `shop-${what.replaceAll(" ", "-")}`;
-    const load = await Load.begin({ client, namespace, bundles: 40, writing: this.#bed.writing() }, (error) =>
+    const bundles = 2 * perSecond;
+    const load = await Load.begin({ client, namespace, bundles, writing: this.#bed.writing() }, (error) =>
       t.fail(`the witness lost sight: ${String(error)}`),
     );
     let isOver = false;
-    const changing = load.run(PER_SECOND, () => isOver);
+    const changing = load.run(perSecond, () => isOver);
     try {
       await act(load);
-      const after = load.changes + PER_SECOND;
-      await eventually(() => load.changes >= after, { message: "values change once more" });
+      const after = load.changes + perSecond;
+      await eventually(() => load.changes >= after, { timeoutMs: PATIENCE_MS, message: "values change once more" });
     } finally {
       isOver = true;
       await changing;
