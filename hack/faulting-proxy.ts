@@ -65,15 +65,16 @@ export class FaultingProxy {
   }
 
   /**
-   * A proxy before this control plane, on a free port; of several each has its name. `through` gives, for that port, the one
+   * A proxy before this control plane, on a free port; each has a name of its own. `through` gives, for that port, the one
    * that its kubeconfig says: of something that stands before the proxy.
    */
   static async start(
     controlPlane: ControlPlane,
-    name = `proxy-${(proxies += 1)}`,
+    name?: string,
     through = async (port: number) => port,
   ): Promise<FaultingProxy> {
-    const proxy = new FaultingProxy(controlPlane, name);
+    proxies += 1;
+    const proxy = new FaultingProxy(controlPlane, name ?? `proxy-${proxies}`);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     const port = await through((proxy.#server.address() as AddressInfo).port);
     const direct = readFileSync(controlPlane.kubeconfig, "utf8");

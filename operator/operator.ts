@@ -34,7 +34,7 @@ import {
   ZOPP_WORKSPACES,
 } from "./kube/resources.js";
 import type { PlaceLabels } from "./metrics.bundles.js";
-import type { OperatorParts, PolicyParts, SecretsParts } from "./operator.types.js";
+import type { OperatorParts, PolicyParts, SecretsParts, Work } from "./operator.types.js";
 
 const POLICY_WORKERS = 4;
 /** Beside the workers of each queue, for people's changes alone. */
@@ -45,13 +45,6 @@ const HISTORY_MS = { working: 500, idle: 100 };
 const RESTART_WORKERS = 2;
 const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
-
-/** One queue and who works through it; policy is worked on by whoever has what is in no namespace. */
-interface Work {
-  readonly queue: Queue;
-  readonly controller: Controller;
-  readonly isPolicy: boolean;
-}
 
 /**
  * One operator process. `start()` resolves when everything was listed once and the keyring is being asked: it stands by.

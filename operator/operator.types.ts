@@ -5,9 +5,11 @@ import type { PolicyObject } from "./controllers/policy.js";
 import type { WorkloadKind } from "./controllers/workload.js";
 import type { KeyringClient } from "./keyring/client.js";
 import type { ApiClient } from "./kube/client.js";
+import type { Controller } from "./kube/controller.js";
 import type { Recorder } from "./kube/events.js";
 import type { Informer } from "./kube/informer.js";
 import type { Log, Tracing } from "./kube/observe.js";
+import type { Queue } from "./kube/queue.js";
 import type { Resource } from "./kube/resources.js";
 import type { OperatorMetrics } from "./metrics.js";
 
@@ -45,4 +47,11 @@ export interface PolicyParts {
   readonly kind: PolicyKind;
   readonly book: PolicyBook;
   readonly events: Recorder;
+}
+
+/** One queue and who works through it; policy is worked on by whoever has what is in no namespace. */
+export interface Work {
+  readonly queue: Queue;
+  readonly controller: Controller;
+  readonly isPolicy: boolean;
 }
