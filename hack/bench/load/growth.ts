@@ -37,8 +37,9 @@ async function sizeOf(stage: Stage, bundles: number): Promise<Size> {
   try {
     stage.say(`laying out ${bundles} bundles`);
     await layOut(world, "xwing", namespace, bundles);
+    stage.say(`first sync of ${bundles} bundles`);
     const synced = await firstSync(world, [namespace], bundles, ENV);
-    stage.say(`first sync of ${bundles} bundles: ${synced.seconds.toFixed(0)} s; restarting`);
+    stage.say(`synced in ${synced.seconds.toFixed(0)} s; restarting`);
     const restarted = await restart(world, namespace, ENV);
     const { operator, keyring } = world.testbed;
     const restartCpuMs = await cpuMs(operator.pid);

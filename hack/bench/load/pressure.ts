@@ -23,6 +23,7 @@ export async function pressure(stage: Stage): Promise<Measured> {
   const { world, proxy } = await stage.proxied();
   const { testbed, environments } = world;
   const stock = await Stock.layOut(testbed, environments.xwing, { namespace: "xwing-pressure", count });
+  stage.say("the bare client, and then zopp, through the proxy");
   const pressed = pressing();
   proxy.fault(pressed.choose);
   const raw = await rawLimit(world, "xwing-raw-pressure", { inFlight: IN_FLIGHT, count, origin: proxy.url });

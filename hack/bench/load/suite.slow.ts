@@ -38,6 +38,8 @@ t.test("each scenario leaves every Secret right and says what it measured", asyn
     t.ok(Number.isFinite(ratio) && ratio > 0, `${what} has a ratio`);
     t.ok(limits.length > 0, `${what} has limits`);
   }
+  const pressed = suite.rows.find(({ what }) => what.startsWith("API pressure"));
+  t.ok((pressed?.figures["refused with 429"] ?? 0) > 0, "requests were refused under pressure");
   for (const name of CHEAP)
     t.ok(
       told.some((text) => text.includes(name)),

@@ -25,6 +25,7 @@ export async function urgent(stage: Stage): Promise<Measured> {
   stage.say(`laying out a backlog of ${count} bundles`);
   const backlog = await Stock.layOut(testbed, environments.xwing, { namespace: "xwing-backlog", count });
   await testbed.startOperator(["--namespaces", `${CALM},${backlog.namespace}`]);
+  stage.say(`changing ${edits} values meanwhile`);
   const latency = await changes(world, CALM, edits);
   const left = (await readMetrics(testbed.ports.metrics)).sum("workqueue_depth", { name: "zoppsecret" });
   await quiet(testbed);
