@@ -1,6 +1,6 @@
 // Whether the processes are well: ready, idle, and no larger than they were.
 import { eventually } from "../eventually.js";
-import { readMetrics, readText } from "../testbed.look.js";
+import { readMetrics } from "../testbed.look.js";
 import type { Footprint } from "./footprint.js";
 import type { Found } from "./judge.secrets.js";
 import type { World } from "./world.js";
@@ -10,27 +10,29 @@ const MOST_GROWTH = { heapMiB: 1.6, residentMiB: 1.6, handles: 1.6 } as const;
 const IDLE_MS = 60_000;
 const GAUGES = ["workqueue_depth", "controller_runtime_active_workers", "zopp_oldest_pending_seconds"] as const;
 
-/** Probes of all three processes, and the queues of the operators. */
+/** Probes of all three processes, and the queues of the operators: what still speaks against peace when it should have come. */
 export async function stuck({ bed, operators }: World): Promise<Found> {
+  const health = [bed.ports.keyringHealth, ...operators.map(({ ports }) => ports.health)];
+  const asked = [
+    ...health.flatMap((port) => ["/healthz", "/readyz"].map((path) => () => probe(port, path))),
+    ...operators.flatMap(({ kept, ports }) => GAUGES.map((gauge) => () => idle(kept.name, ports.metrics, gauge))),
+  ];
   const wrong: string[] = [];
-  const ports = [bed.ports.keyringHealth, ...operators.map(({ ports }) => ports.health)];
-  for (const port of ports) {
-    for (const path of ["/healthz", "/readyz"]) {
-      const says = await readText(port, path).catch(String);
-      const { ok } = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => ({ ok: false }));
-      if (!ok) wrong.push(`${path} at ${port}: ${says}`);
-    }
+  for (const ask of asked) {
+    const isWell = async () => (await ask()) === "";
+    await eventually(isWell, { timeoutMs: IDLE_MS }).catch(async () => wrong.push(await ask().catch(String)));
   }
-  for (const { kept, ports } of operators) {
-    const busy = async () => {
-      const numbers = await readMetrics(ports.metrics);
-      return GAUGES.map((gauge) => `${gauge} ${numbers.sum(gauge)}`).filter((each) => !each.endsWith(" 0"));
-    };
-    await eventually(async () => (await busy()).length === 0, { timeoutMs: IDLE_MS }).catch(async () => {
-      wrong.push(`${kept.name}: ${(await busy()).join(", ")}`);
-    });
-  }
-  return { wrong, said: `${ports.length} processes` };
+  return { wrong, said: `${health.length} processes` };
+}
+
+async function probe(port: number, path: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+  return answer.ok ? "" : `${path} at ${port}: ${await answer.text()}`;
+}
+
+async function idle(name: string, port: number, gauge: string): Promise<string> {
+  const found = (await readMetrics(port)).sum(gauge);
+  return found === 0 ? "" : `${name}: ${gauge} ${found}`;
 }
 
 /** What each process keeps now, against what it kept. */

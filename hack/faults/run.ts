@@ -86,5 +86,10 @@ async function peace(world: World): Promise<Footprint> {
   await world.ready();
   // whatever does not come right is the judges' to say
   await eventually(() => isRight(world), { timeoutMs: PEACE_MS }).catch(() => undefined);
-  return footprint(world);
+  // on a busy machine a leader can be too late for its Lease at any time, and is started again: then look again
+  const look = async (): Promise<Footprint> => {
+    await world.ready();
+    return footprint(world);
+  };
+  return eventually(look, { timeoutMs: PEACE_MS });
 }
