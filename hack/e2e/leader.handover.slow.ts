@@ -1,7 +1,8 @@
-import t from "tap";
+import t, { type Test } from "tap";
 import { eventually } from "../eventually.js";
 import { startTestbed } from "../testbed.js";
 import { readMetrics } from "../testbed.look.js";
+import type { Replica } from "../testbed.operator.js";
 import { Operators } from "./operators.js";
 
 const bed = await startTestbed({ apart: true, namespaces: ["shop-handover", "shop-rolling-change"] });
@@ -12,6 +13,25 @@ t.teardown(async () => {
   await bed.stop();
 });
 t.setTimeout(600_000);
+
+/** When an operator said something, in milliseconds since the epoch; the last time, or never. */
+function saidAt({ child }: Replica, what: string): number {
+  const line = child.lines.findLast((said) => said.includes(`"msg":"${what}"`));
+  return Date.parse(JSON.parse(line ?? "{}").time);
+}
+
+/** How often one of the first gave the Lease up and one of the others led next; and how long that took, as a comment. */
+function handovers(t: Test, from: readonly Replica[], to: readonly Replica[]): number {
+  let count = 0;
+  for (const replica of from) {
+    const [asked, gaveUp] = [saidAt(replica, "stopping"), saidAt(replica, "gave the lease up")];
+    const led = Math.min(...to.map((next) => saidAt(next, "leads")).filter((at) => at >= gaveUp));
+    if (!(asked <= gaveUp && gaveUp <= led && Number.isFinite(led))) continue;
+    count += 1;
+    t.comment(`asked to end: gave the Lease up after ${gaveUp - asked} ms, another one led after ${led - asked} ms`);
+  }
+  return count;
+}
 
 t.test("of two operators one leads; the other is ready, says who leads, and writes nothing", async (t) => {
   const first = await operators.start();
@@ -44,13 +64,7 @@ t.test("a leader that is asked to end finishes, hands over, and nothing is lost 
     t.equal(await leader.child.stop("SIGTERM"), 0);
     t.equal(await operators.leader(), next);
   });
-  const saidAt = ({ child }: typeof leader, what: string): number => {
-    const line = child.lines.find((said) => said.includes(`"msg":"${what}"`));
-    return Date.parse(JSON.parse(line ?? "{}").time);
-  };
-  const [asked, gaveUp, led] = [saidAt(leader, "stopping"), saidAt(leader, "gave the lease up"), saidAt(next, "leads")];
-  t.ok(asked <= gaveUp, "the Lease was given up");
-  t.comment(`asked to end: gave the Lease up after ${gaveUp - asked} ms, the other one led after ${led - asked} ms`);
+  t.equal(handovers(t, [leader], [next]), 1, "the Lease was given up, and the other one led");
   t.equal((await operators.lease()).leaseTransitions, 1);
 });
 
@@ -64,6 +78,7 @@ t.test("both are replaced, one after the other, while values change", async (t) 
     }
     t.notOk(old.includes(await operators.leader()));
   });
+  t.ok(handovers(t, old, [...old, ...operators.running]) > 0);
 });
 
 t.test("the last one leaves a Lease that nobody holds", async (t) => {

@@ -11,13 +11,15 @@ import { Operators } from "./operators.js";
 const SHARDS = 3;
 /** Changes a second in each namespace. */
 const PER_SECOND = 5;
-/** One namespace for each shard of three; of two, they are not all of one. */
-const NAMESPACES = [0, 1, 2].map((shard) => {
-  const names = Array.from({ length: 100 }, (_, at) => `shop-${at}`);
-  return names.find((name) => shardOf(name, SHARDS) === shard && shardOf(name, 2) === shard % 2) ?? "";
-});
+/** For each test a namespace of each of three shards; of two shards, they are not all of one. */
+const [AT_WORK, KILLED, CHANGED] = ["work", "killed", "changed"].map((what) =>
+  [0, 1, 2].map((shard) => {
+    const names = Array.from({ length: 100 }, (_, at) => `shop-${what}-${at}`);
+    return names.find((name) => shardOf(name, SHARDS) === shard && shardOf(name, 2) === shard % 2) ?? "";
+  }),
+) as [string[], string[], string[]];
 
-const bed = await startTestbed({ apart: true, namespaces: NAMESPACES });
+const bed = await startTestbed({ apart: true, namespaces: [...AT_WORK, ...KILLED, ...CHANGED] });
 await bed.operator.stop();
 const operators = new Operators(bed);
 const proxies = new Map<Replica, FaultingProxy>();
@@ -48,12 +50,11 @@ const writersOfPolicy = () =>
     .filter(([, { written }]) => written.some(({ path }) => path.includes("/zoppworkspaces/")))
     .map(([one]) => one);
 
-/** Does something while values change in every namespace. */
-async function underLoad(t: Test, act: () => Promise<void>): Promise<void> {
-  const [first = "", second = "", third = ""] = NAMESPACES;
-  const nest = (namespace: string, inner: () => Promise<void>) =>
-    operators.underLoadIn(t, namespace, inner, PER_SECOND);
-  await nest(first, () => nest(second, () => nest(third, act)));
+/** Does something while values change in each of these namespaces. */
+async function underLoad(t: Test, namespaces: readonly string[], act: () => Promise<void>): Promise<void> {
+  const [first = "", ...others] = namespaces;
+  const inner = others.length === 0 ? act : () => underLoad(t, others, act);
+  await operators.underLoadIn(t, first, inner, PER_SECOND);
 }
 
 t.test("three operators work at once, each on its namespaces, and one stands by", async (t) => {
@@ -61,9 +62,9 @@ t.test("three operators work at once, each on its namespaces, and one stands by"
   const leaders = await operators.leaders(SHARDS);
   t.equal(new Set(leaders).size, SHARDS, "nobody has two shards");
   const spare = await start(SHARDS);
-  await underLoad(t, async () => {});
+  await underLoad(t, AT_WORK, async () => {});
   for (const [shard, leader] of leaders.entries()) {
-    t.strictSame(writtenBy(leader), [NAMESPACES[shard]], `shard ${shard}`);
+    t.strictSame(writtenBy(leader), [AT_WORK[shard]], `shard ${shard}`);
     await quiet(leader);
   }
   t.strictSame(writtenBy(spare), []);
@@ -78,16 +79,16 @@ t.test("one is killed: the one that stands by takes its shard, nothing is lost, 
   const before = await operators.leaders(SHARDS);
   const [, killed] = before;
   const [spare] = [...operators.running].filter((replica) => !before.includes(replica));
-  await underLoad(t, async () => {
+  await underLoad(t, KILLED, async () => {
     await killed?.child.stop("SIGKILL");
     t.strictSame(await operators.leaders(SHARDS), [before[0], spare, before[2]]);
   });
-  t.strictSame(writtenBy(spare as Replica), [NAMESPACES[1]], "nobody else's work was done");
+  t.strictSame(writtenBy(spare as Replica), [KILLED[1]], "nobody else's work was done");
 });
 
 t.test("another number of shards comes with a rolling update: nothing is lost, and none is done twice", async (t) => {
   const old = [...operators.running];
-  await underLoad(t, async () => {
+  await underLoad(t, CHANGED, async () => {
     for (const replica of old) {
       await start(2);
       await replica.child.stop("SIGTERM");
@@ -97,8 +98,8 @@ t.test("another number of shards comes with a rolling update: nothing is lost, a
   const leaders = await operators.leaders(2);
   for (const leader of leaders) await quiet(leader);
   const written = leaders.map((leader) => proxies.get(leader)?.written.length ?? 0);
-  await bed.applyBundle(bed.seal({ A: "after" }, { name: "after", namespace: NAMESPACES[1] ?? "" }));
-  await eventually(() => bed.secret("after", NAMESPACES[1]), { timeoutMs: 30_000, message: "its Secret is there" });
+  await bed.applyBundle(bed.seal({ A: "after" }, { name: "after", namespace: CHANGED[1] ?? "" }));
+  await eventually(() => bed.secret("after", CHANGED[1]), { timeoutMs: 30_000, message: "its Secret is there" });
   const writers = leaders.filter((leader, shard) => writtenBy(leader, written[shard]).length > 0);
   t.strictSame(writers, [leaders[1]]);
 });
