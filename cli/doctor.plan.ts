@@ -18,7 +18,7 @@ export interface Finding {
   /** `unknown`: it could not be looked at. */
   readonly state: "ok" | "warning" | "unknown" | "problem";
   /** What it is about. */
-  readonly about: "resource types" | "policy" | "keyring" | "processes" | "bundles" | "values";
+  readonly about: "resource types" | "policy" | "keyring" | "processes" | "leader" | "bundles" | "values";
   readonly message: string;
   /** A code of the error table, where there is one. */
   readonly reason?: string;

@@ -12,6 +12,7 @@ export interface ContainerState {
 
 /** A pod of the chart. */
 export interface ZoppPod extends KubeObject {
+  readonly spec?: { readonly containers?: readonly { readonly args?: readonly string[] }[] };
   readonly status?: {
     readonly phase?: string;
     readonly containerStatuses?: readonly ContainerState[];

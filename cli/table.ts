@@ -222,12 +222,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     name: "status",
     args: "[bundle]",
     summary: "show whether bundles are sound, and what the cluster says of them",
-    examples: ["zopp status", "zopp status api --context eu-1", "zopp status --expiring 30d"],
+    examples: [
+      "zopp status",
+      "zopp status api --context eu-1",
+      "zopp status --expiring 30d",
+      "zopp status --watch --context eu-1",
+    ],
     options: [
       {
         flags: "--expiring <time>",
         description: "only the values that end within it (30d) or have ended; exit 1 where there are any",
       },
+      { flags: "--watch", description: "of a cluster: say it again whenever it changes, and in words what is wrong" },
       ENVIRONMENT,
       NAMESPACE,
     ],

@@ -1,11 +1,15 @@
 // `zopp doctor`: looks at everything that a cluster needs for zopp to work, and says what is wrong and what to do next.
 // What it makes of what it finds is doctor.plan.ts; it changes nothing.
+import { setTimeout as sleep } from "node:timers/promises";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster } from "../../crds/types.gen.js";
 import type { ApiClient } from "../../operator/kube/client.js";
 import { hasStatus } from "../../operator/kube/errors.js";
+import { LEASE_TIMES, type Lease } from "../../operator/kube/lease.plan.js";
 import {
+  LEASES,
+  placeOf,
   type Resource,
   ZOPP_AUDIT_SEGMENTS,
   ZOPP_BASELINES,
@@ -16,6 +20,7 @@ import {
 } from "../../operator/kube/resources.js";
 import { type Checked, checkStore } from "../check.js";
 import { factsFromCluster, KEYRING_NAMESPACE } from "../cluster-facts.js";
+import { electionsOf, expiredFor, leaderFindings } from "../doctor.leader.js";
 import {
   bundleFindings,
   type Finding,
@@ -30,7 +35,7 @@ import {
 } from "../doctor.plan.js";
 import { contextClient, type KeyringOptions, withKeyring } from "../keyring-call.js";
 import type { Result } from "../output.js";
-import { zoppPods } from "../pods.js";
+import { type ZoppPod, zoppPods } from "../pods.js";
 import type { Session } from "../session.js";
 
 const TYPES: Resource = {
@@ -61,7 +66,11 @@ export async function run(session: Session, _args: readonly string[], options: K
 async function examine(session: Session, client: ApiClient, options: KeyringOptions): Promise<readonly Finding[]> {
   const types = await found("resource types", async () => typeFindings(await resourceTypes(client)));
   const namespace = options.keyringNamespace ?? KEYRING_NAMESPACE;
-  const processes = await found("processes", async () => processFindings(await zoppPods(client, namespace), namespace));
+  const processes = await found("processes", async () => {
+    const pods = await zoppPods(client, namespace);
+    const leaders = electionsOf(pods).map((name) => found("leader", () => leaderOf(session, client, name, pods)));
+    return [...processFindings(pods, namespace), ...(await Promise.all(leaders)).flat()];
+  });
   const rest = await found("policy", async () => {
     const contents = await (await session.store()).contents();
     const { workspace } = session.options;
@@ -88,6 +97,23 @@ async function found(about: Finding["about"], look: () => Promise<readonly Findi
   } catch (error) {
     return [findingOf(about, asZoppError(error, about))];
   }
+}
+
+/** A Lease that seems to have run out is looked at again after two renewals' time: clocks may differ. */
+async function leaderOf({ context }: Session, client: ApiClient, name: string, pods: readonly ZoppPod[]) {
+  const look = () =>
+    client.get<Lease>(LEASES, placeOf(name)).catch((error: unknown) => {
+      if (hasStatus(error, 404)) return undefined;
+      throw error;
+    });
+  let lease = await look();
+  const { resourceVersion } = lease?.metadata ?? {};
+  if (expiredFor(lease, context.now()) !== undefined) {
+    await sleep(2 * LEASE_TIMES.retryMs);
+    lease = await look();
+  }
+  const renewed = lease?.metadata.resourceVersion !== resourceVersion;
+  return leaderFindings(name, { lease, renewed }, pods, context.now());
 }
 
 async function resourceTypes(client: ApiClient): Promise<ReadonlyMap<string, ResourceType | undefined>> {

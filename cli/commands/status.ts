@@ -7,12 +7,14 @@ import { targetName, valueKeys } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
-import { type CheckedBundle, checkStore } from "../check.js";
+import { type Checked, type CheckedBundle, checkStore } from "../check.js";
 import { endsHeading, expiringResult, firstEnd } from "../expiring.js";
 import { generatedRows, rowText } from "../generated.js";
 import { problemLine, type Result, table } from "../output.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
+import { watchStatus } from "../status.watch.js";
+import type { Contents } from "../store/store.js";
 import { spanOf } from "./options.js";
 
 /** The flags of `zopp status`. */
@@ -20,6 +22,7 @@ export interface StatusOptions {
   readonly environment?: string;
   readonly namespace?: string;
   readonly expiring?: string;
+  readonly watch?: boolean;
 }
 
 const HEADINGS = ["BUNDLE", "ENVIRONMENT", "KEYS", "CHECK", "READY", "REASON"];
@@ -30,20 +33,32 @@ export async function run(session: Session, [bundle]: readonly string[], options
   if (options.expiring !== undefined && withinMs === undefined)
     throw new ZoppError("Usage", "--expiring is 30d, 12h or 2w");
   const store = await session.store();
-  const contents = await store.contents();
-  const checked = checkStore({
-    context: session.context,
-    contents,
-    workspace: session.options.workspace,
-    strict: false,
-  });
   const wanted = filterOf(session, bundle, options);
-  const found = checked.bundles.filter(wanted);
+  const look = (contents: Contents): Looked => {
+    const { context, options: given } = session;
+    const checked = checkStore({ context, contents, workspace: given.workspace, strict: false });
+    return { checked, found: checked.bundles.filter(wanted) };
+  };
+  if (options.watch === true) {
+    if (withinMs !== undefined) throw new ZoppError("Usage", "--watch and --expiring exclude each other");
+    return watchStatus(session, store, (contents) => shown(look(contents), undefined));
+  }
+  const looked = look(await store.contents());
+  const { checked, found } = looked;
   if (bundle !== undefined && found.length === 0) {
     const unread = checked.problems.find(({ error }) => error.code === "Malformed");
     throw unread?.error ?? new ZoppError("NotFound", `there is no bundle ${bundle} in ${store.title}`);
   }
   if (withinMs !== undefined) return expiringResult(found, checked, { withinMs, now: session.context.now() });
+  return shown(looked, bundle);
+}
+
+interface Looked {
+  readonly checked: Checked;
+  readonly found: readonly CheckedBundle[];
+}
+
+function shown({ checked, found }: Looked, bundle: string | undefined) {
   const about = new Set(found.flatMap(({ problems }) => problems));
   const notes = checked.problems
     .filter(({ error }) => !about.has(error))

@@ -23,7 +23,8 @@ import {
   type Store,
 } from "./store.js";
 
-const RESOURCES: Readonly<Record<Kind, Resource>> = {
+/** The resources of the kinds that a store holds. */
+export const RESOURCES: Readonly<Record<Kind, Resource>> = {
   ZoppWorkspace: ZOPP_WORKSPACES,
   ZoppEnvironment: ZOPP_ENVIRONMENTS,
   ZoppSecret: ZOPP_SECRETS,
@@ -78,16 +79,18 @@ function partlyWritten(error: unknown, changes: readonly Change[], at: number): 
   return new ZoppError(error.code, text, { fields: error.fields, cause: error.cause });
 }
 
+/** An object of a list or a watch, which do not say its kind. */
+export function foundIn(kind: Kind, item: KubeObject, where: string): Found {
+  const { name, namespace } = item.metadata;
+  return { kind, name, namespace, where, value: { apiVersion: "zopp.dev/v1alpha1", kind, ...item } };
+}
+
 async function listAll(client: ApiClient, kind: Kind, where: string): Promise<Found[]> {
   const found: Found[] = [];
   let next: string | undefined;
   do {
     const page = await client.list<KubeObject>(RESOURCES[kind], { limit: PAGE, continue: next });
-    for (const item of page.items) {
-      const { name, namespace } = item.metadata;
-      // items of a list do not say their kind
-      found.push({ kind, name, namespace, where, value: { apiVersion: "zopp.dev/v1alpha1", kind, ...item } });
-    }
+    found.push(...page.items.map((item) => foundIn(kind, item, where)));
     next = page.metadata.continue || undefined;
   } while (next !== undefined);
   return found;

@@ -1,9 +1,12 @@
 // `zopp doctor` on a real API server with real processes: whole, then broken in one way after the other.
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import type { Finding } from "../../cli/doctor.plan.js";
 import { formatToken } from "../../crds/crypto/token.js";
+import { type KubeObject, PODS } from "../../operator/kube/resources.js";
+import { eventually } from "../eventually.js";
 import { flip, withEntry } from "../fixtures.bundle.js";
 import { digestOfOwners, seedOf } from "../fixtures.js";
 import { runProgram } from "../run-program.js";
@@ -110,6 +113,34 @@ t.test(
     ]);
   },
 );
+
+t.test("operators that elect a leader and have none are told, and why by the Lease", async (t) => {
+  const NAME = "zopp-system/zopp-operator";
+  const args = [`--leader-elect=${NAME}`];
+  const spec = { containers: [{ name: "operator", image: "never-runs.invalid/operator", args }] };
+  const labels = { "app.kubernetes.io/name": "zopp" };
+  // the name of the process that runs is the machine's, as in a pod
+  const metadata = { name: hostname(), namespace: SYSTEM, labels };
+  await bed.client.create(PODS, { metadata, spec } as KubeObject);
+  await bed.client.apply(
+    PODS,
+    { metadata: { name: hostname(), namespace: SYSTEM }, status: { phase: "Running" } } as never,
+    { fieldManager: "kubelet", subresource: "status" },
+  );
+  const leader = async () => (await doctor()).stdout.split("\n").find((line) => / leader: /.test(line)) ?? "";
+  t.match(
+    await leader(),
+    /^PROBLEM {2}leader: no operator leads.*: the lease zopp-system\/zopp-operator is not there$/,
+  );
+  await bed.operator.stop();
+  await bed.startOperator(["--leader-elect", NAME]);
+  await eventually(async () => (await leader()).startsWith(`ok       leader: the operator in pod ${hostname()} leads`));
+  await bed.operator.stop("SIGKILL");
+  await eventually(async () => /last held by .* ran out \d+ s ago/.test(await leader()), { timeoutMs: 60_000 });
+  await kubectl("delete", "pod", hostname());
+  await kubectl("delete", "lease", "zopp-operator");
+  await bed.startOperator();
+});
 
 t.test("a process that does not work is named; so is a keyring that does not answer", async (t) => {
   await kubeletSays(false);

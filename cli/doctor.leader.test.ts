@@ -1,0 +1,47 @@
+// What is said of a Lease, by what it holds. That it is found, on a real API server, is hack/e2e/doctor.slow.ts.
+import t from "tap";
+import type { Lease } from "../operator/kube/lease.plan.js";
+import { electionsOf, leaderFindings } from "./doctor.leader.js";
+import type { ZoppPod } from "./pods.js";
+
+const NOW = new Date("2026-11-27T12:00:00Z");
+const NAME = "zopp-system/zopp-operator";
+
+const pod = (name: string, ...args: string[]): ZoppPod => ({
+  metadata: { name, namespace: "zopp-system" },
+  spec: { containers: [{ args }] },
+});
+const PODS = [pod("zopp-a", `--leader-elect=${NAME}`), pod("zopp-b", `--leader-elect=${NAME}`), pod("zopp-keyring-c")];
+
+function lease(holderIdentity: string, renewedSecondsAgo: number): Lease {
+  const renewTime = new Date(NOW.getTime() - renewedSecondsAgo * 1000).toISOString().replace("Z", "000Z");
+  return { metadata: { name: "zopp-operator" }, spec: { holderIdentity, leaseDurationSeconds: 15, renewTime } };
+}
+
+function said(given: Lease | undefined, renewed = false): string {
+  const [finding] = leaderFindings(NAME, { lease: given, renewed }, PODS, NOW);
+  return `${finding?.state}: ${finding?.message}`;
+}
+
+t.test("operators that elect nobody have no leader to look for", async (t) => {
+  t.strictSame(electionsOf([pod("zopp-0", "--workers=48")]), []);
+  t.strictSame(electionsOf(PODS), [NAME]);
+});
+
+t.test("a lease that is held is told by the pod that leads", async (t) => {
+  t.equal(said(lease("zopp-b_f81d", 3)), "ok: the operator in pod zopp-b leads");
+  t.equal(said(lease("zopp-b_f81d", 90), true), "ok: the operator in pod zopp-b leads", "clocks may differ");
+});
+
+t.test("no lease, no holder, a lease that ran out, a holder that is gone: each in words", async (t) => {
+  t.match(said(undefined), /^problem: no operator leads, .*the lease zopp-system\/zopp-operator is not there$/);
+  t.match(said(lease("", 3)), /^problem: no operator leads, .*nobody holds the lease/);
+  t.match(said(lease("zopp-a_f81d", 75)), /^problem: .*last held by zopp-a, ran out 60 s ago$/);
+  t.match(said(lease("zopp-x_f81d", 75)), /^problem: .*last held by zopp-x, a pod that is gone, ran out 60 s ago$/);
+  t.match(said(lease("zopp-x_f81d", 3)), /^warning: .*held by zopp-x, a pod that is gone: until it runs out/);
+});
+
+t.test("whatever is wrong comes with a next step", async (t) => {
+  for (const each of [undefined, lease("", 3), lease("zopp-a_f81d", 75), lease("zopp-x_f81d", 3)])
+    for (const { next } of leaderFindings(NAME, { lease: each, renewed: false }, PODS, NOW)) t.match(next, /\S/);
+});
