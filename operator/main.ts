@@ -24,7 +24,7 @@ import { startTracing } from "./tracing.js";
 const GRACE_MS = 25_000;
 
 async function main(config: OperatorConfig): Promise<void> {
-  const log = createLogger("operator", config.logLevel);
+  const log: Log = createLogger("operator", config.logLevel);
   const build = { component: "operator", version: VERSION } as const;
   const metrics = operatorMetrics(build, { perObject: config.objectMetrics === "on" });
   const tracing = await startTracing("zopp-operator", log);

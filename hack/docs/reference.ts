@@ -7,6 +7,7 @@ import { packageRoot } from "../package-root.js";
 import { MEANINGS } from "./meanings.js";
 import { cliReference } from "./reference.cli.js";
 import { crdReference } from "./reference.crds.js";
+import { logReference } from "./reference.log.js";
 import { metricReference } from "./reference.metrics.js";
 import { programReference } from "./reference.programs.js";
 import { code, table } from "./table.js";
@@ -31,12 +32,16 @@ library. Names of queues, reconciles and requests are those of controller-runtim
 No label holds a value or the name of a key. *Series* is the most that one process shows; it does not grow with the number of bundles, but for
 \`zopp_secret_condition\`, which is there with \`--object-metrics on\` alone (the chart's \`monitoring.perObject\`).`;
 
+const LOG = `What operator and keyring write: JSON, a line each, on standard output. A line is for people and for whoever collects logs; what happened to a
+bundle stands in its conditions and Events too. No line holds a value, a key or a token, and of errors that are not zopp's own only name, code and stack.`;
+
 /** The pages of docs/ that are generated, by path from the root, as they should be. */
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["docs/reference/crds.md", page("Resources", CRDS, crdReference())],
     ["docs/reference/cli.md", page("Command line", CLI, cliReference())],
     ["docs/reference/programs.md", page("Programs", PROGRAMS, programReference())],
+    ["docs/reference/log.md", page("Log", LOG, logReference())],
     ["docs/reference/metrics.md", page("Metrics", METRICS, await metricReference())],
     [TROUBLESHOOTING, withReasons(readFileSync(join(packageRoot(), TROUBLESHOOTING), "utf8"))],
   ]);

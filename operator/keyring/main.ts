@@ -7,6 +7,7 @@ import { VERSION } from "../../crds/version.js";
 import { serveHealth, serveMetrics } from "../health.js";
 import { pause } from "../kube/backoff.js";
 import { connect } from "../kube/client.js";
+import type { Log } from "../kube/observe.js";
 import { createLogger } from "../log.js";
 import { keyringMetrics } from "../metrics.js";
 import { startTracing } from "../tracing.js";
@@ -22,7 +23,7 @@ import { tlsIdentity } from "./tls.js";
 const GRACE_MS = 20_000;
 
 async function serve(config: ServeConfig): Promise<void> {
-  const log = createLogger("keyring", config.logLevel);
+  const log: Log = createLogger("keyring", config.logLevel);
   const identity = await readSeed(config.seed);
   const metrics = keyringMetrics({ component: "keyring", version: VERSION });
   const tracing = await startTracing("zopp-keyring", log);
@@ -102,6 +103,7 @@ try {
   await command({ serve, keygen: generate, install: installSeed }).parseAsync(process.argv);
 } catch (thrown) {
   const error = asZoppError(thrown, "the keyring");
-  createLogger("keyring").error({ err: thrown, next: error.kind.next }, "cannot go on");
+  const log: Log = createLogger("keyring");
+  log.error({ err: thrown, next: error.kind.next }, "cannot go on");
   process.exit(error.kind.exit);
 }

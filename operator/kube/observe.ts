@@ -1,12 +1,45 @@
 // What this folder tells the process around it: a log and hooks for metrics, both handed in by main.
 // Holds no logger and no registry of its own.
 
-/** The log that kube writes to; pino's loggers fit. Fields never hold object contents or foreign messages. */
+/** What a line can hold beside level, time, name and msg. What each is stands in docs/reference/log.md. */
+export interface LogFields {
+  readonly err?: unknown;
+  readonly next?: string;
+  readonly version?: string;
+  readonly instance?: string;
+  readonly namespaces?: readonly string[] | string;
+  readonly port?: number;
+  readonly healthPort?: number;
+  readonly metricsPort?: number;
+  readonly signal?: string;
+  readonly lease?: string;
+  readonly leader?: string;
+  readonly controller?: string;
+  readonly object?: string;
+  readonly waitMs?: number;
+  readonly failures?: number;
+  readonly resource?: string;
+  readonly namespace?: string | undefined;
+  readonly phase?: string;
+  readonly status?: number;
+  readonly error?: string;
+  readonly reason?: string;
+  readonly ready?: boolean;
+  readonly seconds?: number;
+  readonly kid?: string;
+  readonly log?: string;
+  readonly records?: number;
+  readonly fresh?: boolean;
+  readonly fingerprint?: string;
+  readonly segment?: string;
+}
+
+/** The log that everything writes to; pino's loggers fit. Fields never hold object contents or foreign messages. */
 export interface Log {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
 }
 
 /** Called once per answered or failed request; `code` is the HTTP status or "<error>". */
