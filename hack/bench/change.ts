@@ -3,9 +3,10 @@
 import { setEntry } from "../../crds/bundle/edit.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { identityOf } from "../fixtures.js";
 import { percentile } from "./figures.js";
+import { SecretWatch } from "./secret-watch.js";
 import { nameOf, type World } from "./world.js";
 
 /** Latencies in milliseconds. */
@@ -17,7 +18,7 @@ export interface Latency {
 /** Edits `edits` bundles of a synced namespace one after another, `pauseMs` apart, and waits for each Secret. */
 export async function changes(world: World, namespace: string, edits: number): Promise<Latency> {
   const latencies: number[] = [];
-  const watching = new SecretWatch(world, namespace);
+  const watching = new SecretWatch(world.testbed.client, namespace);
   await watching.start();
   for (let at = 0; at < edits; at += 1) latencies.push(await change(world, watching, namespace, nameOf(at)));
   watching.stop();
@@ -41,55 +42,4 @@ async function change(
   });
   const answered = performance.now();
   return Math.max(0, (await written) - answered);
-}
-
-/** Sees Secrets change. */
-class SecretWatch {
-  readonly #world: World;
-  readonly #namespace: string;
-  readonly #waiting = new Map<string, (at: number) => void>();
-  readonly #stopped = new AbortController();
-
-  constructor(world: World, namespace: string) {
-    this.#world = world;
-    this.#namespace = namespace;
-  }
-
-  async start(): Promise<void> {
-    const { client } = this.#world.testbed;
-    const list = await client.list<KubeObject>(SECRETS, { namespace: this.#namespace, metadataOnly: true });
-    void this.#follow(list.metadata.resourceVersion ?? "");
-  }
-
-  /** Resolves when the Secret of this name changes next. */
-  next(name: string): Promise<number> {
-    return new Promise((resolve) => this.#waiting.set(name, resolve));
-  }
-
-  stop(): void {
-    this.#stopped.abort();
-  }
-
-  async #follow(resourceVersion: string): Promise<void> {
-    const { client } = this.#world.testbed;
-    const options = {
-      namespace: this.#namespace,
-      resourceVersion,
-      timeoutSeconds: 600,
-      quietMs: 600_000,
-      metadataOnly: true,
-    };
-    try {
-      for await (const { type, object } of client.watch<KubeObject>(SECRETS, {
-        ...options,
-        signal: this.#stopped.signal,
-      })) {
-        if (type !== "MODIFIED") continue;
-        this.#waiting.get(object.metadata.name)?.(performance.now());
-        this.#waiting.delete(object.metadata.name);
-      }
-    } catch (error) {
-      if (!this.#stopped.signal.aborted) throw error;
-    }
-  }
 }

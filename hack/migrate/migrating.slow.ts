@@ -61,7 +61,7 @@ async function trackOf(name: string) {
 t.test("from sealed-secrets", { skip: lacking(SEALED_SECRETS) || noMountsOfOwn() }, async (t) => {
   const TITLE = "From sealed-secrets";
   const [programs = ""] = folders;
-  const controller = await startSealedSecrets(bed.controlPlane, programs);
+  const controller = await startSealedSecrets(bed.controlPlane, join(programs, "controller"));
   t.teardown(() => controller.stop());
   migration.write("plain.json", secretManifest("api", { DB_PASSWORD: "hunter2", DB_USER: "shop" }));
   await migration.run(`mkdir sealed && kubeseal --cert '${controller.certificate}' --format yaml < plain.json > sealed/api.yaml
