@@ -1,6 +1,6 @@
 # Everything a person or a CI does with this checkout. Each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test slow e2e lint demo bundle images release bench bench-load faults soak gen docs cluster-up cluster-shell cluster-exec cluster-down clean
+.PHONY: help setup build test slow e2e lint demo bundle images release bench bench-load bench-peers faults soak gen docs cluster-up cluster-shell cluster-exec cluster-down clean
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 help: ## list the targets
@@ -41,6 +41,9 @@ bench: build bundle ## measure bundles per second and memory, then everything of
 
 bench-load: build bundle ## zopp under load, beside the bare API server; LOAD="burst restart" chooses scenarios, BENCH_BUNDLES=100 makes it small
 	@node --enable-source-maps dist/hack/bench/load/main.js
+
+bench-peers: build bundle ## the same work beside sealed-secrets; SEALED_SECRETS_CONTROLLER=… KUBESEAL=… name its programs
+	@node --enable-source-maps dist/hack/bench/peers.js
 
 faults: build ## 200 faults, one upon the other, and judge what became of everything; SEED=7 FAULTS=200 for the same ones again
 	@SEED=$(SEED) FAULTS=$(FAULTS) node --enable-source-maps dist/hack/faults/main.js
