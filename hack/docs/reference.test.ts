@@ -1,8 +1,9 @@
 import t from "tap";
 import { COMMANDS } from "../../cli/table.js";
 import { ERRORS } from "../../crds/errors.js";
-import { readPages } from "./pages.js";
-import { referencePages, withReasons } from "./reference.js";
+import { headingsOf, readPages } from "./pages.js";
+import { alerts } from "./reference.alerts.js";
+import { referencePages, withPart } from "./reference.js";
 import { table } from "./table.js";
 
 const pages = await referencePages();
@@ -52,11 +53,26 @@ t.test("the reference of resources has lists, maps, limits and the rules of the 
 
 t.test("only what stands between the marks of a page is generated; a page without them is an error", async (t) => {
   const page = "# By hand\n<!-- generated: from here -->\nold\n<!-- generated: to here -->\nmore\n";
-  const made = withReasons(page);
+  const made = withPart(page, "new");
   t.ok(made.startsWith("# By hand\n<!-- generated: from here -->\n"));
   t.ok(made.endsWith("<!-- generated: to here -->\nmore\n"));
   t.notMatch(made, "\nold\n");
-  t.throws(() => withReasons("# By hand\n"), { message: /has no marks/ });
+  t.match(made, "\nnew\n");
+  t.throws(() => withPart("# By hand\n", "new"), { message: /has no marks/ });
+});
+
+t.test("the operations guide says of every alert of the chart, and of no other, what to do", async (t) => {
+  const page = readPages().find(({ path }) => path === "docs/operations.md");
+  const told =
+    page === undefined
+      ? []
+      : headingsOf(page).filter(({ level, text: name }) => level === 3 && /^Zopp[A-Z]/.test(name));
+  const names = alerts().map(({ alert }) => alert);
+  t.strictSame(
+    told.map(({ text: name }) => name),
+    names,
+  );
+  for (const name of names) t.match(text("docs/operations.md"), `| [\`${name}\`](#${name.toLowerCase()}) |`, name);
 });
 
 t.test("a cell with a pipe or a line end stays one cell", async (t) => {
