@@ -50,7 +50,7 @@ async function zopp(): Promise<Column> {
   const { testbed } = world;
   try {
     await layOut(world, "xwing", NAMESPACE, BUNDLES);
-    const synced = await firstSync(world, NAMESPACE, BUNDLES);
+    const synced = await firstSync(world, [NAMESPACE], BUNDLES);
     const pids = [testbed.operator.pid, testbed.keyring.pid];
     const sum = async (read: (pid: number) => Promise<number>) =>
       (await Promise.all(pids.map(read))).reduce((total, each) => total + each, 0);
