@@ -26,6 +26,12 @@ function said(given: Lease | undefined, renewed = false): string {
 t.test("operators that elect nobody have no leader to look for", async (t) => {
   t.strictSame(electionsOf([pod("zopp-0", "--workers=48")]), []);
   t.strictSame(electionsOf(PODS), [NAME]);
+  const dividing = pod("zopp-d", `--leader-elect=${NAME}`, "--shards=3");
+  t.strictSame(
+    electionsOf([dividing]),
+    [NAME, `${NAME}-1`, `${NAME}-2`],
+    "where the work is divided, each part has a Lease",
+  );
 });
 
 t.test("a lease that is held is told by the pod that leads", async (t) => {

@@ -1,16 +1,26 @@
 // Which of several operators leads, by the Lease that they are told: what is wrong with it, in words. Pure.
 // Looking at it is commands/doctor.ts' business.
 import { holderOf, LEASE_TIMES, type Lease } from "../operator/kube/lease.plan.js";
+import { keyOf, placeOf } from "../operator/kube/resources.js";
+import { leaseOfShard } from "../operator/kube/shards.plan.js";
 import type { Finding } from "./doctor.plan.js";
 import type { ZoppPod } from "./pods.js";
 
-const FLAG = "--leader-elect=";
+const LEASE = "--leader-elect=";
+const SHARDS = "--shards=";
 const about = "leader";
 
 /** The Leases (`namespace/name`) by which these pods' operators elect; none where there is one operator alone. */
 export function electionsOf(pods: readonly ZoppPod[]): readonly string[] {
-  const args = pods.flatMap(({ spec }) => spec?.containers?.flatMap(({ args = [] }) => args) ?? []);
-  return [...new Set(args.filter((arg) => arg.startsWith(FLAG)).map((arg) => arg.slice(FLAG.length)))];
+  const told = pods.flatMap(({ spec }) => spec?.containers ?? []);
+  const names = told.flatMap(({ args = [] }) => {
+    const said = (flag: string) => args.find((arg) => arg.startsWith(flag))?.slice(flag.length);
+    const place = said(LEASE);
+    if (place === undefined) return [];
+    const shards = Number(said(SHARDS) ?? 1);
+    return Array.from({ length: shards }, (_, shard) => keyOf({ metadata: leaseOfShard(placeOf(place), shard) }));
+  });
+  return [...new Set(names)];
 }
 
 /** How long ago a Lease ran out, in seconds by this machine's clock; undefined: it binds, or nobody holds it. */
@@ -33,7 +43,7 @@ export function leaderFindings(
   const [namespace] = name.split("/");
   const logs = `kubectl logs --namespace ${namespace} --selector app.kubernetes.io/component=operator says why none takes it`;
   const problem = (message: string): readonly Finding[] => [{ state: "problem", about, message, next: logs }];
-  const nobody = "no operator leads, so no change is applied";
+  const nobody = "no operator leads, so changes wait";
   const { lease } = seen;
   if (lease === undefined) return problem(`${nobody}: the lease ${name} is not there`);
   const holder = holderOf(lease);
@@ -45,7 +55,7 @@ export function leaderFindings(
   if (expired !== undefined)
     return problem(`${nobody}: the lease ${name}, last held by ${pod}${gone}, ran out ${expired} s ago`);
   if (isGone) {
-    const message = `the lease ${name} is held by ${pod}${gone}: until it runs out no change is applied`;
+    const message = `the lease ${name} is held by ${pod}${gone}: until it runs out changes wait`;
     return [
       {
         state: "warning",
