@@ -22,8 +22,8 @@ export interface AlertCases {
 const HERE = 'namespace="zopp-system"';
 const ELSEWHERE = 'namespace="other"';
 const build = (component: string, where = HERE) => `zopp_build_info{component="${component}",${where},pod="a"}`;
-const leads = (pod: string, lease = "zopp-system/zopp-operator") =>
-  `leader_election_master_status{name="${lease}",${HERE},pod="${pod}"}`;
+const LEASE = "zopp-system/zopp-operator";
+const leads = (pod: string, lease = LEASE) => `leader_election_master_status{name="${lease}",${HERE},pod="${pod}"}`;
 const opens = (result: string, where = HERE) => `zopp_open_total{result="${result}",${where}}`;
 const ends = (reason: string) => `zopp_entries_expiring{reason="${reason}",${HERE}}`;
 const failed = (controller: string) => `controller_runtime_reconcile_errors_total{controller="${controller}",${HERE}}`;
@@ -52,7 +52,11 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
   ZoppOperatorAbsent: absent("operator"),
   ZoppKeyringAbsent: absent("keyring"),
   ZoppNobodyLeads: {
-    fires: { series: { [leads("a")]: "0x10", [leads("b")]: "0x10" }, at: "3m", as: [{}] },
+    fires: {
+      series: { [leads("a")]: "0x10", [leads("b")]: "0x10", [leads("a", `${LEASE}-1`)]: "1x10" },
+      at: "3m",
+      as: [{ name: LEASE }],
+    },
     silent: {
       "one of two leads": { series: { [leads("a")]: "0x10", [leads("b")]: "1x10" }, at: "10m" },
       "there is no election": { series: { [build("operator")]: "1x10" }, at: "10m" },

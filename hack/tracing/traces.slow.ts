@@ -37,9 +37,13 @@ function above(span: Found): readonly Found[] {
   return parent === undefined ? [] : [parent, ...above(parent)];
 }
 
-/** Waits for a span. */
+/** Waits for a span, and for those above it: whatever ends later is sent later. */
 function seen(what: string, is: (span: Found) => boolean): Promise<Found> {
-  return eventually(() => collector.spans.find(is), { timeoutMs: 60_000, message: what });
+  const whole = (span: Found) => [span, ...above(span)].some(({ parentSpanId }) => !parentSpanId);
+  return eventually(() => collector.spans.find((span) => is(span) && whole(span)), {
+    timeoutMs: 60_000,
+    message: what,
+  });
 }
 
 const said = (span: Found) => `${span.service}: ${span.name}`;
@@ -124,7 +128,8 @@ t.test("what a caller says of traces names a span, and changes no answer", async
     t.strictSame({ cluster: (await alice.describe()).cluster, refusal: await refusal(alice) }, expected);
     await alice.close();
   }
-  const hers = await seen("alice's call", ({ traceId }) => traceId === FORGED);
+  const isHers = ({ traceId }: Found) => traceId === FORGED;
+  const hers = await eventually(() => collector.spans.find(isHers), { timeoutMs: 60_000, message: "alice's call" });
   t.match(
     hers,
     { service: "zopp-keyring", attributes: { "zopp.role": "device" } },
