@@ -1,0 +1,43 @@
+// What of a state is news, for people and for programs. That changes of a cluster are seen is hack/e2e/status.watch.test.ts.
+import t from "tap";
+import { type BundleStatus, inWords, jsonNews, type Status, textNews } from "./status.watch.js";
+
+function bundle(name: string, reason: string, message = ""): BundleStatus {
+  const status = reason === "Synced" ? "True" : "False";
+  return { bundle: name, problems: [], conditions: [{ type: "Ready", status, reason, message }] };
+}
+
+const state = (...bundles: readonly BundleStatus[]): Status => ({
+  data: { bundles, problems: [] },
+  human: ["BUNDLE  REASON", ...bundles.map(({ bundle, conditions }) => `${bundle}  ${conditions[0]?.reason}`)],
+});
+const [api, web] = [bundle("shop/api", "Synced"), bundle("shop/web", "Synced")];
+const broken = bundle("shop/web", "SignatureInvalid", "entry A: by nobody");
+
+t.test("a program hears every bundle once, then what changed and what is gone", async (t) => {
+  const read = (lines: readonly string[]) => lines.map((line) => JSON.parse(line));
+  t.strictSame(read(jsonNews(undefined, state(api, web))), [api, web]);
+  t.strictSame(jsonNews(state(api, web), state(api, web)), []);
+  t.strictSame(read(jsonNews(state(api, web), state(api, broken))), [broken]);
+  t.strictSame(read(jsonNews(state(api, web), state(api))), [{ bundle: "shop/web", gone: true }]);
+});
+
+t.test(
+  "what is wrong stands below the table in words, with the next step, and nothing where all is well",
+  async (t) => {
+    t.strictSame(inWords(state(api, web)), state(api, web).human);
+    t.match(inWords(state(api, broken)).slice(3), [
+      "shop/web: SignatureInvalid: the cluster: entry A: by nobody",
+      /^ {2}next: \S/,
+    ]);
+  },
+);
+
+t.test("where nothing can be drawn over, only lines that were not there before are said", async (t) => {
+  t.strictSame(textNews(state(api, web), state(api, web)), []);
+  t.match(textNews(state(api, web), state(api, broken)), [
+    "shop/web  SignatureInvalid",
+    "shop/web: SignatureInvalid: the cluster: entry A: by nobody",
+    /^ {2}next: /,
+  ]);
+});
