@@ -45,7 +45,8 @@ async function live(): Promise<void> {
   const good = bed.seal({ A: "a" });
   await bed.applyBundle(good);
   await bed.settled("Synced");
-  await bed.applyBundle(withValue(good, "A", "b", bed.writing()));
+  const second = withValue(good, "A", "b", bed.writing());
+  await bed.applyBundle(second);
   await counted("metrics", "zopp_history_total");
   await bed.applyBundle(
     withEntry({ ...good, metadata: { ...good.metadata, name: "bad" } }, "A", {
@@ -66,7 +67,7 @@ async function live(): Promise<void> {
   const refused = { kind: "refuse", status: 500, reason: "InternalError" } as const;
   // neither status nor Lease: a leader that cannot renew it ends
   proxy.fault(({ method, path }) => (method === "PATCH" && path.includes("/secrets/") ? refused : undefined));
-  await bed.applyBundle(withValue(good, "A", "c", bed.writing()));
+  await bed.applyBundle(withValue(second, "A", "c", bed.writing()));
   await counted("metrics", "controller_runtime_reconcile_errors_total");
   proxy.fault(({ query }) => (query.get("watch") === "true" ? refused : undefined));
   proxy.breakWatches();
