@@ -18,6 +18,7 @@ import {
   FIELD_MANAGER,
   type KubeObject,
   keyOf,
+  type ObjectList,
   type Place,
   type Resource,
   SECRETS,
@@ -30,6 +31,7 @@ export const KEY = "shop-prod/api";
 export const PLACE = { namespace: "shop-prod", name: "api" };
 export const signal = new AbortController().signal;
 export const POLICY = ["w1", "e1"];
+const BUNDLE_UID = "bundle-uid";
 
 /** What a test may replace of the world around one reconcile. */
 export interface Setup {
@@ -78,6 +80,10 @@ function clientOf(given: Setup, seen: Seen) {
       if (given.there === undefined) throw apiError("get", 404, { reason: "NotFound" });
       return given.there;
     },
+    /** The bundle itself is still there. */
+    async list<T>(): Promise<ObjectList<T>> {
+      return { metadata: {}, items: [{ metadata: { ...PLACE, uid: BUNDLE_UID } } as T] };
+    },
     async apply(resource: Resource, object: KubeObject, options: ApplyOptions) {
       seen.calls.push(`apply ${resource.plural}${options.subresource === undefined ? "" : `/${options.subresource}`}`);
       if (resource !== SECRETS) return { metadata: { ...object.metadata, resourceVersion: String(++version) } };
@@ -113,7 +119,7 @@ function keyringOf(given: Setup, calls: string[], released: Uint8Array[]) {
 /** One bundle in a world of its own: `run` thinks about it once, the rest is what happened. */
 export function setup(given: Setup = {}) {
   const stored = { ...(given.bundle ?? bundle(WORLD.environment, { A: "alpha", B: "beta" })) };
-  const metadata = { uid: "bundle-uid", generation: 1, resourceVersion: "1", ...stored.metadata };
+  const metadata = { uid: BUNDLE_UID, generation: 1, resourceVersion: "1", ...stored.metadata };
   const bundles = new Map<string, ZoppSecret>([
     [KEY, { ...stored, metadata, ...(given.status ? { status: given.status } : {}) }],
   ]);

@@ -43,6 +43,7 @@ async function newStory() {
     bundle: applied,
     client: {
       get: (...args) => client.get(...args),
+      list: (...args) => client.list(...args),
       replace: (...args) => client.replace(...args),
       apply: async (...args) => {
         const answer = await client.apply(...args);
@@ -109,6 +110,29 @@ for (const [title, begin] of Object.entries(RACES)) {
     });
     t.strictSame(await found(), before);
   });
+}
+
+const GOES: Readonly<Record<string, Deed>> = {
+  "that is deleted": nothing,
+  "that is deleted and made again": () =>
+    client.apply(ZOPP_SECRETS, bundle(WORLD.environment, { A: "another" }), { fieldManager: "test" }),
+};
+for (const [title, then] of Object.entries(GOES)) {
+  t.test(
+    `a bundle ${title}, which shows later than the end of its Secret, gets that Secret not once more`,
+    async (t) => {
+      const { run, calls, targets } = await newStory();
+      await run();
+      t.strictSame(calls, ["open"]);
+      await kubectl("delete", "zs", PLACE.name);
+      await then();
+      await remove();
+      targets.delete(KEY);
+      await run();
+      await t.rejects(found(), { code: "NotFound" });
+      t.strictSame(calls, ["open"], "nor is anything released for it");
+    },
+  );
 }
 
 t.test("ours that is deleted while it is written again is not made again under its old name, but new", async (t) => {

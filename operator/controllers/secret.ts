@@ -1,7 +1,7 @@
 // The story of one bundle: gather what is known, decide, act, write the status once.
 // The rules are in secret.plan.ts, the writing in secret.act.ts, the words in secret.status.ts.
 import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
-import { targetName, targetPlace } from "../../crds/bundle/target.js";
+import { targetPlace } from "../../crds/bundle/target.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
@@ -11,7 +11,7 @@ import { RESTART_PENDING } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
-import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../kube/resources.js";
+import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
@@ -21,6 +21,7 @@ import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
 import { type ActDeps, openAndWrite } from "./secret.act.js";
 import { happenings } from "./secret.events.js";
+import { lookIfNeeded } from "./secret.look.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { decide, RECHECK_MS, type Situation, type Step } from "./secret.plan.js";
 import {
@@ -32,14 +33,14 @@ import {
   type RestartStatus,
   sameStatus,
 } from "./secret.status.js";
-import { type SeenSecret, seenSecret } from "./target.seen.js";
+import type { SeenSecret } from "./target.seen.js";
 
 /** The field manager of statuses; another one than that of Secrets, so that neither can take the other's fields. */
 export const STATUS_MANAGER = "zopp-operator-status";
 
 /** What a bundle's story needs. */
 export interface SecretDeps extends ActDeps, GenerateDeps {
-  readonly client: Pick<ApiClient, "get" | "apply" | "replace">;
+  readonly client: Pick<ApiClient, "get" | "list" | "apply" | "replace">;
   readonly keyring: Pick<KeyringClient, "open" | "generate">;
   readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
   readonly targets: Pick<Freshest<SeenSecret>, "get" | "put" | "drop">;
@@ -86,8 +87,9 @@ export async function reconcileSecret(key: string, deps: SecretDeps, signal: Abo
   const bundle = parse(seen);
   if (bundle instanceof ZoppError) return settle(key, unreadable(seen), refusal(bundle, seen.status?.policy), deps);
   const situation = gather(key, bundle, seen.status, deps);
-  const { step, target } = await lookIfNeeded(key, situation, decide(situation), deps, signal);
-  return act({ key, seen }, { ...situation, target }, step, deps, signal);
+  const looked = await lookIfNeeded(key, situation, decide(situation), deps, signal);
+  if (looked === undefined) return end(key, deps);
+  return act({ key, seen }, { ...situation, target: looked.target }, looked.step, deps, signal);
 }
 
 /** Owner references clean up after a bundle; only this process' memory of it has to go. */
@@ -124,25 +126,6 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     nameTaken: deps.memory.isNameTaken(key),
     due: isDue(bundle, status, deps.now()),
   };
-}
-
-/** One metadata GET for a target that the watch of our Secrets does not show. */
-async function lookIfNeeded(key: string, situation: Situation, step: Step, deps: SecretDeps, signal: AbortSignal) {
-  if (step.do !== "look") return { step, target: situation.target };
-  const target = await look(situation.bundle, deps, signal);
-  const next = decide({ ...situation, target });
-  deps.memory.looked(key, next.do === "refuse");
-  return { step: next, target };
-}
-
-async function look(bundle: ZoppSecret, deps: SecretDeps, signal: AbortSignal): Promise<SeenSecret | "absent"> {
-  const place = { namespace: bundle.metadata.namespace, name: targetName(bundle) };
-  try {
-    return seenSecret(await deps.client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
-  } catch (error) {
-    if (hasStatus(error, 404)) return "absent";
-    throw error;
-  }
 }
 
 async function act(
