@@ -2,6 +2,8 @@
 // Nothing here is a fact about the cluster: those are in informers and in status.
 
 const DAY_MS = 24 * 3600_000;
+/** Of thousands of bundles some would be due as the process starts, and a restart opens nothing. */
+const FIRST_AUDIT_MS = 10 * 60_000;
 
 /** Demands, names that are taken, looks at foreign Secrets and daily audits. Lives as long as the process. */
 export class BundleMemory {
@@ -31,11 +33,11 @@ export class BundleMemory {
     return this.#demanded.has(key) || this.auditInMs(key) <= 0;
   }
 
-  /** Milliseconds until the bundle is opened and compared again, at a random moment of each day. */
+  /** Milliseconds until the bundle is opened and compared again, at a random moment of each day, but not soon after a start. */
   auditInMs(key: string): number {
     let at = this.#auditAt.get(key);
     if (at === undefined) {
-      at = this.#now() + this.#random() * DAY_MS;
+      at = this.#now() + FIRST_AUDIT_MS + this.#random() * (DAY_MS - FIRST_AUDIT_MS);
       this.#auditAt.set(key, at);
     }
     return at - this.#now();

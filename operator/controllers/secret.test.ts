@@ -155,15 +155,16 @@ t.test("a value that comes to its end is told of once a stage: no opening, and t
   const wall = { now: WRITING.now };
   const expires = "2026-12-08T10:11:12Z";
   const ends = withValue(bundle(WORLD.environment, { A: "alpha" }), "A", "alpha", { ...WRITING, expires });
-  const { run, calls, status, events } = setup({ bundle: ends, wall });
+  const { run, calls, status, events, memory } = setup({ bundle: ends, wall });
   const first = await run();
-  t.equal(first?.requeueAfterMs, 12 * 3600_000, "the daily audit comes before the stage");
+  const auditMs = memory.auditInMs(KEY);
+  t.equal(first?.requeueAfterMs, auditMs, "the daily audit comes before the stage");
   calls.length = 0;
   for (const [time, requeueAfterMs] of [
-    ["2026-11-24T10:11:12Z", 12 * 3600_000],
+    ["2026-11-24T10:11:12Z", auditMs],
     ["2026-12-08T10:11:11Z", 1000],
-    ["2026-12-08T10:11:12Z", 12 * 3600_000],
-    ["2027-01-01T00:00:00Z", 12 * 3600_000],
+    ["2026-12-08T10:11:12Z", auditMs],
+    ["2027-01-01T00:00:00Z", auditMs],
   ] as const) {
     wall.now = new Date(time);
     t.equal((await run())?.requeueAfterMs, requeueAfterMs, time);
