@@ -64,9 +64,10 @@ const GOES_WELL: Readonly<Record<string, readonly [given: Presented, outcome: st
     { present: madeAt(SECRET, at(61), { after }), known: KNOWN, now: at(62) },
     "accepted",
   ],
-  "what was made and not accepted is not made again when its hour is over": [
-    { present: FIRST, now: at(70) },
-    "accepted",
+  "what was made and not used in its hour is made again": [{ present: FIRST, now: at(70) }, "made"],
+  "so is what was to follow the accepted one": [
+    { present: madeAt(SECRET, at(61), { after }), known: KNOWN, now: at(121) },
+    "made",
   ],
   "somebody signed for another one": [{ secret: again, rule: OTHER_RULE, present: FIRST, known: KNOWN }, "made"],
   "somebody signed for another one, and the old one is lost": [

@@ -80,8 +80,10 @@ export function judgeGenerated(given: GeneratedCase, key: string, rule: Generate
   }
   const held = holdValue(given, key, rule, present, known);
   const due = dueAt(rule, present.made);
-  const isDue = held.accepted === undefined && due !== undefined && due <= now.getTime();
-  return isDue ? { held, make: { after: present.version, before: held } } : { held };
+  if (due === undefined || due > now.getTime()) return { held };
+  const make = { after: present.version, before: held.accepted === undefined ? held : acceptedBefore(held, known) };
+  // what nobody used in its time never comes into use: else values that were held back could follow each other at will
+  return held.accepted === undefined ? { held, make } : { make };
 }
 
 function holdValue(
@@ -132,6 +134,12 @@ function previousOf(
   if (rule.previous === undefined || before === undefined) return undefined;
   if (previous !== undefined && statementOfGenerated(secret, key, previous).hash === before) return previous;
   throw lost(secret, key, "the value before it is not there, or another one");
+}
+
+/** The accepted value, where it is the one before a value that was never accepted. */
+function acceptedBefore({ value, previous }: HeldValue, known: AcceptedGenerated | undefined): HeldValue | undefined {
+  if (known === undefined || previous === undefined || value.before !== known.hash) return undefined;
+  return { value: previous, hash: known.hash };
 }
 
 /** What a new rule's value takes the place of: only exactly what was accepted. */

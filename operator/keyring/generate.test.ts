@@ -148,6 +148,30 @@ t.test("an operator that has values made and holds them back uses none of them l
   t.equal(opened?.ok === false && opened.error.code, "RollbackRefused");
 });
 
+t.test(
+  "values that were held back do not follow each other at will, and the one before is still the one that was used",
+  async (t) => {
+    const { generate, makeAndOpen, open, pass } = await keyring();
+    const secret = generating();
+    const first = await makeAndOpen(secret);
+    const hoard: Values[] = [];
+    for (let hour = 0; hour < 3; hour += 1) {
+      pass(HOUR);
+      hoard.push((await generate(withGenerated(secret, first.generated))).generated);
+    }
+    const codes: string[] = [];
+    for (const held of hoard.slice(0, 2)) {
+      const opened = await open(withGenerated(secret, held));
+      codes.push(opened?.ok === false ? opened.error.code : "ok");
+    }
+    t.strictSame(codes, ["ApiConflict", "ApiConflict"], "they are asked for again");
+    const late = await makeAndOpen(withGenerated(secret, hoard[0] ?? {}));
+    t.equal(late.values["OLD_TOKEN"], first.values["TOKEN"]);
+    const newest = await open(withGenerated(secret, hoard[2] ?? {}));
+    t.equal(newest?.ok === false && newest.error.code, "RollbackRefused");
+  },
+);
+
 t.test("somebody signs for another value: it is made at once, whatever became of the old one", async (t) => {
   const { makeAndOpen, pass } = await keyring();
   const secret = generating();

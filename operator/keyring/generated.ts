@@ -2,7 +2,7 @@
 // The rules are crds/bundle/generated.ts'; making values is generate.ts'.
 import type { AcceptedGenerated } from "../../crds/bundle/case.js";
 import { placeOf } from "../../crds/bundle/case.js";
-import { type GeneratedValue, type HeldValue, judgeGenerated } from "../../crds/bundle/generated.js";
+import { type GeneratedValue, type HeldValue, judgeGenerated, ruleHash } from "../../crds/bundle/generated.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { type EntryContext, entryKey } from "../../crds/crypto/entry.js";
 import { ZoppError } from "../../crds/errors.js";
@@ -31,6 +31,9 @@ export function heldValues(secret: ZoppSecret, all: boolean, { ledger, cluster, 
     if (!all && secret.status?.generated?.[key] === undefined) continue;
     const { held: value } = judgeGenerated(given, key, rule);
     if (value !== undefined) held.set(key, value);
+    else if (all && secret.status?.generated?.[key]?.rule === ruleHash(rule))
+      // transient: the operator asks for another one
+      throw new ZoppError("ApiConflict", `bundle ${placeOf(secret)}: status.generated.${key} was not used in its time`);
     else if (all)
       throw new ZoppError(
         "GeneratedLost",
