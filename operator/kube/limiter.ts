@@ -121,6 +121,13 @@ export class Limiter {
 
   #pause(forMs: number): void {
     this.#pausedUntil = this.#clock.now() + forMs;
-    this.#clock.after(forMs, () => this.#release());
+    this.#clock.after(forMs, () => this.#wake());
+  }
+
+  /** A timer may fire a little before its time: then the pause is not over yet, and nobody else would end it. */
+  #wake(): void {
+    const leftMs = this.#pausedUntil - this.#clock.now();
+    if (leftMs > 0) this.#clock.after(Math.ceil(leftMs), () => this.#wake());
+    else this.#release();
   }
 }
