@@ -13,6 +13,8 @@ import {
 
 const AT = { namespace: "zopp-system", name: "zopp-operator" };
 const NOW = new Date("2026-11-23T10:11:12.345Z");
+/** For so long a Lease binds that is not there. */
+const ABSENT_MS = 4000;
 const TIME = "2026-11-23T10:11:12.345000Z";
 
 /** A Lease of this version and holder. */
@@ -26,9 +28,29 @@ type Read = readonly [atMs: number, lease: Lease | undefined];
 
 /** What `me` does at a time, after it has read the Lease so often. */
 const STEPS: Record<string, { readonly read: readonly Read[]; readonly atMs: number; readonly want: string }> = {
-  "there is none": { read: [[0, undefined]], atMs: 0, want: "take" },
+  "there is none: its holder may be about to put it back": {
+    read: [[0, undefined]],
+    atMs: ABSENT_MS - 1,
+    want: "wait",
+  },
+  "there is none, and nobody put it back": {
+    read: [
+      [0, undefined],
+      [ABSENT_MS - 1, undefined],
+    ],
+    atMs: ABSENT_MS,
+    want: "take",
+  },
   "nobody holds it": { read: [[0, lease("1", "")]], atMs: 0, want: "take" },
   "nobody ever held it": { read: [[0, { metadata: AT, spec: {} }]], atMs: 0, want: "take" },
+  "nobody held it, and it is gone: somebody may have taken it meanwhile": {
+    read: [
+      [0, lease("1", "")],
+      [2000, undefined],
+    ],
+    atMs: 2000 + ABSENT_MS - 1,
+    want: "wait",
+  },
   "another holds it": { read: [[0, lease("1", "you")]], atMs: 14_999, want: "wait" },
   "another did not renew it": { read: [[0, lease("1", "you")]], atMs: 15_000, want: "take" },
   "another renewed it": {
@@ -95,7 +117,7 @@ const STEPS: Record<string, { readonly read: readonly Read[]; readonly atMs: num
 for (const [title, { read, atMs, want }] of Object.entries(STEPS)) {
   t.test(`${title}: ${want}`, async (t) => {
     let seen: Sighting | undefined;
-    for (const [readAtMs, found] of read) seen = sight(found, seen, readAtMs);
+    for (const [readAtMs, found] of read) seen = sight(found, seen, readAtMs, ABSENT_MS);
     t.equal(leaseStep(seen as Sighting, "me", atMs).do, want);
   });
 }
@@ -106,7 +128,7 @@ t.test("a holder stops before anybody else begins", async (t) => {
 
 t.test("what is written goes over the version that was seen only", async (t) => {
   const write = (found: Lease | undefined) =>
-    heldLease(sight(found, undefined, 0), AT, { me: "me", times: LEASE_TIMES, shards: 1 }, NOW);
+    heldLease(sight(found, undefined, 0, ABSENT_MS), AT, { me: "me", times: LEASE_TIMES, shards: 1 }, NOW);
   const mine = { holderIdentity: "me", leaseDurationSeconds: 15, renewTime: TIME };
   const old = "2026-11-23T10:00:00.000000Z";
   t.strictSame(
@@ -135,7 +157,12 @@ t.test("what is written goes over the version that was seen only", async (t) => 
 t.test("a Lease says by how many shards the work is divided, also when nobody holds it", async (t) => {
   t.equal(shardsOf(undefined), 1);
   t.equal(shardsOf(lease("1", "me")), 1);
-  const held = heldLease(sight(lease("7", "me"), undefined, 0), AT, { me: "me", times: LEASE_TIMES, shards: 3 }, NOW);
+  const held = heldLease(
+    sight(lease("7", "me"), undefined, 0, ABSENT_MS),
+    AT,
+    { me: "me", times: LEASE_TIMES, shards: 3 },
+    NOW,
+  );
   t.equal(shardsOf(held), 3);
   t.equal(shardsOf(releasedLease(held, AT, NOW)), 3);
   for (const odd of ["", "two", "-1", "3 ", "1e1", "99999"]) {

@@ -41,10 +41,19 @@ export type LeaseStep = { readonly do: "take" } | { readonly do: "renew" } | { r
 
 /**
  * Takes note of a Lease as it was read just now. The same version again is no news: its time runs on. So it does when a
- * held Lease is deleted, since its holder may not know it yet.
+ * held Lease is deleted, since its holder may not know it yet. One that is not there binds for `absentMs` at least, also who
+ * never saw it: that there never was one cannot be told from that it was deleted.
  */
-export function sight(lease: Lease | undefined, before: Sighting | undefined, nowMs: number): Sighting {
-  if (lease === undefined) return { lease, boundUntilMs: before?.boundUntilMs ?? nowMs };
+export function sight(
+  lease: Lease | undefined,
+  before: Sighting | undefined,
+  nowMs: number,
+  absentMs: number,
+): Sighting {
+  if (lease === undefined) {
+    if (before !== undefined && before.lease === undefined) return before;
+    return { lease, boundUntilMs: Math.max(before?.boundUntilMs ?? nowMs, nowMs + absentMs) };
+  }
   const { uid, resourceVersion } = lease.metadata;
   const old = before?.lease?.metadata;
   if (before !== undefined && old?.uid === uid && old?.resourceVersion === resourceVersion) return before;

@@ -80,6 +80,19 @@ t.test("a Lease that is deleted makes no second leader", async (t) => {
   t.notOk(second.election.leads);
 });
 
+t.test("a Lease that is deleted makes no second leader of one that begins only then", async (t) => {
+  const { stand, lease, place } = electorate(t, "deleted-before");
+  const first = stand("a");
+  await first.campaign;
+  const { uid } = (await lease()).metadata;
+  await client.delete(LEASES, place);
+  const second = stand("b");
+  await eventually(async () => (await lease()).metadata.uid !== uid, { message: "it is there again" });
+  t.equal(holderOf(await lease()), "a");
+  t.strictSame(first.lost, []);
+  t.notOk(second.election.leads);
+});
+
 t.test("a Lease that somebody else holds is lost", async (t) => {
   const { stand, lease, place } = electorate(t, "taken");
   const { election, lost, campaign } = stand("a");

@@ -37,6 +37,8 @@ export interface ElectionOptions {
    * it lasts before anybody leads: by then all who went by that number have seen that it changes, or have stopped.
    */
   readonly shards?: number;
+  /** For how long a Lease that is not there binds (default: until its holder, if it has one, has put it back). */
+  readonly absentMs?: number;
   /** Takes the Lease by `write` and says true, or does not: false. */
   readonly take?: (write: () => Promise<void>) => Promise<boolean>;
   /** The Lease is somebody else's, or could not be renewed in time: nothing more may be written, and there is no way back. */
@@ -78,6 +80,14 @@ export class Election {
 
   get #shards(): number {
     return this.#options.shards ?? 1;
+  }
+
+  get #absentMs(): number {
+    return this.#options.absentMs ?? 2 * this.#times.retryMs;
+  }
+
+  get #sighting(): Sighting {
+    return this.#seen ?? sight(undefined, undefined, now(), this.#absentMs);
   }
 
   /** Stands by until it leads: true. False when it was released before. From then on it renews by itself. */
@@ -173,7 +183,7 @@ export class Election {
   /** Takes or renews. Throws ApiConflict when somebody else has changed the Lease since it was seen. */
   async #write(): Promise<void> {
     const { client, place, identity } = this.#options;
-    const seen = this.#seen ?? sight(undefined, undefined, now());
+    const seen = this.#sighting;
     const sent = moment();
     const holding = { me: identity, times: this.#times, shards: this.#sayable(seen.lease) };
     const wanted = heldLease(seen, place, holding, new Date());
@@ -205,7 +215,7 @@ export class Election {
 
   /** Watches somebody else's Lease until it is free, or until nothing was heard for as long as it binds. */
   async #follow(): Promise<void> {
-    const { lease, boundUntilMs } = this.#seen ?? sight(undefined, undefined, now());
+    const { lease, boundUntilMs } = this.#sighting;
     const quietMs = Math.max(1, boundUntilMs - now());
     const { namespace, name } = this.#options.place;
     const { resourceVersion } = lease?.metadata ?? {};
@@ -220,7 +230,7 @@ export class Election {
   }
 
   #see(lease: Lease | undefined): void {
-    this.#seen = sight(lease, this.#seen, now());
+    this.#seen = sight(lease, this.#seen, now(), this.#absentMs);
     const leader = holderOf(lease);
     if (leader === this.#leader) return;
     this.#leader = leader;
@@ -230,7 +240,7 @@ export class Election {
   }
 
   #step() {
-    return leaseStep(this.#seen ?? sight(undefined, undefined, now()), this.#options.identity, now()).do;
+    return leaseStep(this.#sighting, this.#options.identity, now()).do;
   }
 
   #lose(why: string): void {

@@ -7,9 +7,9 @@ import { eventually } from "../../hack/eventually.js";
 import { type ApiClient, connect } from "./client.js";
 import { holderOf, type Lease, SHARDS_ANNOTATION } from "./lease.plan.js";
 import { silentLog } from "./observe.js";
-import { LEASES } from "./resources.js";
+import { LEASES, type Place } from "./resources.js";
 import { ShardElection } from "./shards.js";
-import { shardOf } from "./shards.plan.js";
+import { leaseOfShard, shardOf } from "./shards.plan.js";
 
 const TIMES = { durationMs: 3000, deadlineMs: 2000, retryMs: 200 };
 const LOOK_MS = 5;
@@ -51,6 +51,7 @@ function electorate(t: Test, name: string) {
   t.teardown(() => clearInterval(looking));
   return {
     wrong,
+    leases: [0, 1].map((shard) => leaseOfShard(place, shard)) as [Place, Place],
     lease: () => client.get<Lease>(LEASES, place),
     stand(identity: string, shards: number): Candidate {
       let isCut = false;
@@ -108,6 +109,32 @@ t.test("a shard whose operator is cut off is taken over, after that one has stop
   await eventually(() => first?.lost.length === 1, PATIENCE);
   await eventually(() => coverAll(all.filter((one) => one !== first)), PATIENCE);
   t.strictSame(wrong, []);
+});
+
+t.test("the Leases are deleted while one cannot hear it: another one waits until that one has stopped", async (t) => {
+  const { stand, wrong, leases } = electorate(t, "deleted");
+  const all = ["a", "b"].map((name) => stand(name, 2));
+  await eventually(() => coverAll(all), PATIENCE);
+  const second = all.find(({ election }) => !election.mayWrite("/apis/zopp.dev/v1alpha1/zoppworkspaces/acme/status"));
+  second?.cutOff();
+  await client.delete(LEASES, leases[1]);
+  const next = stand("c", 2);
+  await eventually(() => coverAll([next, ...all.filter((one) => one !== second)]), PATIENCE);
+  t.equal(second?.lost.length, 1, "it stopped by itself");
+  t.strictSame(wrong, []);
+});
+
+t.test("the first Lease is deleted: whoever works on another shard stops as soon as it reads that", async (t) => {
+  const { stand, leases } = electorate(t, "first-deleted");
+  const all = ["a", "b"].map((name) => stand(name, 2));
+  await eventually(() => coverAll(all), PATIENCE);
+  const [first] = all.filter(({ election }) => election.mayWrite("/apis/zopp.dev/v1alpha1/zoppworkspaces/acme/status"));
+  const second = all.find((one) => one !== first);
+  // it would put the Lease back
+  first?.cutOff();
+  await client.delete(LEASES, leases[0]);
+  await eventually(() => second?.lost.length === 1, PATIENCE);
+  t.strictSame(first?.lost, [], "long before an answer is too old");
 });
 
 t.test("two numbers of shards at once, as in a rolling update: nobody writes where another one may", async (t) => {

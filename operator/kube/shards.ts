@@ -2,6 +2,7 @@
 // Whoever works on a shard also knows, from the Lease of the first one, that the work is divided by the same number for all.
 import { ZoppError } from "../../crds/errors.js";
 import { pause } from "./backoff.js";
+import { hasStatus } from "./errors.js";
 import { Election, type ElectionOptions } from "./lease.js";
 import { LEASE_TIMES, type Lease, type LeaseTimes, shardsOf } from "./lease.plan.js";
 import { isWithin, type Moment, moment } from "./moment.js";
@@ -14,6 +15,8 @@ export interface ShardElectionOptions extends Omit<ElectionOptions, "take"> {
 }
 
 const FIRST = 0;
+/** What a Lease says that is not there: whoever makes it anew may go by any number. */
+const NOBODYS = 0;
 
 /** One candidate for any shard, and for no more than one. Live from `campaign()` to `release()` or until it has lost. */
 export class ShardElection {
@@ -33,7 +36,9 @@ export class ShardElection {
     this.#times = options.times ?? LEASE_TIMES;
     this.#elections = Array.from({ length: shards }, (_, shard) => {
       const take = (write: () => Promise<void>) => this.#take(shard, write);
-      return new Election({ ...rest, place: leaseOfShard(place, shard), take, ...(shard === FIRST ? { shards } : {}) });
+      // those of other shards may bind for long: until the first says our number it takes as long
+      const more = shard === FIRST ? { shards } : { absentMs: this.#times.durationMs };
+      return new Election({ ...rest, place: leaseOfShard(place, shard), take, ...more });
     });
   }
 
@@ -98,7 +103,9 @@ export class ShardElection {
       const asked = moment();
       const signal = AbortSignal.any([AbortSignal.timeout(this.#times.deadlineMs / 2), this.#stopped.signal]);
       // whoever cannot read it cannot stand by for it either, which is said there
-      const said = await client.get<Lease>(LEASES, place, { signal }).then(shardsOf, () => undefined);
+      const said = await client
+        .get<Lease>(LEASES, place, { signal })
+        .then(shardsOf, (error: unknown) => (hasStatus(error, 404) ? NOBODYS : undefined));
       if (said === shards) this.#agreed = asked;
       else if (said !== undefined) this.#agreed = undefined;
       if (this.#claimed !== undefined && this.#claimed !== FIRST && !this.#agrees) return this.#lose();
