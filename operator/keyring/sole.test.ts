@@ -113,6 +113,23 @@ t.test("on a real API server", async (t) => {
     }
   });
 
+  await t.test("a machine that slept asks anew, though its steady clock stood still meanwhile", async (t) => {
+    const one = await bench();
+    const sole = new SoleWriter(client, one.namespace, one.key.verifyKey, silentLog);
+    const [rightNow, steadyNow] = [Date.now, performance.now];
+    t.teardown(() => {
+      Date.now = rightNow;
+      performance.now = steadyNow;
+    });
+    const fellAsleepAt = performance.now();
+    performance.now = () => fellAsleepAt;
+    await sole.claim();
+    t.ok(await sole.isStill(AbortSignal.timeout(10_000)));
+    await new SoleWriter(client, one.namespace, one.key.verifyKey, silentLog).claim();
+    Date.now = () => rightNow() + 60_000;
+    await t.rejects(sole.isStill(AbortSignal.timeout(10_000)), { code: "LogForked" });
+  });
+
   await t.test("while it cannot see whether it is alone it releases nothing; then it does", async (t) => {
     const one = await bench();
     let isDown = false;

@@ -6,6 +6,7 @@ import { ZoppError } from "../../crds/errors.js";
 import { backoffMs, pause } from "../kube/backoff.js";
 import type { ApiClient } from "../kube/client.js";
 import { hasStatus } from "../kube/errors.js";
+import { isWithin, type Moment, moment } from "../kube/moment.js";
 import type { Log } from "../kube/observe.js";
 import { CONFIG_MAPS, type KubeObject } from "../kube/resources.js";
 import { CLUSTER_CONFIG_MAP } from "./publish.js";
@@ -24,7 +25,7 @@ export class SoleWriter {
   readonly #namespace: string;
   readonly #kid: string;
   readonly #log: Log;
-  #knownAt = Number.NEGATIVE_INFINITY;
+  #known: Moment | undefined;
   readonly #process = randomBytes(16).toString("hex");
 
   constructor(client: ApiClient, namespace: string, key: VerifyKey, log: Log) {
@@ -55,11 +56,11 @@ export class SoleWriter {
    */
   async isStill(signal: AbortSignal): Promise<boolean> {
     for (let failures = 1; !signal.aborted; failures += 1) {
-      const asked = performance.now();
-      if (asked - this.#knownAt < FRESH_MS) return true;
+      if (isWithin(FRESH_MS, this.#known)) return true;
+      const asked = moment();
       try {
         await this.#check();
-        this.#knownAt = asked;
+        this.#known = asked;
         return true;
       } catch (err) {
         if (err instanceof ZoppError && err.code === "LogForked") throw err;
