@@ -1,5 +1,5 @@
 // What of a keyring becomes a span: calls at both ends, and each segment of the log.
-// A trace decides nothing: of a caller's header only the span above is taken, and only once the call was admitted.
+// A trace decides nothing: of an operator's header only the span above is taken, and only once the call was admitted; of others' nothing.
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import type { Tracing } from "../kube/observe.js";
@@ -33,8 +33,8 @@ export function answerTraced<T>(
   answer: () => Promise<T>,
 ): Promise<T> {
   if (tracing === undefined) return answer();
-  // of a stranger nothing is known, so it chooses no trace
-  const parent = role === "stranger" ? undefined : (request.header.get(HEADER) ?? undefined);
+  // nobody else chooses a trace, nor has all of its calls sampled
+  const parent = role === "operator" ? (request.header.get(HEADER) ?? undefined) : undefined;
   const { name, attributes } = nameOf(request);
   return tracing.span({ name, attributes: { ...attributes, "zopp.role": role }, kind: "server", parent }, answer);
 }
