@@ -446,7 +446,7 @@ export interface GeneratedEntry {
   readonly rule: string;
   /** The kid of the cluster's signing key. */
   readonly by: string;
-  /** The hash of the value before it, where the rule keeps that one. */
+  /** The hash of the accepted value before it, where there was one. */
   readonly before?: string | undefined;
   /** The sealed value in base64. */
   readonly sealed: string;
@@ -454,7 +454,7 @@ export interface GeneratedEntry {
   readonly signature: string;
   /** The kid of the environment key that it is sealed to. */
   readonly to: string;
-  /** The value before it, where the rule keeps that one. */
+  /** The accepted value before it, where there was one. */
   readonly previous?: {
     /** Counts up: max(previous + 1, UTC time as yyyymmddhhmmss). */
     readonly version: number;
@@ -464,7 +464,7 @@ export interface GeneratedEntry {
     readonly rule: string;
     /** The kid of the cluster's signing key. */
     readonly by: string;
-    /** The hash of the value before it, where the rule keeps that one. */
+    /** The hash of the accepted value before it, where there was one. */
     readonly before?: string | undefined;
     /** The sealed value in base64. */
     readonly sealed: string;

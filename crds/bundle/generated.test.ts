@@ -40,8 +40,9 @@ function judged({ secret = SECRET, rule = PASSWORD, present, known, now = at(2) 
   };
   const presented = present === undefined ? secret : withGenerated(secret, { TOKEN: present });
   try {
-    const { held, make } = judgeGenerated({ secret: presented, ledger, cluster, now }, "TOKEN", rule);
+    const { held, restore, make } = judgeGenerated({ secret: presented, ledger, cluster, now }, "TOKEN", rule);
     const kept = held === undefined ? [] : [held.accepted === undefined ? "held" : "accepted"];
+    if (restore !== undefined) kept.push(restore.value.version === known?.version ? "put back" : "mistaken");
     return [...kept, ...(make === undefined ? [] : ["made"])].join(" and ");
   } catch (error) {
     if (error instanceof ZoppError) return error.code;
@@ -51,8 +52,10 @@ function judged({ secret = SECRET, rule = PASSWORD, present, known, now = at(2) 
 
 const OTHER_RULE: GenerateRule = { ...PASSWORD, version: PASSWORD.version + 1 };
 const FOREVER: GenerateRule = { version: PASSWORD.version, kind: "password", length: 32 };
+const DAILY: GenerateRule = { ...PASSWORD, rotateEvery: "1d" };
 const again = ruled(SECRET, OTHER_RULE);
 const flipped = `${FIRST.sealed.startsWith("A") ? "B" : "A"}${FIRST.sealed.slice(1)}`;
+const badSignature = madeAt(SECRET, at(0)).signature;
 const elsewhere = bundle(usual.environment, {}, { name: "web", generate: { TOKEN: PASSWORD } });
 
 const GOES_WELL: Readonly<Record<string, readonly [given: Presented, outcome: string]>> = {
@@ -78,9 +81,22 @@ const GOES_WELL: Readonly<Record<string, readonly [given: Presented, outcome: st
     { secret: again, rule: OTHER_RULE, present: madeAt(again, at(2), { rule: OTHER_RULE }), known: KNOWN },
     "accepted",
   ],
-  "only the hour became a day": [
-    { rule: { ...PASSWORD, rotateEvery: "1d" }, present: FIRST, known: KNOWN, now: at(61) },
-    "held",
+  "only the hour became a day": [{ rule: DAILY, present: FIRST, known: KNOWN, now: at(61) }, "held"],
+  "the hour became a day before what was made after the hour was accepted": [
+    { rule: DAILY, present: madeAt(SECRET, at(61), { after }), known: KNOWN, now: at(62) },
+    "put back",
+  ],
+  "and then the day is over": [
+    { rule: DAILY, present: madeAt(SECRET, at(61), { after }), known: KNOWN, now: at(25 * 60) },
+    "put back and made",
+  ],
+  "another one was signed for, and before it was accepted the rule came back": [
+    { present: madeAt(again, at(2), { rule: OTHER_RULE, after }), known: KNOWN },
+    "put back",
+  ],
+  "somebody writes rubbish, and leaves the one before there": [
+    { present: { ...madeAt(SECRET, at(61), { after }), made: "2020-01-01T00:00:00Z" }, known: KNOWN },
+    "put back",
   ],
 };
 for (const [what, [given, outcome]] of Object.entries(GOES_WELL)) {
@@ -118,6 +134,24 @@ const ATTACKS: Readonly<Record<string, readonly [given: Presented, code: string]
       known: { ...KNOWN, rule: ruleHash(OTHER_RULE), version: KNOWN.version + 5, hash: "0".repeat(64) },
     },
     "RollbackRefused",
+  ],
+  "an older value is not put back from the place of the one before": [
+    {
+      present: { ...madeAt(SECRET, at(61)), previous: FIRST },
+      known: knownOf(SECRET, madeAt(SECRET, at(90))),
+      now: at(91),
+    },
+    "RollbackRefused",
+  ],
+  "nor one whose signature was changed": [
+    {
+      present: {
+        ...madeAt(again, at(2), { rule: OTHER_RULE, after }),
+        previous: { ...FIRST, signature: badSignature },
+      },
+      known: KNOWN,
+    },
+    "GeneratedLost",
   ],
   "a value of another bundle": [{ present: madeAt(elsewhere, at(1)) }, "SignatureInvalid"],
   "a value of another key": [{ present: madeAt(SECRET, at(1), { key: "OTHER" }) }, "SignatureInvalid"],

@@ -34,9 +34,11 @@ export interface HeldValue {
   readonly previous?: GeneratedValue | undefined;
 }
 
-/** What became of one rule: a value that can be used, another one that is to be made, or both. */
+/** What became of one rule: a value that can be used, another one that is to be made, or both; or one that is to be put back. */
 export interface JudgedRule {
   readonly held?: HeldValue | undefined;
+  /** The accepted value, which one that is not taken has displaced. */
+  readonly restore?: HeldValue | undefined;
   /** `after`: the version that it must come after; `before`: the value that it takes the place of. */
   readonly make?: { readonly after?: number | undefined; readonly before?: HeldValue | undefined } | undefined;
 }
@@ -73,17 +75,34 @@ export function judgeGenerated(given: GeneratedCase, key: string, rule: Generate
   const known = ledger?.generated?.get(key);
   const present = secret.status?.generated?.[key];
   const hash = ruleHash(rule);
+  const accepted = acceptedOf(given, key, present, known);
   if (present === undefined || present.rule !== hash) {
-    if (known?.rule === hash)
+    if (known?.rule !== hash) return { make: { after: known?.version, before: accepted } };
+    if (accepted === undefined)
       throw lost(secret, key, `version ${known.version}, which this keyring made, is not there`);
-    return { make: { after: known?.version, before: replaced(given, key, present, known) } };
+    return putBack(rule, accepted, now);
   }
-  const held = holdValue(given, key, rule, present, known);
-  const due = dueAt(rule, present.made);
-  if (due === undefined || due > now.getTime()) return { held };
-  const make = { after: present.version, before: held.accepted === undefined ? held : acceptedBefore(held, known) };
+  let held: HeldValue;
+  try {
+    held = holdValue(given, key, rule, present, known);
+  } catch (error) {
+    if (known?.rule !== hash || accepted === undefined || accepted.isPresent) throw error;
+    return putBack(rule, accepted, now);
+  }
+  if (!isOver(rule, present.made, now)) return { held };
+  const make = { after: present.version, before: held.accepted === undefined ? held : accepted };
   // what nobody used in its time never comes into use: else values that were held back could follow each other at will
   return held.accepted === undefined ? { held, make } : { make };
+}
+
+function isOver(rule: GenerateRule, made: string, now: Date): boolean {
+  const due = dueAt(rule, made);
+  return due !== undefined && due <= now.getTime();
+}
+
+function putBack(rule: GenerateRule, accepted: HeldValue, now: Date): JudgedRule {
+  const isDue = isOver(rule, accepted.value.made, now);
+  return { restore: accepted, make: isDue ? { after: accepted.value.version, before: accepted } : undefined };
 }
 
 function holdValue(
@@ -136,23 +155,22 @@ function previousOf(
   throw lost(secret, key, "the value before it is not there, or another one");
 }
 
-/** The accepted value, where it is the one before a value that was never accepted. */
-function acceptedBefore({ value, previous }: HeldValue, known: AcceptedGenerated | undefined): HeldValue | undefined {
-  if (known === undefined || previous === undefined || value.before !== known.hash) return undefined;
-  return { value: previous, hash: known.hash };
-}
-
-/** What a new rule's value takes the place of: only exactly what was accepted. */
-function replaced(
-  { secret }: GeneratedCase,
+/** Exactly what was accepted: the present value, or the one before it, which stays until another one is accepted. */
+function acceptedOf(
+  { secret, cluster }: GeneratedCase,
   key: string,
   present: GeneratedEntry | undefined,
   known: AcceptedGenerated | undefined,
-): HeldValue | undefined {
+): (HeldValue & { readonly isPresent: boolean }) | undefined {
   if (present === undefined || known === undefined) return undefined;
-  const { previous: _, ...value } = present;
-  const { hash } = statementOfGenerated(secret, key, value);
-  return hash === known.hash ? { value, hash } : undefined;
+  const { previous, ...value } = present;
+  for (const each of [value, previous]) {
+    if (each === undefined || decodeBase64(each.sealed) === null) continue;
+    const statement = statementOfGenerated(secret, key, each);
+    if (statement.hash !== known.hash || !verifyStatement(cluster, statement, each.signature)) continue;
+    return { value: each, hash: known.hash, isPresent: each === value };
+  }
+  return undefined;
 }
 
 const AGAIN = "another value is made when somebody signs for it: `zopp generate BUNDLE KEY --again`";

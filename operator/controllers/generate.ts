@@ -8,7 +8,7 @@ import type { GeneratedValues, KeyringClient } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
-import { isDue } from "./generate.plan.js";
+import { isDue, valuesDigest } from "./generate.plan.js";
 
 /** The field manager of generated values, which are nobody else's to write. */
 export const GENERATED_MANAGER = "zopp-operator-generated";
@@ -30,12 +30,14 @@ export async function makeValues(
 ): Promise<GeneratedValues | undefined | ZoppError> {
   const { spec, metadata } = bundle;
   if (spec.generate === undefined) return undefined;
-  const present = deps.bundles.get(key)?.status?.generated ?? {};
-  if (!isDue(bundle, { generated: present }, deps.now())) return present;
+  const { generated: present = {}, applied } = deps.bundles.get(key)?.status ?? {};
+  // what is not in the Secret yet may never have been accepted: whether it still will be is the keyring's to say
+  const isApplied = applied === valuesDigest(bundle, present);
+  if (isApplied && !isDue(bundle, { generated: present }, deps.now())) return present;
   try {
     const { namespace, name } = metadata;
     const answer = await deps.keyring.generate({ namespace, name, spec, generated: present }, signal);
-    if (answer.made.length === 0) return present;
+    if (answer.made.length === 0 && JSON.stringify(answer.generated) === JSON.stringify(present)) return present;
     await keep(key, bundle, answer.generated, deps);
     return answer.generated;
   } catch (error) {

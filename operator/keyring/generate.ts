@@ -2,7 +2,7 @@
 // Which are missing or due is decided here, by what was signed and what is on record; the operator only keeps what comes of it.
 
 import { placeOf } from "../../crds/bundle/case.js";
-import type { HeldValue, JudgedRule } from "../../crds/bundle/generated.js";
+import type { JudgedRule } from "../../crds/bundle/generated.js";
 import { judgeGenerated, ruleHash, statementOfGenerated } from "../../crds/bundle/generated.js";
 import { examineBundle } from "../../crds/bundle/verify.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
@@ -40,7 +40,10 @@ interface Wanted {
  * accepted by nobody yet: only an Open does that, so that what is lost on the way to the status can be made again. Throws as
  * verifyBundle and judgeGenerated, and LedgerLost, PolicyExpired, EnvironmentOutdated, NoRecipient, AuditUnavailable.
  */
-export async function generateValues(sent: SentBundle, caller: Omit<Caller, "reader">, options: GenerateOptions) {
+export async function generateValues(sent: SentBundle, caller: Omit<Caller, "reader">, given: GenerateOptions) {
+  // one moment for all of a call: what is made would else be refused as too early when the clock steps back meanwhile
+  const at = given.now();
+  const options = { ...given, now: () => at };
   const object = `${sent.namespace}/${sent.name}`;
   let fact: Omit<Fact, "decision"> = { action: "generate", evidence: "delegated", ...caller, object };
   try {
@@ -52,8 +55,8 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
     const { problems, digest } = examineBundle(caseOf(secret, served, options));
     fact = { ...fact, digest };
     if (problems[0] !== undefined) throw problems[0];
-    const wanted = wantedOf(secret, options);
-    const kept = { ...secret.status?.generated };
+    const { wanted, restored } = wantedOf(secret, options);
+    const kept = { ...secret.status?.generated, ...restored };
     if (wanted.length === 0) return { generated: kept, made: [] };
     refuseNews(served, options);
     const made: [string, GeneratedEntry][] = [];
@@ -68,12 +71,16 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
   }
 }
 
-function wantedOf(secret: ZoppSecret, { ledger, cluster, now }: GenerateOptions): Wanted[] {
+function wantedOf(secret: ZoppSecret, { ledger, cluster, now }: GenerateOptions) {
   const given = { secret, ledger: ledger.place(placeOf(secret)), cluster: cluster.verifyKey, now: now() };
-  return Object.entries(secret.spec.generate ?? {}).flatMap(([key, rule]) => {
-    const { make } = judgeGenerated(given, key, rule);
-    return make === undefined ? [] : [{ key, rule, make }];
-  });
+  const wanted: Wanted[] = [];
+  const restored: Record<string, GeneratedEntry> = {};
+  for (const [key, rule] of Object.entries(secret.spec.generate ?? {})) {
+    const { make, restore } = judgeGenerated(given, key, rule);
+    if (make !== undefined) wanted.push({ key, rule, make });
+    if (restore !== undefined) restored[key] = restore.value;
+  }
+  return { wanted, restored };
 }
 
 /** A new value is new content: what a policy that has expired, or an unknown log, does not take. */
@@ -109,18 +116,15 @@ async function makeEntry(
     made: `${at.toISOString().slice(0, 19)}Z`,
     rule: ruleHash(rule),
     by: cluster.verifyKey.kid,
-    ...beforeOf(rule, make.before),
+    // also where no key is for it: until another one is accepted it is the one that counts
+    ...(make.before === undefined ? {} : { before: make.before.hash }),
     sealed,
     signature: "",
     to: newest.key.kid,
   };
   const signature = signStatement(cluster, statementOfGenerated(secret, key, unsigned));
-  const previous = unsigned.before === undefined ? undefined : make.before?.value;
+  const previous = make.before?.value;
   return { ...unsigned, signature, ...(previous === undefined ? {} : { previous }) };
-}
-
-function beforeOf({ previous }: GenerateRule, before: HeldValue | undefined): { readonly before?: string } {
-  return previous === undefined || before === undefined ? {} : { before: before.hash };
 }
 
 /** What has no rule any more goes. */

@@ -29,8 +29,14 @@ export function heldValues(secret: ZoppSecret, all: boolean, { ledger, cluster, 
   const held = new Map<string, HeldValue>();
   for (const [key, rule] of Object.entries(generate)) {
     if (!all && secret.status?.generated?.[key] === undefined) continue;
-    const { held: value } = judgeGenerated(given, key, rule);
+    const { held: value, restore } = judgeGenerated(given, key, rule);
     if (value !== undefined) held.set(key, value);
+    else if (all && restore !== undefined)
+      // transient: the operator asks, and gets the accepted one back
+      throw new ZoppError(
+        "ApiConflict",
+        `bundle ${placeOf(secret)}: status.generated.${key} displaced the accepted one`,
+      );
     else if (all && secret.status?.generated?.[key]?.rule === ruleHash(rule))
       // transient: the operator asks for another one
       throw new ZoppError("ApiConflict", `bundle ${placeOf(secret)}: status.generated.${key} was not used in its time`);
