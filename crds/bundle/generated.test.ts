@@ -28,10 +28,18 @@ interface Presented {
   readonly present?: GeneratedEntry | undefined;
   readonly known?: AcceptedGenerated | undefined;
   readonly now?: Date;
+  readonly newest?: string;
 }
 
 /** What becomes of what is presented: held, accepted, made, or the code of the refusal. */
-function judged({ secret = SECRET, rule = PASSWORD, present, known, now = at(2) }: Presented): string {
+function judged({
+  secret = SECRET,
+  rule = PASSWORD,
+  present,
+  known,
+  now = at(2),
+  newest = FIRST.to,
+}: Presented): string {
   const ledger = known && {
     environment: "acme/shop/production",
     header: { version: 1, hash: "" },
@@ -40,7 +48,7 @@ function judged({ secret = SECRET, rule = PASSWORD, present, known, now = at(2) 
   };
   const presented = present === undefined ? secret : withGenerated(secret, { TOKEN: present });
   try {
-    const { held, restore, make } = judgeGenerated({ secret: presented, ledger, cluster, now }, "TOKEN", rule);
+    const { held, restore, make } = judgeGenerated({ secret: presented, ledger, cluster, newest, now }, "TOKEN", rule);
     const kept = held === undefined ? [] : [held.accepted === undefined ? "held" : "accepted"];
     if (restore !== undefined) kept.push(restore.value.version === known?.version ? "put back" : "mistaken");
     return [...kept, ...(make === undefined ? [] : ["made"])].join(" and ");
@@ -72,6 +80,11 @@ const GOES_WELL: Readonly<Record<string, readonly [given: Presented, outcome: st
     { present: madeAt(SECRET, at(61), { after }), known: KNOWN, now: at(121) },
     "made",
   ],
+  "the environment got another key before what was made is accepted": [
+    { present: FIRST, newest: "0".repeat(32) },
+    "made",
+  ],
+  "the environment got another key afterwards": [{ present: FIRST, known: KNOWN, newest: "0".repeat(32) }, "held"],
   "somebody signed for another one": [{ secret: again, rule: OTHER_RULE, present: FIRST, known: KNOWN }, "made"],
   "somebody signed for another one, and the old one is lost": [
     { secret: again, rule: OTHER_RULE, known: KNOWN },

@@ -22,6 +22,8 @@ export interface GeneratedCase {
   readonly ledger?: PlaceLedger | undefined;
   /** The cluster's signing key: this keyring's own. */
   readonly cluster: VerifyKey;
+  /** The kid of the environment's newest key: what is new to the ledger is sealed to no other. */
+  readonly newest: string;
   readonly now: Date;
 }
 
@@ -89,7 +91,8 @@ export function judgeGenerated(given: GeneratedCase, key: string, rule: Generate
     if (known?.rule !== hash || accepted === undefined || accepted.isPresent) throw error;
     return putBack(rule, accepted, now);
   }
-  if (!isOver(rule, present.made, now)) return { held };
+  const isOutdated = held.accepted !== undefined && present.to !== given.newest;
+  if (!isOutdated && !isOver(rule, present.made, now)) return { held };
   const make = { after: present.version, before: held.accepted === undefined ? held : accepted };
   // what nobody used in its time never comes into use: else values that were held back could follow each other at will
   return held.accepted === undefined ? { held, make } : { make };

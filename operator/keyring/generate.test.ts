@@ -10,7 +10,7 @@ import { acme, identityOf, production } from "../../hack/fixtures.js";
 import { LATER, sent } from "../../hack/keyring-world.js";
 import { OPERATOR, openingKeyring } from "../../hack/opening-keyring.js";
 import { generateValues } from "./generate.js";
-import type { SentBundle } from "./open.js";
+import { openBundles, type SentBundle } from "./open.js";
 
 const HOUR = 3_600_000;
 type Values = Readonly<Record<string, GeneratedEntry>>;
@@ -264,3 +264,21 @@ t.test("a policy that has expired has nothing made, and goes on with what there 
   t.equal(await codeOf(generate(withGenerated(secret, generated))), "PolicyExpired");
   t.equal((await open(withGenerated(secret, generated)))?.ok, true);
 });
+
+t.test(
+  "what was made and not opened before its policy expired, or its log was lost, is accepted no more",
+  async (t) => {
+    const { makeAndOpen, generate, open, pass, world } = await keyring(acme({ expires: "2026-11-23T13:30:00Z" }));
+    const secret = generating();
+    const first = await makeAndOpen(secret);
+    pass(HOUR);
+    const { generated } = await generate(withGenerated(secret, first.generated));
+    const next = withGenerated(secret, generated);
+    world.log = "log-2";
+    const [lost] = await openBundles([presented(next)], OPERATOR, world.opening(world.start()));
+    t.equal(lost?.ok === false && lost.error.code, "LedgerLost");
+    pass(HOUR / 2);
+    const expired = await open(next);
+    t.equal(expired?.ok === false && expired.error.code, "PolicyExpired");
+  },
+);

@@ -1,7 +1,6 @@
 // Generate: makes the values that a bundle's signed header asks for, at the operator's request.
 // Which are missing or due is decided here, by what was signed and what is on record; the operator only keeps what comes of it.
 
-import { placeOf } from "../../crds/bundle/case.js";
 import type { JudgedRule } from "../../crds/bundle/generated.js";
 import { judgeGenerated, ruleHash, statementOfGenerated } from "../../crds/bundle/generated.js";
 import { examineBundle } from "../../crds/bundle/verify.js";
@@ -9,13 +8,11 @@ import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { sealEntry } from "../../crds/crypto/entry.js";
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
-import { refuseOutdated, ruleFor } from "../../crds/policy/environment.js";
 import { nextVersion } from "../../crds/policy/versions.js";
-import { refuseExpired } from "../../crds/policy/workspace.js";
 import { signStatement } from "../../crds/statement.js";
 import type { GeneratedEntry, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { makeValue } from "./generate.values.js";
-import { contextOf } from "./generated.js";
+import { contextOf, generatedCase, refuseNews } from "./generated.js";
 import { type Caller, caseOf, type OpenOptions, parseSent, policyOf, type SentBundle } from "./open.js";
 import type { ServedEnvironment } from "./policy.types.js";
 import type { Fact } from "./records.js";
@@ -55,10 +52,11 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
     const { problems, digest } = examineBundle(caseOf(secret, served, options));
     fact = { ...fact, digest };
     if (problems[0] !== undefined) throw problems[0];
-    const { wanted, restored } = wantedOf(secret, options);
+    const { wanted, restored } = wantedOf(secret, served, options);
     const kept = { ...secret.status?.generated, ...restored };
     if (wanted.length === 0) return { generated: kept, made: [] };
     refuseNews(served, options);
+    refuseUnwrapped(served);
     const made: [string, GeneratedEntry][] = [];
     for (const each of wanted) made.push([each.key, await makeEntry(secret, each, served, options)]);
     const versions = Object.fromEntries(made.map(([key, { version }]) => [key, version]));
@@ -71,8 +69,8 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
   }
 }
 
-function wantedOf(secret: ZoppSecret, { ledger, cluster, now }: GenerateOptions) {
-  const given = { secret, ledger: ledger.place(placeOf(secret)), cluster: cluster.verifyKey, now: now() };
+function wantedOf(secret: ZoppSecret, served: ServedEnvironment, { ledger, cluster, now }: GenerateOptions) {
+  const given = generatedCase(secret, served, { ledger, cluster: cluster.verifyKey, now });
   const wanted: Wanted[] = [];
   const restored: Record<string, GeneratedEntry> = {};
   for (const [key, rule] of Object.entries(secret.spec.generate ?? {})) {
@@ -83,15 +81,8 @@ function wantedOf(secret: ZoppSecret, { ledger, cluster, now }: GenerateOptions)
   return { wanted, restored };
 }
 
-/** A new value is new content: what a policy that has expired, or an unknown log, does not take. */
-function refuseNews(served: ServedEnvironment, { book, now }: GenerateOptions): void {
-  const { workspace, environment } = served;
-  if (!book.acceptsNew(served))
-    throw new ZoppError("LedgerLost", `environment ${environment.path}: policy names another log for this keyring`);
-  refuseExpired(workspace, now());
-  refuseOutdated(environment, ruleFor(workspace, environment.scope));
-  const { key } = environment.newest;
-  if (!served.keys.has(key.kid))
+function refuseUnwrapped({ environment, keys }: ServedEnvironment): void {
+  if (!keys.has(environment.newest.key.kid))
     throw new ZoppError(
       "NoRecipient",
       `environment ${environment.path}: its newest key is not wrapped to this cluster`,

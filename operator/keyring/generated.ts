@@ -2,10 +2,18 @@
 // The rules are crds/bundle/generated.ts'; making values is generate.ts'.
 import type { AcceptedGenerated } from "../../crds/bundle/case.js";
 import { placeOf } from "../../crds/bundle/case.js";
-import { type GeneratedValue, type HeldValue, judgeGenerated, ruleHash } from "../../crds/bundle/generated.js";
+import {
+  type GeneratedCase,
+  type GeneratedValue,
+  type HeldValue,
+  judgeGenerated,
+  ruleHash,
+} from "../../crds/bundle/generated.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { type EntryContext, entryKey } from "../../crds/crypto/entry.js";
 import { ZoppError } from "../../crds/errors.js";
+import { refuseOutdated, ruleFor } from "../../crds/policy/environment.js";
+import { refuseExpired } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { OpenOptions } from "./open.js";
 import type { ServedEnvironment } from "./policy.types.js";
@@ -18,14 +26,41 @@ export const NOTHING_GENERATED: HeldValues = new Map();
 
 type Deciding = Pick<OpenOptions, "ledger" | "cluster" | "now">;
 
+/** What the generated values of a bundle are judged against now. */
+export function generatedCase(
+  secret: ZoppSecret,
+  { environment }: Pick<ServedEnvironment, "environment">,
+  { ledger, cluster, now }: Deciding,
+): GeneratedCase {
+  const newest = environment.newest.key.kid;
+  return { secret, ledger: ledger.place(placeOf(secret)), cluster, newest, now: now() };
+}
+
+/**
+ * A new value is new content: what a policy that has expired, or an unknown log, does not take. Throws LedgerLost,
+ * PolicyExpired, EnvironmentOutdated.
+ */
+export function refuseNews(served: ServedEnvironment, { book, now }: Pick<OpenOptions, "book" | "now">): void {
+  const { workspace, environment } = served;
+  if (!book.acceptsNew(served))
+    throw new ZoppError("LedgerLost", `environment ${environment.path}: policy names another log for this keyring`);
+  refuseExpired(workspace, now());
+  refuseOutdated(environment, ruleFor(workspace, environment.scope));
+}
+
 /**
  * The values of a bundle that was verified. With `all` each rule must have one, as whoever writes the Secret needs it. Throws as
- * judgeGenerated.
+ * judgeGenerated, and as refuseNews where one of them would be accepted.
  */
-export function heldValues(secret: ZoppSecret, all: boolean, { ledger, cluster, now }: Deciding): HeldValues {
+export function heldValues(
+  secret: ZoppSecret,
+  served: ServedEnvironment,
+  all: boolean,
+  options: Deciding & Pick<OpenOptions, "book">,
+): HeldValues {
   const { generate } = secret.spec;
   if (generate === undefined) return NOTHING_GENERATED;
-  const given = { secret, ledger: ledger.place(placeOf(secret)), cluster, now: now() };
+  const given = generatedCase(secret, served, options);
   const held = new Map<string, HeldValue>();
   for (const [key, rule] of Object.entries(generate)) {
     if (!all && secret.status?.generated?.[key] === undefined) continue;
@@ -39,13 +74,18 @@ export function heldValues(secret: ZoppSecret, all: boolean, { ledger, cluster, 
       );
     else if (all && secret.status?.generated?.[key]?.rule === ruleHash(rule))
       // transient: the operator asks for another one
-      throw new ZoppError("ApiConflict", `bundle ${placeOf(secret)}: status.generated.${key} was not used in its time`);
+      throw new ZoppError(
+        "ApiConflict",
+        `bundle ${placeOf(secret)}: status.generated.${key} was not used in its time, or is sealed to an older key`,
+      );
     else if (all)
       throw new ZoppError(
         "GeneratedLost",
         `bundle ${placeOf(secret)}: status.generated.${key} has no value of this rule`,
       );
   }
+  // what a person reads is accepted by nobody
+  if (all && acceptedValues(held) !== undefined) refuseNews(served, options);
   return held;
 }
 

@@ -138,7 +138,8 @@ function openOne(bundle: SentBundle, caller: Caller, options: OpenOptions): { re
     if (problem !== waits) throw problem;
     if (bundle.earlier === true) refuseWaiting(secret, verified);
     const wanted = only ?? wantedOf(bundle);
-    const generated = bundle.earlier === true ? NOTHING_GENERATED : heldValues(secret, reader === undefined, options);
+    const generated =
+      bundle.earlier === true ? NOTHING_GENERATED : heldValues(secret, served, reader === undefined, options);
     const keys = new Map([
       ...releasedKeys(secret, verified.sealed, served, wanted),
       ...generatedKeys(secret, generated, served, wanted),
