@@ -171,6 +171,10 @@ const ATTACKS: Readonly<Record<string, readonly [given: Presented, code: string]
   "a value of another cluster": [{ present: madeAt(SECRET, at(1), { by: "cluster eu-2" }) }, "SignatureInvalid"],
   "a value that an admin signed": [{ present: madeAt(SECRET, at(1), { by: "alice" }) }, "SignatureInvalid"],
   "a changed byte": [{ present: { ...FIRST, sealed: flipped }, known: KNOWN }, "SignatureInvalid"],
+  "another signature on what was accepted": [
+    { present: { ...FIRST, signature: badSignature }, known: KNOWN },
+    "SignatureInvalid",
+  ],
   "a changed time": [{ present: { ...FIRST, made: "2020-01-01T00:00:00Z" }, known: KNOWN }, "SignatureInvalid"],
   "a value of another rule that says it is of this one": [
     { present: { ...madeAt(again, at(1), { rule: OTHER_RULE }), rule: ruleHash(PASSWORD) } },

@@ -121,12 +121,12 @@ function holdValue(
   const previous = previousOf(secret, key, rule, present);
   const { version, made } = value;
   const { hash } = statement;
-  if (hash === known?.hash) return { value, hash, previous };
   if (value.by !== given.cluster.kid || !verifyStatement(given.cluster, statement, value.signature))
     throw new ZoppError(
       "SignatureInvalid",
       `${fieldOf(secret, key)} was not made by this keyring for this place; ${AGAIN}`,
     );
+  if (hash === known?.hash) return { value, hash, previous };
   if (known !== undefined) refuseReplayed(fieldOf(secret, key), rule, value, known);
   return { value, hash, previous, accepted: { version, hash, rule: value.rule, made } };
 }
