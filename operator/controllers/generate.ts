@@ -17,20 +17,26 @@ export const GENERATED_MANAGER = "zopp-operator-generated";
 export interface GenerateDeps {
   readonly client: Pick<ApiClient, "apply">;
   readonly keyring: Pick<KeyringClient, "generate">;
-  readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
+  readonly bundles: Pick<Freshest<ZoppSecret>, "put" | "drop">;
   readonly now: () => Date;
 }
 
-/** The values of a bundle's rules, as they stand in its status from now on; or why there are none. Throws Api*. */
+/** A bundle and the object that it was parsed from: what is kept is kept over that one. */
+export interface SeenBundle {
+  readonly key: string;
+  readonly bundle: ZoppSecret;
+  readonly seen: ZoppSecret;
+}
+
+/** The values of a bundle's rules, as they stand in its status from now on; or why there are none. */
 export async function makeValues(
-  key: string,
-  bundle: ZoppSecret,
+  { key, bundle, seen }: SeenBundle,
   deps: GenerateDeps,
   signal: AbortSignal,
 ): Promise<GeneratedValues | undefined | ZoppError> {
   const { spec, metadata } = bundle;
   if (spec.generate === undefined) return undefined;
-  const { generated: present = {}, applied } = deps.bundles.get(key)?.status ?? {};
+  const { generated: present = {}, applied } = seen.status ?? {};
   // what is not in the Secret yet may never have been accepted: whether it still will be is the keyring's to say
   const isApplied = applied === valuesDigest(bundle, present);
   if (isApplied && !isDue(bundle, { generated: present }, deps.now())) return present;
@@ -38,7 +44,7 @@ export async function makeValues(
     const { namespace, name } = metadata;
     const answer = await deps.keyring.generate({ namespace, name, spec, generated: present }, signal);
     if (answer.made.length === 0 && JSON.stringify(answer.generated) === JSON.stringify(present)) return present;
-    await keep(key, bundle, answer.generated, deps);
+    await keep(seen, answer.generated, deps);
     return answer.generated;
   } catch (error) {
     const known = asZoppError(error, `having values made for bundle ${placeOf(bundle)}`);
@@ -48,8 +54,7 @@ export async function makeValues(
 }
 
 /** Only over exactly the object that was looked at: what another operator kept meanwhile is not written over. */
-async function keep(key: string, bundle: ZoppSecret, generated: GeneratedValues, deps: GenerateDeps): Promise<void> {
-  const seen = deps.bundles.get(key) ?? bundle;
+async function keep(seen: ZoppSecret, generated: GeneratedValues, deps: GenerateDeps): Promise<void> {
   const { namespace, name, uid, resourceVersion } = seen.metadata;
   const object = { metadata: { namespace, name, uid, resourceVersion }, status: { generated } } as KubeObject;
   const options = { fieldManager: GENERATED_MANAGER, subresource: "status", metadataOnly: true } as const;

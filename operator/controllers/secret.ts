@@ -144,7 +144,7 @@ async function act(
   const { hold } = step;
   const retain = await retains(bundle, deps);
   const managers = typeof target === "string" ? [] : target.writers.managers;
-  const values = await makeValues(key, bundle, deps, signal);
+  const values = await makeValues({ key, bundle, seen }, deps, signal);
   if (values instanceof ZoppError) return settle(key, bundle, refusal(values, policy, "verify", given.digest), deps);
   const { outcome, warnings } = await openAndWrite(
     { bundle, digest: given.digest, hold, managers, epochs: epochs(bundle, deps), generated: values, retain, signal },

@@ -224,13 +224,14 @@ export class Keyring {
   async #generate(bundle: SentBundle | undefined, context: HandlerContext) {
     if (bundle === undefined) throw new ZoppError("Malformed", "a request without a bundle");
     const { log, book, memory } = this.#running();
+    const { turn } = log;
     const { actor } = this.#admitted(context);
     const { generated, made } = await generateValues(bundle, callOf(actor), {
       book,
       ledger: memory.ledger,
       cluster: this.#options.identity.signing,
       now: () => new Date(),
-      record: (fact) => log.append([fact]),
+      record: (fact) => log.append([fact], turn),
       refuse: (fact) => this.#refuse(fact),
     });
     return { generated: utf8(JSON.stringify(generated)), made };
