@@ -8,6 +8,7 @@ import type { ApplyOptions } from "../kube/client.js";
 import { apiError } from "../kube/errors.js";
 import type { KubeObject, Resource } from "../kube/resources.js";
 import { makeValues } from "./generate.js";
+import { valuesDigest } from "./generate.plan.js";
 
 const KEY = "shop-prod/api";
 const SECRET = generating();
@@ -15,8 +16,8 @@ const FIRST = madeAt(SECRET, NOW);
 const SECOND = madeAt(SECRET, new Date(NOW.getTime() + 1000));
 
 /** A bundle on an API server that takes no write over an older version, and an operator that is to have its values made. */
-function operator(generate: KeyringClient["generate"]) {
-  let stored: ZoppSecret = { ...SECRET, metadata: { ...SECRET.metadata, uid: "u", resourceVersion: "1" } };
+function operator(generate: KeyringClient["generate"], secret = SECRET) {
+  let stored: ZoppSecret = { ...secret, metadata: { ...secret.metadata, uid: "u", resourceVersion: "1" } };
   const write = (status: SecretStatus): void => {
     const resourceVersion = String(Number(stored.metadata.resourceVersion) + 1);
     stored = { ...stored, metadata: { ...stored.metadata, resourceVersion }, status: { ...stored.status, ...status } };
@@ -33,7 +34,7 @@ function operator(generate: KeyringClient["generate"]) {
     bundles: { put() {}, drop() {} },
     now: () => NOW,
   };
-  const make = () => makeValues({ key: KEY, bundle: SECRET, seen: stored }, deps, new AbortController().signal);
+  const make = () => makeValues({ key: KEY, bundle: secret, seen: stored }, deps, new AbortController().signal);
   return { make, write, values: () => stored.status?.generated };
 }
 
@@ -44,4 +45,28 @@ t.test("what another operator kept while the keyring made a value is not written
   });
   t.match(await make(), { code: "ApiConflict" });
   t.strictSame(values(), { TOKEN: SECOND });
+});
+
+t.test("what the keyring makes one after the other is all in the status in the end", async (t) => {
+  const next = (generated: SecretStatus["generated"] = {}) => {
+    if (generated["A"] === undefined) return "A";
+    return generated["TOKEN"] === undefined ? "TOKEN" : undefined;
+  };
+  const rule = { version: 1, kind: "uuid" } as const;
+  const secret = { ...SECRET, spec: { ...SECRET.spec, generate: { A: rule, TOKEN: rule } } };
+  const { make, values } = operator(async ({ generated }) => {
+    const key = next(generated);
+    return key === undefined
+      ? { generated: generated ?? {}, made: [] }
+      : { generated: { ...generated, [key]: FIRST }, made: [key] };
+  }, secret);
+  t.strictSame(await make(), { A: FIRST, TOKEN: FIRST });
+  t.strictSame(values(), { A: FIRST, TOKEN: FIRST });
+});
+
+t.test("values that the Secret does not hold yet are asked about, and the accepted ones put back", async (t) => {
+  const { make, write, values } = operator(async () => ({ generated: { TOKEN: FIRST }, made: [] }));
+  write({ generated: { TOKEN: SECOND }, applied: valuesDigest(SECRET, { TOKEN: FIRST }) });
+  t.strictSame(await make(), { TOKEN: FIRST });
+  t.strictSame(values(), { TOKEN: FIRST });
 });

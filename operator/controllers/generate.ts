@@ -42,10 +42,16 @@ export async function makeValues(
   if (isApplied && !isDue(bundle, { generated: present }, deps.now())) return present;
   try {
     const { namespace, name } = metadata;
-    const answer = await deps.keyring.generate({ namespace, name, spec, generated: present }, signal);
-    if (answer.made.length === 0 && JSON.stringify(answer.generated) === JSON.stringify(present)) return present;
-    await keep(seen, answer.generated, deps);
-    return answer.generated;
+    let kept = seen;
+    let generated: GeneratedValues = present;
+    // the keyring makes as many as it has time for: what there is is kept before more is asked for
+    for (const _ of Object.keys(spec.generate)) {
+      const answer = await deps.keyring.generate({ namespace, name, spec, generated }, signal);
+      if (valuesDigest(bundle, answer.generated) === valuesDigest(bundle, generated)) break;
+      kept = await keep(kept, answer.generated, deps);
+      generated = answer.generated;
+    }
+    return generated;
   } catch (error) {
     const known = asZoppError(error, `having values made for bundle ${placeOf(bundle)}`);
     if (known.code === "ApiConflict") deps.bundles.drop(key);
@@ -54,11 +60,13 @@ export async function makeValues(
 }
 
 /** Only over exactly the object that was looked at: what another operator kept meanwhile is not written over. */
-async function keep(seen: ZoppSecret, generated: GeneratedValues, deps: GenerateDeps): Promise<void> {
+async function keep(seen: ZoppSecret, generated: GeneratedValues, deps: GenerateDeps): Promise<ZoppSecret> {
   const { namespace, name, uid, resourceVersion } = seen.metadata;
   const object = { metadata: { namespace, name, uid, resourceVersion }, status: { generated } } as KubeObject;
   const options = { fieldManager: GENERATED_MANAGER, subresource: "status", metadataOnly: true } as const;
   const answer = await deps.client.apply<KubeObject>(ZOPP_SECRETS, object, options);
   const metadata = { ...seen.metadata, resourceVersion: answer.metadata.resourceVersion };
-  deps.bundles.put({ ...seen, metadata, status: { ...seen.status, generated } });
+  const kept = { ...seen, metadata, status: { ...seen.status, generated } };
+  deps.bundles.put(kept);
+  return kept;
 }

@@ -1,5 +1,6 @@
 // The keyring's client against ports that answer well, badly, late, never, or with another key.
 import { type AddressInfo, createServer } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import t, { type Test } from "tap";
 import { ZoppError } from "../../crds/errors.js";
@@ -49,6 +50,25 @@ t.test("no batch is over 2 MiB, whatever is asked for", async (t) => {
   const client = connected(t, keyring.address);
   await Promise.all(Array.from({ length: 10 }, (_, at) => client.open(request(`bundle-${at}`, 600_000))));
   t.ok(bytes.length >= 4 && Math.max(...bytes) <= 2 * 1024 * 1024);
+});
+
+t.test("values are made for one bundle after the other, and bundles are opened meanwhile", async (t) => {
+  let running = 0;
+  let atOnce = 0;
+  const keyring = await testKeyring(t, {
+    generate: async () => {
+      running += 1;
+      atOnce = Math.max(atOnce, running);
+      await setTimeout(20);
+      running -= 1;
+    },
+  });
+  const client = connected(t, keyring.address);
+  const made = Promise.all(Array.from({ length: 20 }, (_, at) => client.generate(request(`bundle-${at}`))));
+  t.match(await client.open(request("other")), { ok: true });
+  t.ok(running > 0, "while others wait for theirs");
+  await made;
+  t.equal(atOnce, 1);
 });
 
 t.test("what is sent is the spec, as UTF-8 JSON", async (t) => {

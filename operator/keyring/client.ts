@@ -11,6 +11,7 @@ import { type AuditClient, auditClient } from "./audit-client.js";
 import { Batcher } from "./batch.js";
 import type { SentBundle } from "./open.js";
 import { Session } from "./session.js";
+import { Turns } from "./turns.js";
 import { fromDescribeResponse, fromOpenResult } from "./wire.js";
 
 /** A bundle to open; `spec` exactly as it will be used. */
@@ -118,6 +119,7 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     const { results, checkpoint } = await session.call((keyring, options) => keyring.open({ bundles }, options));
     return results.map((result) => ({ result, checkpoint }));
   });
+  const generates = new Turns();
   return {
     async open(request, signal) {
       const bundle = sentOf(request);
@@ -144,7 +146,10 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
     },
     async generate(request, signal) {
       const bundle = sentOf(request);
-      const answer = await session.call((keyring, options) => keyring.generate({ bundle }, options), signal);
+      const answer = await generates.next(
+        () => session.call((keyring, options) => keyring.generate({ bundle }, options), signal),
+        signal,
+      );
       const generated = JSON.parse(Buffer.from(answer.generated).toString("utf8")) as GeneratedValues;
       return { generated, made: answer.made };
     },

@@ -1,75 +1,16 @@
 // Making values: that what is made is sealed, signed and recorded, and that an Open alone accepts it.
 import t from "tap";
 import { ruleHash } from "../../crds/bundle/generated.js";
-import { decodeBase64 } from "../../crds/crypto/encoding.js";
-import { openEntry } from "../../crds/crypto/entry.js";
 import { ZoppError } from "../../crds/errors.js";
-import type { GeneratedEntry, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
+import type { GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { generating, PASSWORD, ruled, withGenerated } from "../../hack/fixtures.generated.js";
-import { acme, identityOf, production } from "../../hack/fixtures.js";
-import { LATER, sent } from "../../hack/keyring-world.js";
-import { OPERATOR, openingKeyring } from "../../hack/opening-keyring.js";
-import { generateValues } from "./generate.js";
-import { openBundles, type SentBundle } from "./open.js";
+import { acme, bundle, world } from "../../hack/fixtures.js";
+import { keyring, presented, type Values } from "../../hack/generating-keyring.js";
+import { LATER } from "../../hack/keyring-world.js";
+import { OPERATOR } from "../../hack/opening-keyring.js";
+import { openBundles } from "./open.js";
 
 const HOUR = 3_600_000;
-type Values = Readonly<Record<string, GeneratedEntry>>;
-
-/** A keyring that makes and opens, and whose clock can be moved. */
-async function keyring(workspace = acme()) {
-  const kept = await openingKeyring(workspace, production());
-  const { world, book } = kept;
-  let now = LATER;
-  let step = 0;
-  const generate = (secret: ZoppSecret) =>
-    generateValues(presented(secret), OPERATOR, {
-      book,
-      ledger: world.ledger,
-      cluster: identityOf("cluster eu-1").signing,
-      now: () => {
-        pass(step);
-        return now;
-      },
-      record: async (fact) => void world.facts.push(fact),
-      refuse: (fact) => void world.refusals.push(fact),
-    });
-  const open = async (secret: ZoppSecret) => (await kept.openAs(OPERATOR, [presented(secret)], now))[0];
-  const makeAndOpen = async (secret: ZoppSecret) => {
-    const { generated } = await generate(secret);
-    const opened = await open(withGenerated(secret, generated));
-    if (opened?.ok !== true) throw opened?.error ?? new TypeError("no result");
-    return { generated, values: valuesIn(secret, generated, opened.keys) };
-  };
-  const pass = (ms: number): void => {
-    now = new Date(now.getTime() + ms);
-  };
-  /** From now on the clock goes so far whenever somebody looks at it while values are made. */
-  const steps = (ms: number): void => {
-    step = ms;
-  };
-  return { ...kept, generate, open, makeAndOpen, pass, steps };
-}
-
-function presented(secret: ZoppSecret): SentBundle {
-  const { generated } = secret.status ?? {};
-  return { ...sent(secret), ...(generated === undefined ? {} : { generated: Buffer.from(JSON.stringify(generated)) }) };
-}
-
-/** What the operator makes of the keys that were released. */
-function valuesIn(secret: ZoppSecret, generated: Values, keys: ReadonlyMap<string, Uint8Array>) {
-  const { TOKEN } = generated;
-  const sealed = {
-    TOKEN: TOKEN?.sealed,
-    OLD_TOKEN: TOKEN?.previous?.sealed,
-    DB_USER: secret.spec.data?.["DB_USER"]?.sealed,
-  };
-  return Object.fromEntries(
-    [...keys].map(([key, entryKey]) => {
-      const bytes = decodeBase64(sealed[key as keyof typeof sealed] ?? "") ?? new Uint8Array();
-      return [key, Buffer.from(openEntry(entryKey, "xwing", bytes)).toString()];
-    }),
-  );
-}
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
@@ -282,3 +223,24 @@ t.test(
     t.equal(expired?.ok === false && expired.error.code, "PolicyExpired");
   },
 );
+
+t.test("of many values as many are made as there is time for, and the rest when it is asked again", async (t) => {
+  const { generate, open } = await keyring();
+  const rule: GenerateRule = { version: 1, kind: "uuid" };
+  const secret = bundle(world().environment, {}, { generate: { A: rule, B: rule, TOKEN: rule } });
+  let generated: Values = {};
+  const rounds: (readonly string[])[] = [];
+  while (rounds.at(-1)?.length !== 0) {
+    const answer = await generate(withGenerated(secret, generated), { withinMs: 0 });
+    rounds.push(answer.made);
+    generated = answer.generated;
+  }
+  t.strictSame(rounds, [["A"], ["B"], ["TOKEN"], []]);
+  t.equal((await open(withGenerated(secret, generated)))?.ok, true);
+});
+
+t.test("nothing is made or recorded for a caller that is gone", async (t) => {
+  const { generate, recorded, world: kept } = await keyring();
+  t.equal(await codeOf(generate(generating(), { signal: AbortSignal.abort() })), "KeyringUnavailable");
+  t.strictSame([recorded(), kept.refusals], [[], []]);
+});

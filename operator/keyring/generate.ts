@@ -1,6 +1,7 @@
 // Generate: makes the values that a bundle's signed header asks for, at the operator's request.
 // Which are missing or due is decided here, by what was signed and what is on record; the operator only keeps what comes of it.
 
+import { placeOf } from "../../crds/bundle/case.js";
 import type { JudgedRule } from "../../crds/bundle/generated.js";
 import { judgeGenerated, ruleHash, statementOfGenerated } from "../../crds/bundle/generated.js";
 import { examineBundle } from "../../crds/bundle/verify.js";
@@ -23,6 +24,10 @@ export interface GenerateOptions extends Pick<OpenOptions, "book" | "ledger" | "
   readonly cluster: SigningKey;
   /** Appends a fact to the log; resolves when it is durable. */
   record(fact: Fact): Promise<void>;
+  /** After so long no other value is begun: whoever asks gets what was made until then, and asks again. */
+  readonly withinMs: number;
+  /** Aborts when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
 }
 
 /** A rule whose value is to be made. */
@@ -33,7 +38,7 @@ interface Wanted {
 }
 
 /**
- * Makes what is missing or due of a bundle that is good as a whole; what is made is on record before it is given away. It is
+ * Makes what is missing or due, or a part of it, of a bundle that is good as a whole; what is made is on record before it is given away. It is
  * accepted by nobody yet: only an Open does that, so that what is lost on the way to the status can be made again. Throws as
  * verifyBundle and judgeGenerated, and LedgerLost, PolicyExpired, EnvironmentOutdated, NoRecipient, AuditUnavailable.
  */
@@ -57,14 +62,14 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
     if (wanted.length === 0) return { generated: kept, made: [] };
     refuseNews(served, options);
     refuseUnwrapped(served);
-    const made: [string, GeneratedEntry][] = [];
-    for (const each of wanted) made.push([each.key, await makeEntry(secret, each, served, options)]);
+    const made = await makeSome(secret, wanted, served, options);
     const versions = Object.fromEntries(made.map(([key, { version }]) => [key, version]));
     await options.record({ ...fact, decision: "done", keys: Object.keys(versions), versions });
     return { generated: onlyRules(secret, { ...kept, ...Object.fromEntries(made) }), made: Object.keys(versions) };
   } catch (thrown) {
     const error = asZoppError(thrown, "generating values");
-    if (error.code !== "AuditUnavailable") options.refuse({ ...fact, decision: "refused", reason: error.code });
+    if (error.code !== "AuditUnavailable" && !options.signal.aborted)
+      options.refuse({ ...fact, decision: "refused", reason: error.code });
     throw error;
   }
 }
@@ -87,6 +92,24 @@ function refuseUnwrapped({ environment, keys }: ServedEnvironment): void {
       "NoRecipient",
       `environment ${environment.path}: its newest key is not wrapped to this cluster`,
     );
+}
+
+/** A private key may take seconds: at least one value, and as many as there is time for. */
+async function makeSome(
+  secret: ZoppSecret,
+  wanted: readonly Wanted[],
+  served: ServedEnvironment,
+  options: GenerateOptions,
+): Promise<readonly (readonly [string, GeneratedEntry])[]> {
+  const until = performance.now() + options.withinMs;
+  const made: [string, GeneratedEntry][] = [];
+  for (const each of wanted) {
+    if (options.signal.aborted)
+      throw new ZoppError("KeyringUnavailable", `bundle ${placeOf(secret)}: nobody waits for its values any more`);
+    made.push([each.key, await makeEntry(secret, each, served, options)]);
+    if (performance.now() >= until) break;
+  }
+  return made;
 }
 
 async function makeEntry(

@@ -30,6 +30,7 @@ export interface Script {
   enrol?(token: string): Promise<number> | number;
   describe?(): Promise<string> | string;
   open?(bundles: readonly { namespace: string; name: string; spec: Uint8Array }[]): Promise<void> | void;
+  generate?(): Promise<void> | void;
 }
 
 /** A port that listens, and what happened at it. */
@@ -62,6 +63,10 @@ export async function testKeyring(t: Test, script: Script = {}, port = 0): Promi
           return { results: bundles.map(({ name }) => ({ digest: name, keys: { [name]: new Uint8Array(32) } })) };
         },
         join: () => ({}),
+        generate: async () => {
+          await script.generate?.();
+          return { generated: Buffer.from("{}"), made: [] };
+        },
       });
       reflectionAndHealth(router, () => true);
     },
