@@ -80,6 +80,20 @@ t.test("the Secret gets what was made, with public halves and templates; git's o
   );
 });
 
+t.test("private keys that take longer than a call are made a few at a time", async (t) => {
+  const rule: GenerateRule = { version: 1, kind: "rsa", bits: 4096 };
+  const generate = Object.fromEntries(Array.from({ length: 12 }, (_, at) => [`key-${at}`, rule]));
+  await bed.applyBundle(bed.seal({}, { name: "many", generate }));
+  await bed.settled("Synced", "many", "shop-prod", 120_000);
+  const { data = {} } = await bed.secret("many");
+  t.equal(new Set(Object.values(data)).size, 12);
+  const made = bed.keyring.lines.filter((line) => line.includes('"generate"') && line.includes("shop-prod/many"));
+  t.ok(
+    made.length > 1 && made.every((line) => line.includes('"done"')),
+    "each part is on record, and none was cut off",
+  );
+});
+
 t.test("a restart of both makes nothing, opens nothing and writes nothing", async (t) => {
   const before = await versions(bed, "shop-prod");
   await bed.operator.stop();
