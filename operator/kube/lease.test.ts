@@ -7,7 +7,7 @@ import { eventually } from "../../hack/eventually.js";
 import { type ApiClient, connect } from "./client.js";
 import { hasStatus } from "./errors.js";
 import { Election } from "./lease.js";
-import { holderOf, type Lease } from "./lease.plan.js";
+import { holderOf, type Lease, SHARDS_ANNOTATION } from "./lease.plan.js";
 import { silentLog } from "./observe.js";
 import { LEASES } from "./resources.js";
 
@@ -30,9 +30,9 @@ function electorate(t: Test, name: string) {
   return {
     place,
     lease: () => client.get<Lease>(LEASES, place),
-    stand(identity: string) {
+    stand(identity: string, shards = 1) {
       const lost: ZoppError[] = [];
-      const options = { client, place, identity, log: silentLog, times: TIMES };
+      const options = { client, place, identity, log: silentLog, times: TIMES, shards };
       const election = new Election({ ...options, lost: (error) => void lost.push(error) });
       t.teardown(() => election.release());
       return { election, lost, campaign: election.campaign() };
@@ -105,6 +105,32 @@ t.test("a Lease that somebody else holds is lost", async (t) => {
   await election.release();
   t.equal(holderOf(await lease()), "z", "what is somebody else's is not given up");
 });
+
+for (const numbers of [["2"], ["2", "0"]]) {
+  const title = `another hand writes ${numbers.join(", then ")} for the number of shards: all of the wait begins anew`;
+  t.test(title, async (t) => {
+    const { stand, lease, place } = electorate(t, `renumbered-${numbers.join("-")}`);
+    const { election, campaign } = stand("a", 3);
+    await campaign;
+    let byHand: string | undefined;
+    for (const number of numbers) {
+      const metadata = { ...place, annotations: { [SHARDS_ANNOTATION]: number } };
+      byHand = (await client.apply<Lease>(LEASES, { metadata }, { fieldManager: "test" })).metadata.resourceVersion;
+    }
+    const renewed = await eventually(async () => {
+      const found = await lease();
+      return found.metadata.resourceVersion !== byHand && found;
+    });
+    t.equal(
+      renewed.metadata.annotations?.[SHARDS_ANNOTATION],
+      "0",
+      "whoever went by that number must see that it changes",
+    );
+    t.notOk(election.leads);
+    await eventually(() => election.leads);
+    t.equal((await lease()).metadata.annotations?.[SHARDS_ANNOTATION], "3");
+  });
+}
 
 t.test("a Lease that cannot be renewed is lost before another may take it", async (t) => {
   const { place, lease } = electorate(t, "cut-off");

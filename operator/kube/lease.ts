@@ -173,7 +173,8 @@ export class Election {
     } catch (err) {
       this.#options.log.warn({ err }, "cannot renew the lease");
       if (!hasStatus(err, 409)) return;
-      // somebody changed it, or it was us and the answer was lost
+      // somebody changed it, or it was us and the answer was lost: any number may have stood there meanwhile
+      this.#changesSinceMs = undefined;
       await this.#look().catch(() => {});
       const holder = holderOf(this.#seen?.lease);
       if (holder !== this.#options.identity) this.#lose(`it is held by ${holder === "" ? "nobody" : holder}`);
