@@ -181,20 +181,28 @@ t.test("operators without a keyring of their own elect a leader, and are replace
   }
 });
 
-t.test("each shard has a Lease, which its operators may take, and no other", { skip }, async (t) => {
-  const leases = async (values: Values) => {
-    const objects = await render(helm, values);
-    const args = podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
-    const { rules } = pick(objects, "Role", "zopp-operator") as unknown as { rules: { resourceNames: string[] }[] };
-    return { rules, shards: args.find((arg) => arg.startsWith("--shards")) };
-  };
-  const verbs = ["get", "watch", "create", "patch"];
-  t.match(await leases(MODES.all), { shards: "--shards=1", rules: [{ resourceNames: ["zopp-operator"], verbs }] });
-  const names = ["zopp-operator", "zopp-operator-1", "zopp-operator-2"];
-  const sharded = await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } });
-  t.match(sharded, { shards: "--shards=3", rules: [{ verbs }] });
-  t.strictSame(sharded.rules[0]?.resourceNames, names);
-});
+t.test(
+  "each shard has a Lease that its operators may take, also those of another number before",
+  { skip },
+  async (t) => {
+    const leases = async (values: Values) => {
+      const objects = await render(helm, values);
+      const args = podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
+      const { rules } = pick(objects, "Role", "zopp-operator") as unknown as { rules: { resourceNames: string[] }[] };
+      return { rules, shards: args.find((arg) => arg.startsWith("--shards")) };
+    };
+    const verbs = ["get", "watch", "create", "patch"];
+    const resourceNames = ["zopp-operator", ...Array.from({ length: 15 }, (_, at) => `zopp-operator-${at + 1}`)];
+    t.match(await leases(MODES.all), { shards: "--shards=1", rules: [{ verbs }] });
+    const sharded = await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } });
+    t.match(sharded, { shards: "--shards=3", rules: [{ verbs }] });
+    for (const { rules } of [sharded, await leases(MODES.all)])
+      t.strictSame(
+        rules.map((rule) => rule.resourceNames),
+        [resourceNames],
+      );
+  },
+);
 
 t.test("the hook's account and rights go with the hook, and Helm does not own what it made", { skip }, async (t) => {
   const objects = await render(helm, MODES.sidecar);
