@@ -1,4 +1,4 @@
-// What of a state is news, for people and for programs. That changes of a cluster are seen is hack/e2e/status.watch.test.ts.
+// What of a state is news, for people and for programs. That changes of a cluster are seen is hack/e2e/status.watch.slow.ts.
 import t from "tap";
 import { type BundleStatus, inWords, jsonNews, type Status, textNews } from "./status.watch.js";
 

@@ -1,5 +1,5 @@
 // Owns the reference of the log: what each field of its lines is. That no other field is logged, the compiler sees of what
-// our code names (LogFields), and e2e/log.fields.test.ts of what running processes write.
+// our code names (LogFields), and e2e/log.fields.slow.ts of what running processes write.
 import type { LogFields } from "../../operator/kube/observe.js";
 import { code, table } from "./table.js";
 
