@@ -162,7 +162,10 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
         ZOPP_OPERATOR_RESTARTS: RESTARTS.join(","),
         ZOPP_OPERATOR_SHARDS: String(shards),
         ...(mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" }),
-        ...(mode === "sidecar" ? {} : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
+        // as the chart has them: beside its operator a keyring deletes no segment, and needs no right to see that it is alone
+        ...(mode === "sidecar"
+          ? { ZOPP_KEYRING_AUDIT_KEEP: "0" }
+          : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
       },
       apiServerArgs: [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`],
       kubeconfig: async (cp) => {
