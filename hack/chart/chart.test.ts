@@ -193,14 +193,9 @@ t.test(
     };
     const verbs = ["get", "watch", "create", "patch"];
     const resourceNames = ["zopp-operator", ...Array.from({ length: 15 }, (_, at) => `zopp-operator-${at + 1}`)];
-    t.match(await leases(MODES.all), { shards: "--shards=1", rules: [{ verbs }] });
-    const sharded = await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } });
-    t.match(sharded, { shards: "--shards=3", rules: [{ verbs }] });
-    for (const { rules } of [sharded, await leases(MODES.all)])
-      t.strictSame(
-        rules.map((rule) => rule.resourceNames),
-        [resourceNames],
-      );
+    const rules = [{ resourceNames, verbs }];
+    t.match(await leases(MODES.all), { shards: "--shards=1", rules });
+    t.match(await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } }), { shards: "--shards=3", rules });
   },
 );
 
