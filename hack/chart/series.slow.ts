@@ -7,25 +7,13 @@ import { connectKeyring } from "../../operator/keyring/client.js";
 import { silentLog } from "../../operator/kube/observe.js";
 import { referencePages } from "../docs/reference.js";
 import { eventually } from "../eventually.js";
-import { FaultingProxy } from "../faulting-proxy.js";
 import { flip, withEntry } from "../fixtures.bundle.js";
 import { withValue } from "../fixtures.js";
-import { startTestbed } from "../testbed.js";
 import { readMetrics, readText } from "../testbed.look.js";
+import { startProxiedTestbed } from "../testbed.proxied.js";
 import { alertExpressions, groupedBy, panelExpressions, type Series, selectorsOf, seriesOf } from "./monitoring.js";
 
-let proxy: FaultingProxy;
-const bed = await startTestbed({
-  apart: true,
-  async kubeconfig(controlPlane) {
-    proxy = await FaultingProxy.start(controlPlane);
-    return proxy.kubeconfig;
-  },
-});
-t.teardown(async () => {
-  await bed.stop();
-  await proxy.stop();
-});
+const { bed, proxy } = await startProxiedTestbed(t, { apart: true });
 t.setTimeout(240_000);
 
 /** Waits until a count of the operator, or of the keyring, has grown. */

@@ -7,25 +7,16 @@ import type { AuditRecord } from "../../operator/keyring/records.js";
 import { hasStatus } from "../../operator/kube/errors.js";
 import { EVENTS, type KubeObject } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
-import { type Asked, type Choose, type Fault, FaultingProxy } from "../faulting-proxy.js";
+import type { Asked, Choose, Fault } from "../faulting-proxy.js";
 import { withValue } from "../fixtures.js";
-import { type FoundSecret, startTestbed } from "../testbed.js";
+import type { FoundSecret } from "../testbed.js";
+import { startProxiedTestbed } from "../testbed.proxied.js";
 
 const PATIENCE_MS = 90_000;
 /** Four lists, a segment, a Secret and a status. */
 const FAILED_AT_START = 7;
 
-let proxy: FaultingProxy;
-const bed = await startTestbed({
-  async kubeconfig(controlPlane) {
-    proxy = await FaultingProxy.start(controlPlane);
-    return proxy.kubeconfig;
-  },
-});
-t.teardown(async () => {
-  await bed.stop();
-  await proxy.stop();
-});
+const { bed, proxy } = await startProxiedTestbed(t);
 t.setTimeout(600_000);
 
 /** Every bundle that was applied: what its Secret must hold, by its digest, and how often it was changed. */

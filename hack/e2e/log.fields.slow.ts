@@ -2,22 +2,12 @@
 import t from "tap";
 import { referencePages } from "../docs/reference.js";
 import { eventually } from "../eventually.js";
-import { FaultingProxy } from "../faulting-proxy.js";
 import { flip, withEntry } from "../fixtures.bundle.js";
-import { startTestbed } from "../testbed.js";
+import { startProxiedTestbed } from "../testbed.proxied.js";
 
-let proxy: FaultingProxy;
-const bed = await startTestbed({
+const { bed, proxy } = await startProxiedTestbed(t, {
   apart: true,
   env: { ZOPP_OPERATOR_LOG_LEVEL: "debug", ZOPP_KEYRING_LOG_LEVEL: "debug" },
-  async kubeconfig(controlPlane) {
-    proxy = await FaultingProxy.start(controlPlane);
-    return proxy.kubeconfig;
-  },
-});
-t.teardown(async () => {
-  await bed.stop();
-  await proxy.stop();
 });
 t.setTimeout(240_000);
 

@@ -1,27 +1,16 @@
 // A real API server behind a proxy that takes so many writes a second and answers 429 to the rest, as priority and fairness does.
 import t from "tap";
 import { eventually } from "../eventually.js";
-import { type Asked, FaultingProxy } from "../faulting-proxy.js";
+import type { Asked } from "../faulting-proxy.js";
 import { withValue } from "../fixtures.js";
-import { startTestbed } from "../testbed.js";
 import { quiet, readMetrics } from "../testbed.look.js";
+import { startProxiedTestbed } from "../testbed.proxied.js";
 
 const PER_SECOND = 40;
 const BUNDLES = 250;
 const PATIENCE_MS = 240_000;
 
-let proxy: FaultingProxy;
-const bed = await startTestbed({
-  kem: "x25519",
-  async kubeconfig(controlPlane) {
-    proxy = await FaultingProxy.start(controlPlane);
-    return { operator: proxy.kubeconfig, keyring: controlPlane.kubeconfig };
-  },
-});
-t.teardown(async () => {
-  await bed.stop();
-  await proxy.stop();
-});
+const { bed, proxy } = await startProxiedTestbed(t, { kem: "x25519", keyringDirect: true });
 t.setTimeout(600_000);
 
 /** Takes so many writes a second; the rest is told to come back in a second. */
