@@ -8,7 +8,7 @@ import { backoffMs, pause } from "../kube/backoff.js";
 import { hasStatus } from "../kube/errors.js";
 import { ZOPP_AUDIT_SEGMENTS } from "../kube/resources.js";
 import { overtaken, unavailable } from "./log.errors.js";
-import type { LogEnd, LogOptions, Sharing, Taken, Turn } from "./log.types.js";
+import type { LogEnd, LogOptions, Sharing, Taken, Turn, Waiting } from "./log.types.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
 import { MAX_SEGMENT_BYTES, makeSegment } from "./segment.js";
 import { segmentTraced } from "./traced.js";
@@ -27,12 +27,6 @@ const CURRENT_MS = 1_000;
 /** How long whoever looks for other replicas' records waits for them. */
 const LOOK_MS = 2_000;
 const RETRY = { firstMs: 50, capMs: 5_000 } as const;
-
-interface Waiting {
-  readonly fact: Fact;
-  readonly line: string;
-  readonly bytes: number;
-}
 
 /** The writer of one log. Live until `close`; emits `forked` once when somebody writes it who may not. */
 export class AuditLog extends EventEmitter<{ forked: [ZoppError]; stored: [] }> {

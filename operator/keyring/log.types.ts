@@ -3,7 +3,7 @@
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import type { ApiClient } from "../kube/client.js";
 import type { Log, Tracing } from "../kube/observe.js";
-import type { AuditRecord } from "./records.js";
+import type { AuditRecord, Fact } from "./records.js";
 import { NO_SEGMENT } from "./segment.js";
 import type { SoleWriter } from "./sole.js";
 
@@ -42,6 +42,13 @@ export interface Sharing {
 export interface Turn {
   readonly stored: number;
   readonly isOver: boolean;
+}
+
+/** A record that is not stored yet, as its line will be. */
+export interface Waiting {
+  readonly fact: Fact;
+  readonly line: string;
+  readonly bytes: number;
 }
 
 /** What the writer needs. */
