@@ -94,11 +94,13 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "get configmaps zopp-system/zopp-seed-share": NONE,
   "list configmaps zopp-system": NONE,
   "delete configmaps zopp-system/zopp-seed-share": NONE,
-  // the lease by which one of several leads, and no other
+  // the leases by which one of several leads, those of any number of shards, and no other
   "get leases.coordination.k8s.io zopp-system/zopp-operator": ["deployment", "all"],
   "patch leases.coordination.k8s.io zopp-system/zopp-operator": ["deployment", "all"],
   "delete leases.coordination.k8s.io zopp-system/zopp-operator": NONE,
-  "patch leases.coordination.k8s.io zopp-system/zopp-operator-1": NONE,
+  "patch leases.coordination.k8s.io zopp-system/zopp-operator-1": ["deployment", "all"],
+  "patch leases.coordination.k8s.io zopp-system/zopp-operator-15": ["deployment", "all"],
+  "patch leases.coordination.k8s.io zopp-system/zopp-operator-16": NONE,
   "patch leases.coordination.k8s.io zopp-system/other": NONE,
   "list leases.coordination.k8s.io zopp-system": NONE,
   "patch leases.coordination.k8s.io kube-system/kube-controller-manager": NONE,
