@@ -31,7 +31,10 @@ export interface PolicyBookOptions {
   readonly clock?: Clock;
 }
 
-/** How often the keyring is asked: right after a change, while it is away, while something waits, and when all is quiet. */
+/**
+ * How often the keyring is asked: right after a change, then more and more seldom, since what belongs to a change may come
+ * after it (environments after their workspace); while it is away, while something waits, and when all is quiet.
+ */
 const FIRST_MS = 100;
 const AWAY_MS = 1_000;
 const PENDING_MS = 5_000;
@@ -47,10 +50,6 @@ export class PolicyBook {
   #intervalMs = FIRST_MS;
   #cancel: () => void = () => {};
   #asking: Promise<void> | undefined;
-  /** Something changed while the keyring was being asked: its answer may not know it yet. */
-  #again = false;
-  /** The last answer differed from the one before: what belongs to that change may still come, environments after their workspace. */
-  #moving = false;
 
   constructor(options: PolicyBookOptions) {
     this.#options = options;
@@ -72,8 +71,7 @@ export class PolicyBook {
   /** Something in the API changed: ask soon, and then more and more seldom until nothing waits. */
   poke(): void {
     this.#intervalMs = FIRST_MS;
-    if (this.#asking !== undefined) this.#again = true;
-    else this.#schedule(FIRST_MS);
+    if (this.#asking === undefined) this.#schedule(FIRST_MS);
   }
 
   /** Asks now, or joins the question that is on its way; resolves when the keyring has answered, or did not. */
@@ -85,7 +83,9 @@ export class PolicyBook {
 
   /** A call got no answer: asks now whether the keyring is away, unless that is known, so that its return is told. */
   doubt(): void {
-    if (this.#problem === undefined) void this.refresh();
+    if (this.#problem !== undefined) return;
+    this.#intervalMs = FIRST_MS;
+    void this.refresh();
   }
 
   /** Null when the keyring answered last time, else why it did not. */
@@ -126,17 +126,14 @@ export class PolicyBook {
     this.#asking = this.#once().finally(() => {
       this.#asking = undefined;
       const isAway = this.#problem !== undefined;
-      const soon = this.#again || this.#moving || this.#options.pending() || isAway;
-      this.#again = false;
+      const soon = isAway || this.#intervalMs < PENDING_MS || this.#options.pending();
       this.#intervalMs = soon ? Math.min(this.#intervalMs * 2, isAway ? AWAY_MS : PENDING_MS) : QUIET_MS;
       this.#schedule(this.#intervalMs);
-      if (!soon) this.#intervalMs = FIRST_MS;
     });
   }
 
   async #once(): Promise<void> {
     const before = this.#description;
-    this.#moving = false;
     const recovered = before === undefined || this.#problem !== undefined;
     try {
       this.#description = await this.#options.keyring.describe(this.#stopped.signal);
@@ -153,7 +150,7 @@ export class PolicyBook {
     if (recovered) this.#options.log.info({ ready: this.#description.ready }, "the keyring answers");
     const { workspaces, environments, baselines, accepted } = change;
     const changed = [workspaces, environments, baselines, accepted].some(({ size }) => size > 0);
-    this.#moving = changed && !recovered;
+    if (changed) this.#intervalMs = FIRST_MS;
     if (recovered || changed) this.#options.changed(change);
   }
 }

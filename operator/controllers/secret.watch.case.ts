@@ -1,6 +1,7 @@
 // A BundleWatch with informers that a test moves by hand, and objects for them to show.
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { ChangeHandler } from "../kube/informer.js";
+import type { Lane } from "../kube/queue.js";
 import { type KubeObject, keyOf } from "../kube/resources.js";
 import { Freshest } from "./freshest.js";
 import { withOurStatus } from "./secret.js";
@@ -43,9 +44,11 @@ export function setup({ leads = true } = {}) {
   const now = () => clock.ms;
   const added: string[] = [];
   const failures = new Map<string, number>();
+  const active = new Map<string, Lane>();
   const queue = {
-    add: (key: string, lane: string) => void added.push(`${key} ${lane}`),
+    add: (key: string, lane?: string) => void added.push(`${key} ${lane}`),
     failuresOf: (key: string) => failures.get(key) ?? 0,
+    laneOf: (key: string) => active.get(key),
   };
   const memory = new BundleMemory(now, () => 0.5);
   const freshBundles = new Freshest<ZoppSecret>(bundles, now, withOurStatus);
@@ -62,7 +65,7 @@ export function setup({ leads = true } = {}) {
   });
   if (leads) watch.lead();
   const take = () => added.splice(0);
-  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, failures, replaced, take };
+  return { bundles, targets, freshBundles, freshTargets, watch, memory, clock, failures, active, replaced, take };
 }
 
 /** What is said of a bundle. */

@@ -142,6 +142,23 @@ t.test(
   },
 );
 
+t.test(
+  "what changes while a bundle is being worked on makes it be looked at again, also while it still says Ready",
+  async (t) => {
+    const { bundles, watch, active, take } = setup();
+    bundles.show(bundle({ name: "ready", ready: "True" }), true);
+    bundles.show(bundle({ name: "edited", ready: "True" }), true);
+    active.set("shop/edited", "urgent");
+    take();
+    const none = new Set<string>();
+    const accepted = new Set(["a/b/c"]);
+    watch.policyChanged({ workspaces: none, environments: none, baselines: none, accepted, recovered: false });
+    t.strictSame(take(), ["shop/edited background"], "it may be refused yet under the policy before");
+    watch.environmentChanged("a/b/c");
+    t.strictSame(take(), ["shop/edited background"], "or for want of a key that has come");
+  },
+);
+
 t.test("a person's demand is kept until it is met", async (t) => {
   const { bundles, memory, take } = setup();
   bundles.show(bundle({ asked: "yesterday" }), true);

@@ -3,7 +3,7 @@
 import { targetPlace } from "../../crds/bundle/target.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
-import type { Lane } from "../kube/queue.js";
+import type { Lane, Queue } from "../kube/queue.js";
 import { keyOf } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
 import type { PolicyChange } from "./policy.book.js";
@@ -16,7 +16,7 @@ export interface WatchDeps {
   readonly bundles: Freshest<ZoppSecret>;
   readonly targets: Freshest<SeenSecret>;
   readonly all: () => Iterable<ZoppSecret>;
-  readonly queue: { add(key: string, lane: Lane): void; failuresOf(key: string): number };
+  readonly queue: Pick<Queue, "add" | "failuresOf" | "laneOf">;
   readonly memory: BundleMemory;
   /** Told of a spec that another one has taken the place of. */
   replaced(old: ZoppSecret): void;
@@ -73,9 +73,11 @@ export class BundleWatch {
     for (const bundle of this.#deps.all()) {
       const key = keyOf(bundle);
       if (!this.#isOurs(key) || !concerned(bundle)) continue;
-      const isReady = readyOf(this.#deps.bundles.get(key)?.status)?.status === "True";
-      // a short failure is told nobody
-      if (!isReady || this.#deps.queue.failuresOf(key) > 0) this.#deps.queue.add(key, "background");
+      const { bundles, queue } = this.#deps;
+      const isReady = readyOf(bundles.get(key)?.status)?.status === "True";
+      // a short failure is told nobody, and what is being worked on may be refused yet for what was there before
+      const isOpen = queue.failuresOf(key) > 0 || queue.laneOf(key) !== undefined;
+      if (!isReady || isOpen) queue.add(key, "background");
     }
   }
 
