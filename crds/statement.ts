@@ -139,6 +139,7 @@ export function headerStatement(place: SignedPlace, spec: SecretSpec, approval =
     render: spec.render,
     restart: spec.restart,
     generate: spec.generate,
+    rotation: spec.rotation,
   });
 }
 
