@@ -428,6 +428,17 @@ export interface SecretSpec {
   readonly render?: Readonly<Record<string, string>> | undefined;
   /** Keys whose values the keyring makes, and how. Signed as part of the header; the sealed values are in status.generated, so that git never drifts. */
   readonly generate?: Readonly<Record<string, GenerateRule>> | undefined;
+  /** A job that brings new generated values to where they are checked: they are published once it has succeeded. Signed as part of the header, by somebody who administers the environment. */
+  readonly rotation?: {
+    /** The container image that it runs. */
+    readonly image: string;
+    /** What runs in the container; the image's own entry point when absent. */
+    readonly command?: readonly string[] | undefined;
+    /** After how long it has failed; 10m when absent, at most 1h. */
+    readonly deadline?: string | undefined;
+    /** Keys of data that only the job gets: they do not go into the Secret. */
+    readonly keys?: readonly string[] | undefined;
+  } | undefined;
   /** Whether workloads that use the Secret restart when it changes, where the operator may restart any; none when absent. */
   readonly restart?: "auto" | "none" | undefined;
   /** The signature over everything in spec but data. */
