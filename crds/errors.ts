@@ -1,54 +1,6 @@
 // The one error class of zopp and the one table that says what each code means at every edge:
 // controller (condition), keyring (gRPC), command line (exit code) and person (next step).
-
-/** How a code behaves: `terminal` waits for somebody to change something, `transient` is tried again. */
-export type Persistence = "terminal" | "transient";
-
-/** Names of the gRPC status codes that zopp uses (grpc.io, status codes). */
-export type GrpcStatus =
-  | "invalid_argument"
-  | "not_found"
-  | "permission_denied"
-  | "unauthenticated"
-  | "failed_precondition"
-  | "resource_exhausted"
-  | "aborted"
-  | "unavailable"
-  | "deadline_exceeded"
-  | "internal";
-
-/** One row of the table: everything an edge needs to know about a code. */
-export interface ErrorKind {
-  readonly persistence: Persistence;
-  readonly grpc: GrpcStatus;
-  /** Exit code of the command line, by class (design: 0 ok, 1 generic, 2 usage, 3 denied …). */
-  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
-  /** What a person does next; one sentence, no object names. */
-  readonly next: string;
-}
-
-const EXIT = {
-  generic: 1,
-  usage: 2,
-  denied: 3,
-  notFound: 4,
-  invalid: 5,
-  cannotOpen: 6,
-  conflict: 7,
-  unreachable: 8,
-} as const;
-
-function terminal(grpc: GrpcStatus, exit: ErrorKind["exit"], next: string): ErrorKind {
-  return { persistence: "terminal", grpc, exit, next };
-}
-
-function transient(grpc: GrpcStatus, exit: ErrorKind["exit"], next: string): ErrorKind {
-  return { persistence: "transient", grpc, exit, next };
-}
-
-const invalid = (next: string) => terminal("invalid_argument", EXIT.invalid, next);
-const denied = (next: string) => terminal("permission_denied", EXIT.denied, next);
-const refused = (next: string) => terminal("failed_precondition", EXIT.conflict, next);
+import { denied, type ErrorKind, EXIT, invalid, refused, terminal, transient } from "./errors.kinds.js";
 
 /**
  * The table. A code's name is also its condition reason and the `reason` of its google.rpc.ErrorInfo,
@@ -201,6 +153,19 @@ export const ERRORS = {
     "give the operator the right on Secrets in this namespace, or change what refused the write",
   ),
   RenderInvalid: invalid("correct the template: only keys of this bundle and the documented filters"),
+
+  // rotation jobs
+  RotationPending: transient(
+    "failed_precondition",
+    EXIT.conflict,
+    "wait for the Job that the message names: new values are published once it has succeeded",
+  ),
+  RotationFailed: transient(
+    "failed_precondition",
+    EXIT.conflict,
+    "read the log of the Job that the message names; it is made again when it is gone: kubectl delete job NAME to try now",
+  ),
+  RotationDisabled: denied("let the operator run jobs (chart: operator.rotationJobs: true), or `zopp rotation remove`"),
 
   // API server
   ApiUnreachable: transient("unavailable", EXIT.unreachable, "check the address and that the API server answers"),

@@ -76,6 +76,11 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   RenderInvalid:
     "A template of `render` cannot be read, names a key that is not in the bundle, or cannot hold a value.",
 
+  RotationPending:
+    "New values wait for the Job that brings them to where they are checked; the last good Secret serves.",
+  RotationFailed: "The Job that brings new values to where they are checked has failed, or is not this bundle's.",
+  RotationDisabled: "The bundle has `rotation`, and this operator was not told that it may run Jobs.",
+
   ApiUnreachable: "The API server does not answer.",
   ApiRefused: "The API server says that the account may not do this.",
   NotLeading: "An operator of several may write no more: it does not hold the Lease by which one of them leads.",

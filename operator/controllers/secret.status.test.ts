@@ -96,7 +96,13 @@ t.test("what passes by itself reconciles, what waits for people stalls", async (
 });
 
 t.test("what the operator's own set-up breaks is not left to the bundle", async (t) => {
-  for (const code of ["EnrolmentRefused", "KeyringMismatch", "KeyringUnavailable", "TargetDenied"] as const) {
+  for (const code of [
+    "EnrolmentRefused",
+    "KeyringMismatch",
+    "KeyringUnavailable",
+    "TargetDenied",
+    "RotationDisabled",
+  ] as const) {
     t.notOk(HEALED_BY_CHANGE.has(code), code);
   }
   for (const code of ["SignatureInvalid", "PendingApproval", "NoPolicy", "Malformed", "TargetConflict"] as const) {

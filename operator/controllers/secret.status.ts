@@ -64,6 +64,7 @@ const NOT_THE_BUNDLE: readonly ErrorCode[] = [
   "MethodDenied",
   "LogForked",
   "LogBroken",
+  "RotationDisabled",
 ];
 
 /** Codes that stay as they are until the bundle, its policy or its target changes: asking again is useless. */

@@ -3,7 +3,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type ErrorCode, type GrpcStatus, isErrorCode, ZoppError } from "../../crds/errors.js";
+import { type ErrorCode, isErrorCode, ZoppError } from "../../crds/errors.js";
+import type { GrpcStatus } from "../../crds/errors.kinds.js";
 import { ErrorInfoSchema } from "../../crds/proto/gen/google/rpc/error_details_pb.js";
 import type {
   DescribeResponse,
