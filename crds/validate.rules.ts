@@ -14,6 +14,7 @@ import {
 } from "./validate.checks.js";
 import { pathText } from "./validate.copy.js";
 import { generateProblems } from "./validate.generate.js";
+import { rotationProblems } from "./validate.rotation.js";
 
 /** Problems of a bundle's fields. */
 export function secretProblems({ spec }: ZoppSecret): Problems {
@@ -27,7 +28,7 @@ export function secretProblems({ spec }: ZoppSecret): Problems {
     if (!isKey(key) || Object.hasOwn(spec.data ?? {}, key))
       problems.push({ path: pathText(["spec.render", key]), problem });
   }
-  problems.push(...generateProblems(spec));
+  problems.push(...generateProblems(spec), ...rotationProblems(spec));
   for (const field of ["labels", "annotations"] as const) {
     for (const key of Object.keys(spec.target?.[field] ?? {})) {
       if (isQualifiedName(key)) continue;

@@ -115,7 +115,7 @@ export function world(workspace: ZoppWorkspace = acme(), environment: ZoppEnviro
 }
 
 /** How a fixture bundle is written. */
-export interface BundleOptions extends Pick<SecretSpec, "target" | "render" | "restart" | "generate"> {
+export interface BundleOptions extends Pick<SecretSpec, "target" | "render" | "restart" | "generate" | "rotation"> {
   readonly namespace?: string;
   readonly name?: string;
   /** Who signs header and entries. */

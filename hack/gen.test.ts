@@ -122,6 +122,7 @@ t.test("lists of what is signed are atomic, and so are its objects outside lists
     "ZoppSecret.spec.generate{}",
     "ZoppSecret.spec.header",
     "ZoppSecret.spec.render",
+    "ZoppSecret.spec.rotation",
     "ZoppSecret.spec.target",
     "ZoppWorkspace.spec.owners",
   ]);

@@ -21,7 +21,7 @@ export interface Writing {
 }
 
 /** Everything of a new bundle but its entries. */
-export interface NewBundle extends Pick<SecretSpec, "target" | "render" | "restart" | "generate"> {
+export interface NewBundle extends Pick<SecretSpec, "target" | "render" | "restart" | "generate" | "rotation"> {
   readonly namespace: string;
   readonly name: string;
 }

@@ -1,7 +1,7 @@
 import t from "tap";
 import { unsigned } from "../../hack/fixtures.bundle.js";
 import { ZoppError } from "../errors.js";
-import { renderTemplates, templateProblems } from "./render.js";
+import { renderedFrom, renderTemplates, templateProblems } from "./render.js";
 import { MAX_FILTERS, MAX_PLACEHOLDERS } from "./render.parse.js";
 import { MAX_SECRET_BYTES } from "./target.js";
 
@@ -189,5 +189,26 @@ t.test("what is wrong with templates is told without values, for each of them", 
       "RenderInvalid bundle shop/api: spec.render.Y, line 1, character 1: the bundle has no value for GONE",
       "RenderInvalid bundle shop/api: spec.render.Z, line 2, character 1: b.c is no name that dotenv can hold",
     ],
+  );
+});
+
+t.test("a value for the rotation's job alone is in no template", async (t) => {
+  const entry = { version: 1, by: "zk1", signature: "", sealed: "" };
+  const secret = unsigned({
+    data: { ADMIN_URL: entry, HOST: entry },
+    generate: { PASSWORD: { version: 1, kind: "uuid", previous: "PASSWORD_OLD" } },
+    render: { ALL: "[[ * | dotenv ]]", ADMIN: "[[ ADMIN_URL ]]", ENCODED: "[[ ADMIN_URL | base64 ]]" },
+    rotation: { image: "rotate", keys: ["ADMIN_URL"] },
+  });
+  const problems = templateProblems(secret).map(({ message }) => message);
+  t.equal(problems.length, 2);
+  t.match(problems[0], "spec.render.ADMIN, line 1, character 1: the bundle has no value for ADMIN_URL");
+  t.match(problems[1], "spec.render.ENCODED, line 1, character 1: the bundle has no value for ADMIN_URL");
+  const values = new Map(["ADMIN_URL", "HOST", "PASSWORD", "PASSWORD_OLD"].map((key) => [key, bytes(`its-${key}`)]));
+  const templates = { ALL: "[[ * | dotenv ]]" };
+  const rendered = renderTemplates({ what: "shop/api", templates, values, entries: renderedFrom(secret) }).get("ALL");
+  t.equal(
+    Buffer.from(rendered ?? []).toString(),
+    `HOST=its-HOST\nPASSWORD=its-PASSWORD\nPASSWORD_OLD=its-PASSWORD_OLD\n`,
   );
 });

@@ -45,9 +45,11 @@ export function renderTemplates(given: RenderCase): Map<string, Uint8Array> {
   return rendered;
 }
 
-/** What templates are made of: data, and what the keyring makes. */
+/** What templates are made of: data that the Secret gets, and what the keyring makes. */
 export function renderedFrom(secret: Pick<ZoppSecret, "spec">): RenderCase["entries"] {
-  return { ...secret.spec.data, ...Object.fromEntries(valueKeys(secret).map((key) => [key, {}])) };
+  const { data = {}, rotation } = secret.spec;
+  const entries = Object.entries(data).filter(([key]) => rotation?.keys?.includes(key) !== true);
+  return Object.fromEntries([...entries, ...valueKeys(secret).map((key) => [key, {}] as const)]);
 }
 
 /** What is wrong with a bundle's templates as far as it shows without values: one error for each that cannot be rendered. */

@@ -2,7 +2,7 @@
 import t from "tap";
 import { unsigned } from "../../hack/fixtures.bundle.js";
 import type { ZoppSecret } from "../types.gen.js";
-import { keysMissing, targetKeys, targetName, targetType } from "./target.js";
+import { jobKeys, keysMissing, targetKeys, targetName, targetType, valueKeys } from "./target.js";
 
 const ENTRY = { version: 1, by: "zk1", signature: "", sealed: "" };
 const RETIRED = { version: 1, by: "zk1", signature: "", retired: true };
@@ -20,6 +20,19 @@ t.test("name and type have defaults, retired keys are left out", async (t) => {
   t.equal(targetName(named), "other");
   t.equal(targetType(named), "example.com/thing");
   t.strictSame(targetKeys(named), []);
+});
+
+t.test("a key for the rotation's job alone is a value of the job's, and not of the Secret", async (t) => {
+  const rotated = unsigned({
+    target: { type: "kubernetes.io/basic-auth" },
+    data: { ADMIN_URL: ENTRY, HOST: ENTRY, OLD: RETIRED },
+    render: { DSN: "" },
+    generate: { password: { version: 1, kind: "uuid", previous: "old" } },
+    rotation: { image: "rotate", keys: ["ADMIN_URL", "OLD", "LATER"] },
+  });
+  t.strictSame(jobKeys(rotated).sort(), ["ADMIN_URL", "HOST", "old", "password"]);
+  t.strictSame(valueKeys(rotated).sort(), ["HOST", "old", "password"]);
+  t.strictSame(targetKeys(rotated), ["DSN", "HOST", "old", "password"]);
 });
 
 const COMPLETE: Readonly<Record<string, ZoppSecret>> = {
@@ -52,6 +65,16 @@ const INCOMPLETE: readonly (readonly [title: string, secret: ZoppSecret, says: s
     typed("kubernetes.io/tls", { "tls.crt": ENTRY, "tls.key": RETIRED }),
     "the key tls.key",
     ["spec.data.tls.key"],
+  ],
+  [
+    "ssh-auth whose key only the rotation's job gets",
+    unsigned({
+      target: { type: "kubernetes.io/ssh-auth" },
+      data: { "ssh-privatekey": ENTRY },
+      rotation: { image: "rotate", keys: ["ssh-privatekey"] },
+    }),
+    "the key ssh-privatekey",
+    ["spec.data.ssh-privatekey"],
   ],
   [
     "tls with neither",

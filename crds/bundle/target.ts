@@ -24,8 +24,17 @@ export function targetKeys(bundle: ZoppSecret): string[] {
   return [...valueKeys(bundle), ...Object.keys(bundle.spec.render ?? {})].sort();
 }
 
-/** The keys that have values of their own, which templates may name: entries that are not retired, and what the keyring makes. */
-export function valueKeys({ spec }: Pick<ZoppSecret, "spec">): string[] {
+/**
+ * The keys of the Secret that have values of their own, which templates may name: entries that are neither retired nor for the
+ * rotation's job alone, and what the keyring makes.
+ */
+export function valueKeys(bundle: Pick<ZoppSecret, "spec">): string[] {
+  const onlyForJob = new Set(bundle.spec.rotation?.keys);
+  return jobKeys(bundle).filter((key) => !onlyForJob.has(key));
+}
+
+/** The keys whose values a rotation's job gets: entries that are not retired, and what the keyring makes. */
+export function jobKeys({ spec }: Pick<ZoppSecret, "spec">): string[] {
   const entries = Object.entries(spec.data ?? {});
   const live = entries.filter(([, entry]) => entry.retired !== true).map(([key]) => key);
   return [...live, ...Object.entries(spec.generate ?? {}).flatMap(([key, rule]) => keysOfRule(key, rule))];

@@ -127,6 +127,34 @@ t.test("a segment never changes", async (t) => {
   t.match(await trials.replace(edited), { code: 422, message: /a segment never changes/ });
 });
 
+t.test("the API server refuses a rotation that parsing refuses, and says why", async (t) => {
+  const rotated = bundle(
+    environment,
+    { ADMIN_URL: "postgres://admin@db" },
+    {
+      name: "rotated",
+      render: { DSN: "[[ USER ]]" },
+      generate: { USER: { version: 1, kind: "uuid", previous: "USER_OLD" } },
+      rotation: { image: "rotate", command: ["/bin/rotate"], deadline: "1h", keys: ["ADMIN_URL"] },
+    },
+  );
+  t.match(await trials.tryCreate(rotated), { code: 201 });
+  const refused: readonly (readonly [Path, unknown, RegExp])[] = [
+    [["spec", "generate"], {}, /rotation needs generated values, each with previous/],
+    [["spec", "generate", "USER"], { version: 1, kind: "uuid" }, /rotation needs generated values, each with previous/],
+    [["spec", "rotation", "keys", 0], "USER", /may not be a generated or rendered key as well/],
+    [["spec", "rotation", "keys", 0], "DSN", /may not be a generated or rendered key as well/],
+    [["spec", "rotation", "keys", 1], "ADMIN_URL", /each key stands there once/],
+    [["spec", "rotation", "deadline"], "61m", /a job has at most 1h/],
+    [["spec", "rotation", "deadline"], "99999h", /deadline/],
+  ];
+  for (const [path, value, message] of refused) {
+    const object = changed(rotated, path, value);
+    t.match(await trials.tryCreate(object), { code: 422, message }, path.join("."));
+    t.throws(() => parseSecret(object), { code: "Malformed" }, path.join("."));
+  }
+});
+
 t.test("kubectl get shows the columns that people look for; status changes no generation", async (t) => {
   const object = named("shown", { A: "a", B: "b" });
   const digest = "0123456789abcdef".repeat(4);

@@ -1,0 +1,34 @@
+// Owns what a schema cannot say of a rotation's job: what it needs in `generate`, and keys that would be in the Secret after all.
+// Who may sign for one is bundle/signed.ts' business, how it runs the operator's.
+import { keysOfRule } from "./bundle/target.js";
+import { spanMs } from "./span.js";
+import type { SecretSpec } from "./types.gen.js";
+import { checkOnce, isKey, type Problems } from "./validate.checks.js";
+import { pathText } from "./validate.copy.js";
+
+/** The longest that a rotation's job may take, as a span. */
+const LONGEST = "1h";
+
+/** Problems of a bundle's `rotation`. */
+export function rotationProblems({ rotation, generate = {}, render = {} }: SecretSpec): Problems {
+  const problems: Problems = [];
+  if (rotation === undefined) return problems;
+  const rules = Object.entries(generate);
+  if (rules.length === 0) problems.push({ path: "spec.rotation", problem: "has no rule in spec.generate to rotate" });
+  for (const [key, { previous }] of rules) {
+    if (previous !== undefined) continue;
+    const path = `${pathText(["spec.generate", key])}.previous`;
+    problems.push({ path, problem: "is missing: the job of spec.rotation gets the value before" });
+  }
+  if ((spanMs(rotation.deadline ?? "") ?? 0) > (spanMs(LONGEST) ?? 0))
+    problems.push({ path: "spec.rotation.deadline", problem: `is longer than ${LONGEST}` });
+  const generated = new Set(rules.flatMap(([key, rule]) => keysOfRule(key, rule)));
+  for (const [at, key] of (rotation.keys ?? []).entries()) {
+    const path = `spec.rotation.keys.${at}`;
+    if (!isKey(key)) problems.push({ path, problem: "is not a key that a Secret can have" });
+    else if (generated.has(key)) problems.push({ path, problem: "is a generated key as well" });
+    else if (Object.hasOwn(render, key)) problems.push({ path, problem: "is a rendered key as well" });
+  }
+  checkOnce(problems, "spec.rotation.keys", rotation.keys ?? []);
+  return problems;
+}
