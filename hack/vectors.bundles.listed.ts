@@ -3,6 +3,7 @@
 import { baseline } from "./fixtures.baseline.js";
 import { withEntry } from "./fixtures.bundle.js";
 import { world } from "./fixtures.js";
+import { bobsJob } from "./vectors.bundles.rotated.js";
 import type { BundleGiven, ObjectVector } from "./vectors.js";
 import {
   bobs,
@@ -29,6 +30,7 @@ const account = empty({ target: { type: "kubernetes.io/service-account-token" } 
 export const BASELINES = {
   bobs: baseline(policy, [bobs], { authors: ["bob"] }),
   "bobs-without-key": baseline(policy, [bobs]),
+  "bobs-job": baseline(policy, [bobsJob], { authors: ["bob"] }),
   good: baseline(policy, [good]),
   older: baseline(policy, [older]),
   shrunk: baseline(policy, [shrunk]),

@@ -6,6 +6,7 @@ import { moved, withEntry } from "./fixtures.bundle.js";
 import { identityOf, withHeader, withTombstone } from "./fixtures.js";
 import { BASELINES, listed } from "./vectors.bundles.listed.js";
 import { forbidden, malformed, tooLarge, unapproved, unsigned } from "./vectors.bundles.refused.js";
+import { rotated } from "./vectors.bundles.rotated.js";
 import type { BundleGiven, ObjectVector, ObjectVectors } from "./vectors.js";
 import {
   approvedBy,
@@ -270,6 +271,7 @@ export function bundleVectors(): ObjectVectors<BundleGiven> {
   const makers = [
     accepts,
     misruled,
+    rotated,
     misplaced,
     outOfOrder,
     unsigned,

@@ -78,6 +78,7 @@ function checkPart(given: JudgedCase, rule: WorkspaceEnvironment, part: SignedPa
   if (key === undefined) return refuseUnknown(given, part);
   if (!verifyStatement(key, part.statement, part.signature)) throw explain(given, part, key);
   if (given.vouched !== true && signer !== undefined) refuseUnauthorised(given, part, signer);
+  if (part.key === undefined) refuseRotation(given, part, signer);
   refuseFarVersion(part.version, given.now, part.what);
   const warnings = refuseOlder(given, part);
   if (given.vouched !== true && signer !== undefined) refuseWaiting(given, rule, part, signer);
@@ -104,6 +105,21 @@ function refuseUnauthorised(given: JudgedCase, part: SignedPart, { principal }: 
   if (may(context, principal.name, action, part.key)) return;
   const right = part.key === undefined ? "write all of" : "write that key in";
   throw new ZoppError("NotAuthorised", `${part.what}: ${principal.name} may not ${right} ${given.environment.path}`);
+}
+
+/**
+ * A rotation's job reads all values of the bundle, those for it alone too: it takes who may sign the environment, as naming its
+ * readers does. The whole header is its signer's, also a rotation that stood there before. A baseline lists what nobody reads
+ * again, so it does not stand in for that signer.
+ */
+function refuseRotation({ secret, workspace, environment, now }: JudgedCase, part: SignedPart, signer?: Signer): void {
+  if (secret.spec.rotation === undefined) return;
+  const context = rightsIn(workspace, environment, now);
+  if (signer !== undefined && may(context, signer.principal.name, "sign")) return;
+  throw new ZoppError(
+    "NotAuthorised",
+    `bundle ${placeOf(secret)}: spec.rotation: ${signer?.principal.name ?? part.by} may not sign for a job with the values of ${environment.path}, which takes an admin of it; drop the rotation, or have an admin sign the header`,
+  );
 }
 
 /** New content is sealed at the newest epoch, unless a baseline lists it; a client, which has no ledger, only warns of an older one. */

@@ -110,6 +110,6 @@ t.test("none of the vectors is lost", async (t) => {
     [12, 42],
     [12, 42],
     [12, 41],
-    [23, 87],
+    [26, 101],
   ]);
 });

@@ -52,9 +52,9 @@ export function environmentClaim(spec: EnvironmentSpec, approval = false): strin
 
 /** What the author of a header signs, or an approver beside him. */
 export function headerClaim(place: Place, spec: SecretSpec, approval = false): string {
-  const { environment, header, target, render, restart, generate } = spec;
+  const { environment, header, target, render, restart, generate, rotation } = spec;
   const { version, by } = header;
-  const fields = { environment, ...place, version, by, target, render, restart, generate };
+  const fields = { environment, ...place, version, by, target, render, restart, generate, rotation };
   return claim(approval ? "header-approval" : "header", fields);
 }
 

@@ -99,6 +99,20 @@ const REFUSED: Record<string, readonly [sent: SentBundle, code: string]> = {
     "UnknownSigner",
   ],
   "a value by somebody without a grant": [sent(bundle(ENVIRONMENT, { A: "x" }, { by: "carol" })), "NotAuthorised"],
+  "a job with all values, by a writer": [
+    sent(
+      bundle(
+        ENVIRONMENT,
+        { A: "x" },
+        {
+          by: "bob",
+          generate: { TOKEN: { version: 1, kind: "uuid", previous: "TOKEN_OLD" } },
+          rotation: { image: "bobs", keys: ["A"] },
+        },
+      ),
+    ),
+    "NotAuthorised",
+  ],
   "a changed target": [sent(changed({ target: { name: "stolen" } })), "SignatureInvalid"],
   "an environment that nobody knows": [sent(changed({ environment: "acme/shop/dev" })), "UnknownEnvironment"],
   "a workspace that is not pinned": [sent(changed({ environment: "evil/shop/production" })), "NotPinned"],
