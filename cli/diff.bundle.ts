@@ -63,15 +63,16 @@ function headerDifference(before: ZoppSecret | undefined, after: ZoppSecret | un
   return fields.length === 0 && !isSigned ? [] : [{ change: "changed", ...sides, fields }];
 }
 
-/** What the header is signed over, one line a field: those of the target, the rendered keys, restart, the environment. */
+/** What the header is signed over, one line a field: those of the target, the rendered keys, rules, the job, restart, the environment. */
 function fieldsOf(secret: ZoppSecret | undefined): ReadonlyMap<string, string> {
-  const { environment, target = {}, render = {}, restart, generate = {} } = secret?.spec ?? {};
+  const { environment, target = {}, render = {}, restart, generate = {}, rotation = {} } = secret?.spec ?? {};
   const lines = [
     ["environment", environment],
     ["restart", restart],
     ...Object.entries(target).map(([name, value]) => [`target.${name}`, value]),
     ...Object.entries(render).map(([name, value]) => [`render.${name}`, value]),
     ...Object.entries(generate).map(([name, value]) => [`generate.${name}`, value]),
+    ...Object.entries(rotation).map(([name, value]) => [`rotation.${name}`, value]),
   ] as const;
   return new Map(
     lines.flatMap(([name, value]) => (value === undefined ? [] : [[String(name), JSON.stringify(value)] as const])),

@@ -61,10 +61,11 @@ export function earlierEntries(present: ZoppSecret, before: ZoppSecret, keys: re
 
 /**
  * The bundle with all that an earlier header says, not signed yet. Rules of generated values stay as they are: no value of
- * theirs is kept with a state, and another rule would make a new one.
+ * theirs is kept with a state, and another rule would make a new one. So does the job that they go through: without it, what
+ * only it gets would be in the Secret.
  */
 export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecret {
-  const { environment, header, data, generate } = present.spec;
+  const { environment, header, data, generate, rotation } = present.spec;
   const { target, render, restart } = before.spec;
   return {
     ...present,
@@ -74,6 +75,7 @@ export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecre
       ...(render === undefined ? {} : { render }),
       ...(restart === undefined ? {} : { restart }),
       ...(generate === undefined ? {} : { generate }),
+      ...(rotation === undefined ? {} : { rotation }),
       header,
       ...(data === undefined ? {} : { data }),
     },

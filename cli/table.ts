@@ -10,6 +10,7 @@ import { JOINING_COMMANDS } from "./table.joining.js";
 import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
 import { READING_COMMANDS } from "./table.reading.js";
+import { ROTATION_COMMANDS } from "./table.rotation.js";
 import type { CommandSpec, OptionSpec } from "./table.types.js";
 
 /** Options that every command has. */
@@ -42,6 +43,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   group: "list, fill and empty groups of principals",
   token: "make, list and revoke tokens of services, for CI",
   invite: "make, list and revoke invites of people",
+  rotation: "have a job bring new generated values to where they are checked",
   audit: "list, follow, verify and export the audit log",
 };
 
@@ -185,6 +187,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   ...EXPIRY_COMMANDS,
   ...GENERATE_COMMANDS,
+  ...ROTATION_COMMANDS,
   {
     name: "approve",
     args: "[bundle] [key...]",

@@ -19,6 +19,7 @@ import {
 } from "../bundles.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
+import { refuseRotationLacking } from "../rotation.js";
 import { onlyNamespace } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
@@ -97,6 +98,7 @@ function withRule(
   const generate = { ...present?.spec.generate, [key]: rule };
   const start = present ?? newBundle({ ...place, generate }, writing);
   const changed = { ...start, spec: { ...start.spec, generate } };
+  refuseRotationLacking(changed);
   const secret = { ...changed, spec: { ...changed.spec, header: signHeader(changed, writing) } };
   refuseUnsound(secret, policy, [], writing.now);
   const isSame = before !== undefined && ruleHash(before) === ruleHash(rule);

@@ -1,6 +1,6 @@
 // `zopp list`: bundles of the store, or the entries of one. Shows what is written there and claims nothing about it.
 // Whether it holds is `zopp verify`'s business.
-import { targetName, valueKeys } from "../../crds/bundle/target.js";
+import { jobKeys, targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
@@ -9,6 +9,7 @@ import { endsHeading, firstEnd } from "../expiring.js";
 import { generatedRows } from "../generated.js";
 import { type Result, table } from "../output.js";
 import { acceptWorkspace } from "../policy.js";
+import { isOnlyForJob } from "../rotation.js";
 import type { Session } from "../session.js";
 import { parseFound } from "../store/store.js";
 
@@ -46,7 +47,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
     throw new ZoppError("UnknownEnvironment", `there is no environment ${options.environment} in ${store.title}`);
   const rows = chosen.map((secret) => {
     const { namespace, name } = secret.metadata;
-    const keys = valueKeys(secret).length;
+    const keys = jobKeys(secret).length;
     return {
       bundle: `${namespace}/${name}`,
       environment: secret.spec.environment,
@@ -81,6 +82,7 @@ async function entries(session: Session, bundle: string, options: ListOptions): 
     author: authorOf(workspace, entry.by),
     ...(entry.expires === undefined ? {} : { expires: entry.expires }),
     ...(entry.retired === true ? { retired: true } : {}),
+    ...(isOnlyForJob(secret, key) ? { onlyForJob: true } : {}),
     approvals: Object.keys(entry.approvals ?? {}).map((kid) => authorOf(workspace, kid)),
   }));
   const made = generatedRows(secret);
@@ -90,7 +92,7 @@ async function entries(session: Session, bundle: string, options: ListOptions): 
       String(row.version),
       row.author,
       row.expires ?? "",
-      row.retired === true ? "retired" : "sealed",
+      row.retired === true ? "retired" : row.onlyForJob === true ? "sealed, for the rotation job" : "sealed",
     ]),
     ...made.map(({ key, version, made: at, rotates }) => [
       key,

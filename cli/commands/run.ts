@@ -9,6 +9,7 @@ import type { KeyringOptions } from "../keyring-call.js";
 import { printable, type Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
 import { type ReadValues, readValuesOf } from "../reading.js";
+import { isOnlyForJob } from "../rotation.js";
 import type { Session } from "../session.js";
 import { asWorkload, workloadTokenFile } from "../workload.js";
 
@@ -49,7 +50,8 @@ function variablesOf(
 ): { readonly variables: ReadonlyMap<string, string>; readonly notes: readonly string[] } {
   const said = [...notes];
   const { namespace, name } = secret.metadata;
-  const all = new Map(values);
+  // as in the Secret: a job's own keys are no program's
+  const all = new Map([...values].filter(([key]) => !isOnlyForJob(secret, key)));
   for (const [key, template] of Object.entries(secret.spec.render ?? {})) {
     try {
       const given = { what: `${namespace}/${name}`, templates: { [key]: template }, values };

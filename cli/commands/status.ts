@@ -3,7 +3,7 @@
 
 import { placeOf } from "../../crds/bundle/case.js";
 import { endingsOf } from "../../crds/bundle/endings.js";
-import { targetName, valueKeys } from "../../crds/bundle/target.js";
+import { jobKeys, targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
@@ -11,6 +11,7 @@ import { type Checked, type CheckedBundle, checkStore } from "../check.js";
 import { endsHeading, expiringResult, firstEnd } from "../expiring.js";
 import { generatedRows, rowText } from "../generated.js";
 import { problemLine, type Result, table } from "../output.js";
+import { rotationText } from "../rotation.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
 import { watchStatus } from "../status.watch.js";
@@ -98,7 +99,7 @@ function saidOf({ secret }: CheckedBundle): {
 }
 
 function liveKeys({ secret }: CheckedBundle): number {
-  return valueKeys(secret).length;
+  return jobKeys(secret).length;
 }
 
 function checkOf({ problems, warnings }: CheckedBundle): string {
@@ -128,6 +129,7 @@ function details(each: CheckedBundle): string[] {
     `keys         ${liveKeys(each)}`,
     ...endingsOf(secret).map(({ key, expires }) => `expires      ${expires} ${key}`),
     ...generatedRows(secret).map((row) => `generated    ${rowText(row)}`),
+    ...(secret.spec.rotation === undefined ? [] : [`rotation     ${rotationText(secret.spec.rotation)}`]),
     `check        ${checkOf(each)}`,
     ...problems.flatMap((problem) => [`  ${problemLine(problem)}`, `  next: ${problem.kind.next}`]),
     ...warnings.map((warning) => `  warning: ${problemLine(warning)}`),
@@ -145,6 +147,7 @@ function plain(each: CheckedBundle) {
     keys: liveKeys(each),
     expires: endingsOf(secret),
     generated: generatedRows(secret),
+    ...(secret.spec.rotation === undefined ? {} : { rotation: secret.spec.rotation }),
     problems: problems.map(short),
     warnings: warnings.map(short),
     conditions: secret.status?.conditions ?? [],

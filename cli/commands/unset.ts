@@ -15,6 +15,7 @@ import {
 } from "../bundles.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
+import { refuseRotationLacking } from "../rotation.js";
 import type { Session } from "../session.js";
 import { change } from "../store/store.js";
 
@@ -75,5 +76,6 @@ function withoutRules(secret: ZoppSecret, keys: readonly string[], writing: Writ
     ...secret,
     spec: { ...spec, ...(rules.length === 0 ? {} : { generate: Object.fromEntries(rules) }) },
   };
+  refuseRotationLacking(changed);
   return { ...changed, spec: { ...changed.spec, header: signHeader(changed, writing) } };
 }

@@ -1,0 +1,38 @@
+// What of a bundle is a rotation job's: what such a job needs of the rules of generated values, and how it reads in one line.
+import { placeOf } from "../crds/bundle/case.js";
+import { ZoppError } from "../crds/errors.js";
+import type { ZoppSecret } from "../crds/types.gen.js";
+
+/** A bundle's rotation. */
+export type Rotation = NonNullable<ZoppSecret["spec"]["rotation"]>;
+
+/** Throws StillNeeded, with the next step, where the job of a bundle would have nothing to bring, or not what it brings it instead of. */
+export function refuseRotationLacking(secret: ZoppSecret): void {
+  const { rotation, generate = {} } = secret.spec;
+  if (rotation === undefined) return;
+  const place = placeOf(secret);
+  const rules = Object.entries(generate);
+  const otherwise = `or take the job away: \`zopp rotation remove ${place}\``;
+  if (rules.length === 0)
+    throw new ZoppError(
+      "StillNeeded",
+      `bundle ${place}: a rotation job needs a generated value: \`zopp generate ${place} KEY --kind password --previous KEY_OLD\`, ${otherwise}`,
+    );
+  const [without] = rules.find(([, { previous }]) => previous === undefined) ?? [];
+  if (without === undefined) return;
+  throw new ZoppError(
+    "StillNeeded",
+    `bundle ${place}: a rotation job gets the value before, which the rule for ${without} does not keep: \`zopp generate ${place} ${without} --previous ${without}_OLD\`, ${otherwise}`,
+  );
+}
+
+/** True for a key that only the job gets. */
+export function isOnlyForJob({ spec }: Pick<ZoppSecret, "spec">, key: string): boolean {
+  return spec.rotation?.keys?.includes(key) === true;
+}
+
+/** A rotation in one line. */
+export function rotationText({ image, command = [], deadline = "10m", keys = [] }: Rotation): string {
+  const only = keys.length === 0 ? "" : `, with ${keys.join(", ")}`;
+  return `${[image, ...command].join(" ")} (within ${deadline}${only})`;
+}
