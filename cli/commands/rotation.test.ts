@@ -141,6 +141,22 @@ t.test("only an admin signs for a job, others hear so at once; a writer may take
   await bench.must(["verify"]);
 });
 
+t.test("the job of somebody who is no admin any more waits for one who signs it again", async (t) => {
+  const bench = new Workbench(t);
+  const pin = await withRules(bench);
+  await bench.admit("bob", pin);
+  await bench.must(["grant", "bob", "admin", "--scope", "shop/dev"]);
+  await bench.must(["rotation", "set", "api", "--image", IMAGE], { as: "bob" });
+  await bench.must(["verify"]);
+  await bench.must(["revoke", "bob", "admin", "--scope", "shop/dev"]);
+  await bench.must(["grant", "bob", "write", "--scope", "shop/dev"]);
+  const { rotation } = stored(bench).spec;
+  t.match((await bench.run(["rotation", "set", "api", "--deadline", "5m"])).err, /--sign-header/, "not by the way");
+  await bench.must(["set", "api", "DB_HOST", "--sign-header"], { stdin: "db" });
+  t.strictSame(stored(bench).spec.rotation, rotation);
+  await bench.must(["verify"]);
+});
+
 t.test("a job that was put into the file, whoever signs for it, does not verify", async (t) => {
   const bench = await withJob(t);
   bench.write(FILE, bench.read(FILE).replace(IMAGE, "evil"));

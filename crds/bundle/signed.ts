@@ -116,10 +116,10 @@ function refuseRotation({ secret, workspace, environment, now }: JudgedCase, par
   if (secret.spec.rotation === undefined) return;
   const context = rightsIn(workspace, environment, now);
   if (signer !== undefined && may(context, signer.principal.name, "sign")) return;
-  throw new ZoppError(
-    "NotAuthorised",
-    `bundle ${placeOf(secret)}: spec.rotation: ${signer?.principal.name ?? part.by} may not sign for a job with the values of ${environment.path}, which takes an admin of it; drop the rotation, or have an admin sign the header`,
-  );
+  const who = signer?.principal.name ?? part.by;
+  const next = "an admin who has read it signs the header by `zopp set BUNDLE KEY --sign-header`, or drops it";
+  const text = `${who} may not sign for a job with the values of ${environment.path}: ${next}`;
+  throw new ZoppError("NotAuthorised", `bundle ${placeOf(secret)}: spec.rotation: ${text}`);
 }
 
 /** New content is sealed at the newest epoch, unless a baseline lists it; a client, which has no ledger, only warns of an older one. */
