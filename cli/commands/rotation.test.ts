@@ -152,7 +152,8 @@ t.test("the job of somebody who is no admin any more waits for one who signs it 
   await bench.must(["grant", "bob", "write", "--scope", "shop/dev"]);
   const { rotation } = stored(bench).spec;
   t.match((await bench.run(["rotation", "set", "api", "--deadline", "5m"])).err, /--sign-header/, "not by the way");
-  await bench.must(["set", "api", "DB_HOST", "--sign-header"], { stdin: "db" });
+  const signed = await bench.must(["set", "api", "DB_HOST", "--sign-header"], { stdin: "db" });
+  t.match(signed.err, `the header that you signed has a job run that gets all values of the bundle: ${IMAGE}`);
   t.strictSame(stored(bench).spec.rotation, rotation);
   await bench.must(["verify"]);
 });

@@ -7,6 +7,7 @@ import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, findBundle, notesOn, refuseMisshapen, refuseUnsound } from "../bundles.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
+import { rotationText } from "../rotation.js";
 import { type Header, onlyNamespace, sealAll, startOf } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
@@ -73,7 +74,15 @@ export async function run(
   return report(written, [...values.keys()], policy, where, [
     ...notes,
     ...(written === undefined ? [] : notesOn(written, policy, now)),
+    ...(options.signHeader === true ? notesOnJob(written) : []),
   ]);
+}
+
+/** Whoever signs a header that is there signs for its job too, and should know what that runs. */
+function notesOnJob(written: ZoppSecret | undefined): readonly string[] {
+  const rotation = written?.spec.rotation;
+  if (rotation === undefined) return [];
+  return [`the header that you signed has a job run that gets all values of the bundle: ${rotationText(rotation)}`];
 }
 
 const HEADER_FLAGS = ["target", "type", "label", "annotation", "deletion", "restart"] as const;
