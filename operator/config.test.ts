@@ -38,6 +38,7 @@ t.test("defaults are those of a pod", async (t) => {
     workers: 48,
     expiryWarning: 14 * 24 * 3600_000,
     history: 3,
+    rotationJobs: "off",
     logLevel: "info",
   });
   t.equal(read(["--keyring-key", "k"]).namespaces, undefined, "all namespaces");

@@ -34,6 +34,8 @@ export interface OperatorConfig {
   readonly history: number;
   /** Kinds of workloads that are restarted when a Secret of theirs changes; empty = none. */
   readonly restarts: readonly WorkloadKind[];
+  /** Whether Jobs are run that bundles ask for, which bring new values to where they are checked. */
+  readonly rotationJobs: "on" | "off";
   /** Whether /metrics has series for each bundle. */
   readonly objectMetrics: "on" | "off";
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -132,6 +134,12 @@ function settings(): readonly Option[] {
     )
       .default([], "none")
       .argParser(toKinds),
+    new Option(
+      "--rotation-jobs <switch>",
+      "run the jobs that bundles ask for before new generated values are published",
+    )
+      .choices(["on", "off"])
+      .default("off"),
     new Option(
       "--object-metrics <switch>",
       "zopp_secret_condition in /metrics: a series for each condition of each bundle",

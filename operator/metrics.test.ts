@@ -93,9 +93,13 @@ t.test("bundles are counted by the reason of Ready, whatever they are called", a
   t.same(await counts(), ["Synced 1", "SignatureInvalid 0"]);
 });
 
-t.test("what was never kept or restarted is there at 0, so that the first time is an increase", async (t) => {
+t.test("what was never kept, restarted or run is there at 0, so that the first time is an increase", async (t) => {
   const text = await operatorMetrics(BUILD).registry.metrics();
-  for (const series of ['zopp_history_total{result="failed"} 0', 'zopp_restarts_total{result="refused"} 0'])
+  for (const series of [
+    'zopp_history_total{result="failed"} 0',
+    'zopp_restarts_total{result="refused"} 0',
+    'zopp_rotation_jobs_total{result="failed"} 0',
+  ])
     t.ok(text.includes(series), series);
 });
 

@@ -51,6 +51,8 @@ export interface OperatorMetrics {
   history(what: (typeof HISTORY_RESULTS)[number]): void;
   /** A workload whose Secret changed was restarted, skipped, left waiting or refused. */
   restarted(result: (typeof RESTART_RESULTS)[number]): void;
+  /** A Job that new generated values wait for was made, has succeeded, or has failed. */
+  rotation(result: (typeof ROTATION_RESULTS)[number]): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
   /** The reason of one bundle's condition Ready. `null` = the bundle is gone. */
@@ -78,6 +80,7 @@ const QUEUE = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 60, 300, 1800];
 /** What a counter starts from: one that appears with its first event has, to Prometheus, not grown. */
 const HISTORY_RESULTS = ["kept", "dropped", "failed"] as const;
 const RESTART_RESULTS = ["restarted", "skipped", "waiting", "refused"] as const;
+const ROTATION_RESULTS = ["created", "succeeded", "failed"] as const;
 
 /** Metrics of the operator. `perObject` adds zopp_secret_condition, one series per bundle and condition. */
 export function operatorMetrics(
@@ -101,6 +104,13 @@ export function operatorMetrics(
   const restarts = counter(registry, "zopp_restarts_total", "Workloads whose Secret changed, by what came of it", [
     "result",
   ]);
+  const rotations = counter(
+    registry,
+    "zopp_rotation_jobs_total",
+    "Jobs that new generated values wait for: made, and what came of them",
+    ["result"],
+  );
+  for (const result of ROTATION_RESULTS) rotations.inc({ result }, 0);
   for (const result of HISTORY_RESULTS) history.inc({ result }, 0);
   for (const result of RESTART_RESULTS) restarts.inc({ result }, 0);
   return {
@@ -118,6 +128,7 @@ export function operatorMetrics(
     applied: (seconds) => apply.observe(seconds),
     history: (result) => history.inc({ result }),
     restarted: (result) => restarts.inc({ result }),
+    rotation: (result) => rotations.inc({ result }),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
     bundle: bundleGauge(registry),
     expiring: expiringGauge(registry),

@@ -151,7 +151,7 @@ export class ZoppOperator extends dotI.default {
 
   /** Everything about bundles and their Secrets. */
   #secrets(shared: SecretsParts): BundleWatch {
-    const { client, keyring, metrics, tracing, namespaces, workers, expiryWarning } = this.#parts;
+    const { client, keyring, metrics, tracing, namespaces, workers, expiryWarning, rotationJobs } = this.#parts;
     const informer = this.#informer<ZoppSecret>({ resource: ZOPP_SECRETS, namespaces });
     const ours = { labelSelector: MANAGED_LABEL, metadataOnly: true, transform: seenSecret };
     const targets = new Freshest(this.#informer<SeenSecret>({ resource: SECRETS, namespaces, ...ours }), nowMs);
@@ -162,6 +162,7 @@ export class ZoppOperator extends dotI.default {
     const deps: SecretDeps = {
       ...shared,
       restarts: this.#restarts(shared.events, queue),
+      rotations: rotationJobs === "on" ? { client, did: metrics.rotation } : undefined,
       client,
       keyring,
       bundles,

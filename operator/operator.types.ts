@@ -29,6 +29,8 @@ export interface OperatorParts {
   readonly history: number;
   /** Kinds of workloads to restart; empty = none is ever looked at. */
   readonly restarts: readonly WorkloadKind[];
+  /** Whether Jobs are run before new generated values are published. */
+  readonly rotationJobs: "on" | "off";
   /** The pod's name: who speaks in Events. */
   readonly instance: string;
 }

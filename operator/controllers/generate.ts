@@ -1,6 +1,6 @@
 // Values that the keyring makes: has them made, and keeps them in the bundle's status.
 // They stand in the status before anything is opened: what is lost on the way there was never accepted, and is made again.
-// A job that brings a new value to where it is used would run in between.
+// A job that brings a new value to where it is checked runs in between (rotation.ts).
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, type ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";

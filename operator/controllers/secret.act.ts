@@ -11,7 +11,7 @@ import { apiStatus } from "../kube/errors.js";
 import { FIELD_MANAGER, type KubeObject, SECRETS } from "../kube/resources.js";
 import { valuesDigest } from "./generate.plan.js";
 import type { Hold } from "./secret.plan.js";
-import type { Refused, Synced } from "./secret.status.js";
+import type { Refused, Rotating, Synced } from "./secret.status.js";
 import { contestedConflict } from "./target.conflict.js";
 import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
@@ -41,12 +41,33 @@ export interface Act extends Closed {
 
 /** The outcome, and what the keyring warned of. */
 export interface Acted {
-  readonly outcome: Synced | Refused;
+  readonly outcome: Synced | Rotating | Refused;
   readonly warnings: readonly string[];
 }
 
+/** What was opened; plaintext of every key, which is overwritten when whoever uses it has finished. */
+export interface Opened {
+  readonly plaintext: Map<string, Uint8Array>;
+  readonly digest: string;
+  readonly policy: readonly string[];
+}
+
 /** Opens and writes. Everything that goes wrong is an outcome; plaintext is overwritten before it returns. */
-export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
+export function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
+  return openAnd(act, deps, async ({ plaintext, digest, policy }) => {
+    const written = await write(act, contentOf(act.bundle, plaintext), deps);
+    const { uid, resourceVersion } = written.metadata;
+    const applied = valuesDigest(act.bundle, act.generated);
+    return { kind: "synced", digest, policy, target: { uid, resourceVersion }, applied };
+  });
+}
+
+/** Opens, and does something with what was opened. Everything that goes wrong is an outcome. */
+export async function openAnd(
+  act: Act,
+  deps: Omit<ActDeps, "client">,
+  use: (opened: Opened) => Promise<Synced | Rotating>,
+): Promise<Acted> {
   const answer = await open(act, deps);
   const { policy } = answer;
   const refused = (stage: Refused["stage"], error: ZoppError): Refused => ({
@@ -61,16 +82,7 @@ export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
   try {
     openValues(act, answer.keys, plaintext);
     openGenerated(act, answer.keys, plaintext);
-    const written = await write(act, contentOf(act.bundle, plaintext), deps);
-    const { uid, resourceVersion } = written.metadata;
-    const applied = valuesDigest(act.bundle, act.generated);
-    const outcome: Synced = {
-      kind: "synced",
-      digest: answer.digest,
-      policy,
-      target: { uid, resourceVersion },
-      applied,
-    };
+    const outcome = await use({ plaintext, digest: answer.digest, policy });
     return { outcome, warnings: answer.warnings };
   } catch (thrown) {
     const error = asZoppError(thrown, `writing the Secret of ${placeOf(act.bundle)}`);
@@ -85,7 +97,7 @@ export async function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
   }
 }
 
-async function open({ bundle, generated, signal }: Act, deps: ActDeps): Promise<OpenResult> {
+async function open({ bundle, generated, signal }: Act, deps: Omit<ActDeps, "client">): Promise<OpenResult> {
   const { namespace, name } = bundle.metadata;
   const startedAt = performance.now();
   const answer = await deps.keyring
@@ -97,13 +109,14 @@ async function open({ bundle, generated, signal }: Act, deps: ActDeps): Promise<
   return answer;
 }
 
-/** The data of the Secret: values and rendered templates by key, in the order of their names. */
+/** The data of the Secret: values and rendered templates by key, in the order of their names; nothing that only a job gets. */
 function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<string, Uint8Array> {
   const { render: templates = {} } = bundle.spec;
   const entries = renderedFrom(bundle);
   const rendered = renderTemplates({ what: placeOf(bundle), templates, entries, values: plaintext });
   for (const [key, value] of rendered) plaintext.set(key, value); // so that they are overwritten too
-  const data = new Map([...plaintext].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const keys = new Set(targetKeys(bundle));
+  const data = new Map([...plaintext].filter(([key]) => keys.has(key)).sort(([a], [b]) => (a < b ? -1 : 1)));
   refuseWrongShape(bundle, data);
   return data;
 }

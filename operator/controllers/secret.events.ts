@@ -1,10 +1,10 @@
 // What is worth an Event in a bundle's life: transitions only, in the words that `kubectl describe` shows.
 // A first sync and a repetition are silent: conditions say them, and an Event is one more write.
 import type { SecretStatus } from "../../crds/types.gen.js";
-import { readyOf } from "../kube/conditions.js";
+import { ROTATION_PENDING, readyOf } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
 import { expiryHappenings } from "./expiry.plan.js";
-import { messageOf, type Outcome } from "./secret.status.js";
+import { messageOf, type Outcome, type Rotating } from "./secret.status.js";
 
 /** The events that lead from one status to the next. `warnings` are the keyring's. */
 export function happenings(
@@ -24,6 +24,7 @@ function outcomeHappenings(
   warnings: readonly string[],
 ): Happening[] {
   if (outcome.kind === "rested") return [];
+  if (outcome.kind === "rotating") return rotationHappenings(previous, outcome);
   const before = readyOf(previous);
   if (outcome.kind === "refused") {
     const { error } = outcome;
@@ -51,6 +52,15 @@ function outcomeHappenings(
     });
   }
   return said;
+}
+
+/** Each Job is spoken of when it is made, and when it has failed. */
+function rotationHappenings(previous: SecretStatus | undefined, { error }: Rotating): Happening[] {
+  const message = messageOf(error);
+  const before = previous?.conditions?.find(({ type }) => type === ROTATION_PENDING);
+  if (before?.message === message) return [];
+  const type = error.code === "RotationFailed" ? "Warning" : "Normal";
+  return [{ type, reason: error.code, message, digest: message }];
 }
 
 /** The same content was written again, and that changed the Secret. */

@@ -110,6 +110,48 @@ t.test("what the operator's own set-up breaks is not left to the bundle", async 
   }
 });
 
+const rotating = (code: "RotationPending" | "RotationFailed", serves: boolean): Outcome => ({
+  kind: "rotating",
+  error: new ZoppError(code, "bundle shop/api: the Job api-rotate-1 runs"),
+  policy: ["w", "e"],
+  serves,
+});
+
+t.test(
+  "while new values wait for their job, the Secret of before serves, and what is waited for is said",
+  async (t) => {
+    const good = nextStatus(bundle(), undefined, synced(), NOW);
+    const pending = nextStatus(bundle(2), good, rotating("RotationPending", true), LATER);
+    t.match(conditionsOf(pending), {
+      Ready: "True Synced",
+      Verified: "True Verified",
+      Synced: "True Synced",
+      RotationPending: "True RotationPending",
+    });
+    t.match(pending, { observedGeneration: 2, digest: "d1", target: good.target, entries: 1 });
+    t.ok(sameStatus(pending, nextStatus(bundle(2), pending, rotating("RotationPending", true), LATER)), "once");
+    const failed = nextStatus(bundle(2), pending, rotating("RotationFailed", true), LATER);
+    t.match(conditionsOf(failed), { Ready: "True Synced", RotationPending: "True RotationFailed" });
+    t.match(
+      failed.conditions?.find(({ type }) => type === "RotationPending")?.message,
+      /Job api-rotate-1.*kubectl delete job/,
+    );
+    t.strictSame(failed.history, good.history);
+    t.notOk("RotationPending" in conditionsOf(nextStatus(bundle(2), failed, synced("d2"), LATER)), "until it is over");
+  },
+);
+
+t.test("without a Secret that serves, what waits for its job is not ready", async (t) => {
+  const first = nextStatus(bundle(), undefined, rotating("RotationPending", false), NOW);
+  t.strictSame(conditionsOf(first), {
+    Ready: "False RotationPending",
+    Verified: "Unknown RotationPending",
+    Synced: "False RotationPending",
+    Reconciling: "True RotationPending",
+    RotationPending: "True RotationPending",
+  });
+});
+
 t.test("history keeps the newest five and does not repeat itself", async (t) => {
   let status = nextStatus(bundle(), undefined, synced("d0"), NOW);
   for (let n = 1; n <= 6; n += 1) status = nextStatus(bundle(n), status, synced(`d${n}`), NOW);
@@ -188,4 +230,8 @@ t.test("events tell transitions only", async (t) => {
   t.strictSame(reasons(bad, refused("UnknownSigner")), [], "a repeated refusal is silent");
   t.strictSame(reasons(bad, refused("UnknownSigner"), 3), ["UnknownSigner"], "of other content it is news");
   t.strictSame(reasons(bad, synced()), ["Recovered"]);
+  const pending = nextStatus(bundle(2), first, rotating("RotationPending", true), NOW);
+  t.strictSame(reasons(first, rotating("RotationPending", true)), ["RotationPending"]);
+  t.strictSame(reasons(pending, rotating("RotationPending", true)), [], "the same Job is spoken of once");
+  t.strictSame(reasons(pending, rotating("RotationFailed", true)), ["RotationFailed"]);
 });

@@ -9,6 +9,7 @@ import {
   condition,
   conditionsOf,
   RESTART_PENDING,
+  ROTATION_PENDING,
   sameConditions,
   type Wanted,
 } from "../kube/conditions.js";
@@ -17,7 +18,7 @@ import { expiringOf, expiryCondition } from "./expiry.plan.js";
 /** How one reconcile of a bundle came out. */
 export type Outcome =
   /** Nothing had to be done. */
-  { readonly kind: "rested" } | Synced | Refused;
+  { readonly kind: "rested" } | Synced | Rotating | Refused;
 
 /** The Secret holds the bundle. */
 export interface Synced {
@@ -28,6 +29,16 @@ export interface Synced {
   readonly target: { readonly uid: string; readonly resourceVersion: string };
   /** The generated values that it holds: {@link valuesDigest}. */
   readonly applied?: string | undefined;
+}
+
+/** New values wait for their job; the Secret, if there is one, stays as it is. */
+export interface Rotating {
+  readonly kind: "rotating";
+  /** What they wait for: RotationPending, RotationFailed. */
+  readonly error: ZoppError;
+  readonly policy: readonly string[];
+  /** The Secret of before is there, as it was written. */
+  readonly serves: boolean;
 }
 
 /** The bundle was not applied; the last good Secret stays as it is. */
@@ -89,7 +100,7 @@ export function nextStatus(
 ): SecretStatus {
   const generation = bundle.metadata.generation ?? 0;
   const expiring = expiringOf(endingsSpokenOf(bundle, previous, outcome), now, warningMs);
-  const ends = outcome.kind === "refused" ? previous?.expires : endingsOf(bundle)[0]?.expires;
+  const ends = isOld(outcome) ? previous?.expires : endingsOf(bundle)[0]?.expires;
   const said = expiryCondition(expiring).map((each) => ({ ...each, message: clip(each.message) }));
   const wanted = [...wantedConditions(bundle, previous, outcome), ...said, ...(waits === undefined ? [] : [waits])];
   const history = nextHistory(previous, outcome, now);
@@ -123,7 +134,7 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
     ...(target === undefined ? {} : { target }),
   };
   if (outcome.kind === "rested") return { ...before, ...(policy === undefined ? {} : { policy }) };
-  if (outcome.kind === "refused") return { ...before, policy: [...outcome.policy] };
+  if (isOld(outcome)) return { ...before, policy: [...outcome.policy] };
   const { uid, resourceVersion } = outcome.target;
   return {
     digest: outcome.digest,
@@ -134,23 +145,28 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
   };
 }
 
-/** The ends that are spoken of: the bundle's, or, as long as it is refused, what was spoken of before. Its word counts when it is accepted. */
+/** True where the Secret is still made of what the bundle was before. */
+export function isOld(outcome: Outcome): outcome is Refused | Rotating {
+  return outcome.kind === "refused" || outcome.kind === "rotating";
+}
+
+/** The ends that are spoken of: the bundle's, or, as long as it is not applied, what was spoken of before. Its word counts when it is accepted. */
 export function endingsSpokenOf(
   bundle: ZoppSecret,
   previous: SecretStatus | undefined,
   outcome: Outcome,
 ): readonly Ending[] {
-  return outcome.kind === "refused" ? (previous?.expiring ?? []) : endingsOf(bundle);
+  return isOld(outcome) ? (previous?.expiring ?? []) : endingsOf(bundle);
 }
 
 /** Conditions that are decided anew each time. */
-const AGAIN = new Set(["Expiring", RESTART_PENDING]);
+const AGAIN = new Set(["Expiring", RESTART_PENDING, ROTATION_PENDING]);
 
 function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Wanted[] {
   if (outcome.kind === "refused") return refusedConditions(previous, outcome);
+  if (outcome.kind === "rotating") return rotatingConditions(previous, outcome);
   if (outcome.kind === "rested") return (previous?.conditions ?? []).filter(({ type }) => !AGAIN.has(type));
-  const count = targetKeys(bundle).length;
-  const text = `the Secret ${targetName(bundle)} holds ${count} ${count === 1 ? "key" : "keys"}`;
+  const text = holding(targetName(bundle), targetKeys(bundle).length);
   return [
     condition("Ready", true, "Synced", text),
     condition("Verified", true, "Verified", "policy allows all that the bundle holds"),
@@ -175,6 +191,31 @@ function refusedConditions(previous: SecretStatus | undefined, { error, stage }:
   ];
 }
 
+function holding(name: string, count: number): string {
+  return `the Secret ${name} holds ${count} ${count === 1 ? "key" : "keys"}`;
+}
+
+/** As long as the Secret of before serves, the bundle is ready; what it waits for is said beside that. */
+function rotatingConditions(previous: SecretStatus | undefined, { error, serves }: Rotating): Wanted[] {
+  const text = messageOf(error);
+  const pending = condition(ROTATION_PENDING, true, error.code, text);
+  const verified =
+    previous?.conditions?.find(({ type }) => type === "Verified") ??
+    condition("Verified", null, error.code, "said when the Secret is written");
+  if (serves) {
+    const { target, entries = 0 } = previous ?? {};
+    const held = holding(target?.name ?? "", entries);
+    return [condition("Ready", true, "Synced", held), verified, condition("Synced", true, "Synced", held), pending];
+  }
+  return [
+    condition("Ready", false, error.code, text),
+    verified,
+    condition("Synced", false, error.code, "the Secret is written when the job has succeeded"),
+    condition("Reconciling", true, error.code, text),
+    pending,
+  ];
+}
+
 /** Far below what the schema allows, and as much as anybody reads. */
 const MAX_MESSAGE = 2000;
 
@@ -192,7 +233,7 @@ type History = NonNullable<SecretStatus["history"]>;
 /** The newest five different things that happened to the bundle, newest first. Repetitions are not news. */
 function nextHistory(previous: SecretStatus | undefined, outcome: Outcome, now: Date): History {
   const before = previous?.history ?? [];
-  if (outcome.kind === "rested" || outcome.digest === undefined) return before;
+  if (outcome.kind === "rested" || outcome.kind === "rotating" || outcome.digest === undefined) return before;
   const { digest } = outcome;
   const result = outcome.kind === "synced" ? "Synced" : outcome.error.code;
   const [last] = before;

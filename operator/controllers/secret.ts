@@ -15,11 +15,10 @@ import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
-import { type GenerateDeps, makeValues } from "./generate.js";
 import { againInMs, isDue, valuesDigest } from "./generate.plan.js";
 import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
-import { type ActDeps, openAndWrite } from "./secret.act.js";
+import { type ValuesDeps, workThrough } from "./rotation.js";
 import { happenings } from "./secret.events.js";
 import { lookIfNeeded } from "./secret.look.js";
 import type { BundleMemory } from "./secret.memory.js";
@@ -27,6 +26,7 @@ import { decide, RECHECK_MS, type Situation, type Step } from "./secret.plan.js"
 import {
   endingsSpokenOf,
   HEALED_BY_CHANGE,
+  isOld,
   nextStatus,
   type Outcome,
   type Refused,
@@ -39,7 +39,7 @@ import type { SeenSecret } from "./target.seen.js";
 export const STATUS_MANAGER = "zopp-operator-status";
 
 /** What a bundle's story needs. */
-export interface SecretDeps extends ActDeps, GenerateDeps {
+export interface SecretDeps extends ValuesDeps {
   readonly client: Pick<ApiClient, "get" | "list" | "apply" | "replace">;
   readonly keyring: Pick<KeyringClient, "open" | "generate">;
   readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
@@ -144,12 +144,18 @@ async function act(
   const { hold } = step;
   const retain = await retains(bundle, deps);
   const managers = typeof target === "string" ? [] : target.writers.managers;
-  const values = await makeValues({ key, bundle, seen }, deps, signal);
-  if (values instanceof ZoppError) return settle(key, bundle, refusal(values, policy, "verify", given.digest), deps);
-  const { outcome, warnings } = await openAndWrite(
-    { bundle, digest: given.digest, hold, managers, epochs: epochs(bundle, deps), generated: values, retain, signal },
-    deps,
-  );
+  const work = {
+    key,
+    seen,
+    bundle,
+    digest: given.digest,
+    hold,
+    managers,
+    epochs: epochs(bundle, deps),
+    retain,
+    signal,
+  };
+  const { outcome, warnings, afterMs } = await workThrough(work, given, deps);
   if (outcome.kind === "synced") {
     deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
     if (status?.digest !== outcome.digest) deps.tell.newState({ ...seen, status }, outcome.digest);
@@ -158,7 +164,7 @@ async function act(
     if (hold.mode === "create") deps.memory.nameTaken(key);
   }
   const contested = outcome.kind === "refused" && outcome.error.code === "TargetConflict";
-  return settle(key, bundle, outcome, deps, contested ? RECHECK_MS : undefined, warnings);
+  return settle(key, bundle, outcome, deps, contested ? RECHECK_MS : afterMs, warnings);
 }
 
 /** Writes the status if it says anything new, and tells when to come back. */
@@ -186,7 +192,7 @@ async function settle(
   deps.restarts?.settled(key, bundle, next);
   deps.tell.status(key, next);
   const toStageMs = nextStageMs(endingsSpokenOf(bundle, previous, outcome), now, deps.expiryWarningMs);
-  const toValueMs = outcome.kind === "refused" ? undefined : againInMs(bundle, next, now);
+  const toValueMs = isOld(outcome) ? undefined : againInMs(bundle, next, now);
   const moments = [toStageMs, toValueMs].filter((ms) => ms !== undefined);
   deps.memory.speaksAt(key, moments.length === 0 ? undefined : now.getTime() + Math.min(...moments));
   if (passing && !refused.terminal) throw refused;

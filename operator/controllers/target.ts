@@ -67,7 +67,8 @@ function precondition({ mode, uid, resourceVersion }: Hold): Partial<ObjectMeta>
   return { ...(uid === undefined ? {} : { uid }), ...(resourceVersion === undefined ? {} : { resourceVersion }) };
 }
 
-function ownerReference({ metadata }: ZoppSecret): OwnerReference {
+/** The bundle as the owner of what goes with it. */
+export function ownerReference({ metadata }: ZoppSecret): OwnerReference {
   const { name, uid = "" } = metadata;
   return { apiVersion: apiVersionOf(ZOPP_SECRETS), kind: ZOPP_SECRETS.kind, name, uid, controller: true };
 }

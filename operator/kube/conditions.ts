@@ -6,6 +6,9 @@ import type { ZoppError } from "../../crds/errors.js";
 /** The condition that there is only while workloads wait for their restart. */
 export const RESTART_PENDING = "RestartPending";
 
+/** The condition that there is only while new values wait for the job that brings them to where they are checked. */
+export const ROTATION_PENDING = "RotationPending";
+
 /** One entry of `status.conditions` (metav1.Condition). */
 export interface Condition {
   readonly type: string;

@@ -103,6 +103,7 @@ export const CONTROLLER_REVISIONS: Resource = {
   kind: "ControllerRevision",
   namespaced: true,
 };
+export const JOBS: Resource = { group: "batch", version: "v1", plural: "jobs", kind: "Job", namespaced: true };
 export const ZOPP_WORKSPACES = zopp("zoppworkspaces", "ZoppWorkspace", false);
 export const ZOPP_ENVIRONMENTS = zopp("zoppenvironments", "ZoppEnvironment", false);
 export const ZOPP_SECRETS = zopp("zoppsecrets", "ZoppSecret", true);

@@ -1,0 +1,198 @@
+// The Job that brings new generated values to where they are checked: when one is needed, what became of it, and what it and its
+// Secret look like. Pure: asking and writing are rotation.ts'.
+import { createHash } from "node:crypto";
+import { placeOf } from "../../crds/bundle/case.js";
+import { ruleHash } from "../../crds/bundle/generated.js";
+import { jobKeys, targetName } from "../../crds/bundle/target.js";
+import { encodeBase64 } from "../../crds/crypto/encoding.js";
+import { canonicalFields } from "../../crds/crypto/jcs.js";
+import { ZoppError } from "../../crds/errors.js";
+import { spanMs } from "../../crds/span.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import type { GeneratedValues } from "../keyring/client.js";
+import { apiVersionOf, JOBS, type KubeObject, type ObjectMeta } from "../kube/resources.js";
+import { valuesDigest } from "./generate.plan.js";
+import { isMerged } from "./secret.plan.js";
+import { type AppliedSecret, ownerReference } from "./target.js";
+import type { SeenSecret } from "./target.seen.js";
+
+/** On Jobs, their pods and their Secrets, so that policy for networks and the like can name them. */
+export const ROTATION_LABEL = "zopp.dev/rotation";
+/** How soon a Job that runs is looked at again, and one that has failed. */
+export const LOOK_MS = { running: 2_000, failed: 30_000 } as const;
+
+const LABELS = { [ROTATION_LABEL]: "job" };
+const MAX_NAME = 63;
+const DEFAULT_DEADLINE = "10m";
+/** Nobody, as in the images of zopp. */
+const USER = 65_532;
+const SECRET_VOLUME = "values";
+const TMP_VOLUME = "tmp";
+
+/** A Job as it is looked at. */
+export interface JobObject extends KubeObject {
+  readonly spec?: { readonly suspend?: boolean | undefined } | undefined;
+  readonly status?:
+    | { readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined }
+    | undefined;
+}
+
+/** What became of a Job. `suspended`: it was made, and its pods are not to start before its Secret is there. */
+export type JobState = "absent" | "foreign" | "suspended" | "running" | "failed" | "succeeded";
+
+/** The state of what stands under the Job's name. Only a Job whose controller is the bundle is believed. */
+export function stateOf(job: JobObject | undefined, { metadata }: ZoppSecret): JobState {
+  if (job === undefined) return "absent";
+  const { ownerReferences = [], deletionTimestamp } = job.metadata;
+  const owner = ownerReferences.find(({ controller }) => controller === true);
+  if (owner === undefined || owner.uid !== metadata.uid) return "foreign";
+  const is = (type: string) =>
+    job.status?.conditions?.some((each) => each.type === type && each.status === "True") === true;
+  if (is("Complete")) return "succeeded";
+  if (is("Failed")) return "failed";
+  return job.spec?.suspend === true && deletionTimestamp === undefined ? "suspended" : "running";
+}
+
+/** True when values that the Secret does not hold have to wait for a Job. */
+export function needsJob(
+  bundle: ZoppSecret,
+  status: Pick<SecretStatus, "applied"> | undefined,
+  values?: Values,
+): boolean {
+  return bundle.spec.rotation !== undefined && status?.applied !== valuesDigest(bundle, values);
+}
+
+/**
+ * True when every rule has a value and the Secret does not hold them all: a Job may have them already. No other value is made
+ * then, even if one is due: the one that the Secret holds would be kept no more.
+ */
+export function isBegun(bundle: ZoppSecret, status: SecretStatus | undefined): boolean {
+  const rules = Object.entries(bundle.spec.generate ?? {});
+  const isComplete = rules.every(([key, rule]) => status?.generated?.[key]?.rule === ruleHash(rule));
+  return isComplete && needsJob(bundle, status, status?.generated);
+}
+
+/** True when the Secret of before is there, as it was written. */
+export function isServing(bundle: ZoppSecret, status: SecretStatus | undefined, target: SeenSecret | string): boolean {
+  if (typeof target === "string" || status?.target?.uid !== target.metadata.uid) return false;
+  const { ours, others } = target.writers;
+  return ours.length === status?.entries && (isMerged(bundle, target) || others.length === 0);
+}
+
+type Values = GeneratedValues | undefined;
+
+/** The Job's place. Other values, or another template, are another Job. */
+export function jobPlace(bundle: ZoppSecret, values: Values): { readonly namespace: string; readonly name: string } {
+  const { namespace = "" } = bundle.metadata;
+  const text = `${valuesDigest(bundle, values)} ${canonicalFields({ ...bundle.spec.rotation })}`;
+  const suffix = `-rotate-${createHash("sha256").update(text).digest("hex").slice(0, 10)}`;
+  const base = targetName(bundle).slice(0, MAX_NAME - suffix.length);
+  return { namespace, name: `${base.replace(/[-.]+$/, "")}${suffix}` };
+}
+
+/** The files that the container sees under /zopp, by the key of the Job's Secret. */
+function filesOf(bundle: ZoppSecret, values: Values): { readonly key: string; readonly path: string }[] {
+  const made = jobKeys(bundle).map((key) => ({ key: `new.${key}`, path: `new/${key}` }));
+  const before = oldKeys(bundle, values).map(([key]) => ({ key: `old.${key}`, path: `old/${key}` }));
+  return [...made, ...before].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** Rules that had a value before, each with the key under which it opens. */
+function oldKeys({ spec }: ZoppSecret, values: Values): [key: string, previous: string][] {
+  return Object.entries(spec.generate ?? {}).flatMap(([key, { previous }]): [string, string][] => {
+    const value = values?.[key];
+    const hadOne = value?.before !== undefined && value.previous !== undefined;
+    return previous !== undefined && hadOne ? [[key, previous]] : [];
+  });
+}
+
+/** The Job, which waits for its Secret. Nothing of it is secret. */
+export function jobObject(bundle: ZoppSecret, values: Values): KubeObject {
+  const { deadline = DEFAULT_DEADLINE } = bundle.spec.rotation ?? {};
+  const place = jobPlace(bundle, values);
+  const secret = { secretName: place.name, defaultMode: 0o440, items: filesOf(bundle, values) };
+  return {
+    metadata: { ...place, labels: LABELS, ownerReferences: [ownerReference(bundle)] },
+    spec: {
+      suspend: true,
+      backoffLimit: 3,
+      activeDeadlineSeconds: (spanMs(deadline) ?? 0) / 1000,
+      ttlSecondsAfterFinished: 600,
+      template: {
+        metadata: { labels: LABELS },
+        spec: {
+          restartPolicy: "Never",
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: USER,
+            runAsGroup: USER,
+            fsGroup: USER,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          containers: [containerOf(bundle)],
+          volumes: [
+            { name: SECRET_VOLUME, secret },
+            { name: TMP_VOLUME, emptyDir: { medium: "Memory", sizeLimit: "16Mi" } },
+          ],
+        },
+      },
+    },
+  } as KubeObject;
+}
+
+function containerOf({ spec }: ZoppSecret): object {
+  const { image, command } = spec.rotation ?? {};
+  return {
+    name: "rotate",
+    image,
+    ...(command === undefined ? {} : { command }),
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    },
+    resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "256Mi" } },
+    volumeMounts: [
+      { name: SECRET_VOLUME, mountPath: "/zopp", readOnly: true },
+      { name: TMP_VOLUME, mountPath: "/tmp" },
+    ],
+  };
+}
+
+/** What the Job mounts: the only place where its values are in the clear. Goes with the Job. */
+export function jobSecret(
+  bundle: ZoppSecret,
+  values: Values,
+  job: ObjectMeta,
+  plaintext: ReadonlyMap<string, Uint8Array>,
+): AppliedSecret {
+  const files = [
+    ...jobKeys(bundle).map((key) => [`new.${key}`, key] as const),
+    ...oldKeys(bundle, values).map(([key, previous]) => [`old.${key}`, previous] as const),
+  ];
+  const data = files.map(([file, key]) => [file, encodeBase64(plaintext.get(key) ?? new Uint8Array())]);
+  const { name, uid = "" } = job;
+  const owner = { apiVersion: apiVersionOf(JOBS), kind: JOBS.kind, name, uid, controller: true };
+  return {
+    metadata: { ...jobPlace(bundle, values), labels: LABELS, ownerReferences: [owner] },
+    type: "Opaque",
+    immutable: true,
+    data: Object.fromEntries(data),
+  };
+}
+
+/** What new values wait for, in words. `since`: when the Job was made. */
+export function waitsFor(bundle: ZoppSecret, name: string, state: JobState, since?: string): ZoppError {
+  const what = `bundle ${placeOf(bundle)}: `;
+  const made = since === undefined ? "" : `, made at ${since},`;
+  if (state === "foreign")
+    return new ZoppError(
+      "RotationFailed",
+      `${what}there is a Job ${name} that is not this bundle's, and is not believed`,
+    );
+  if (state === "failed")
+    return new ZoppError("RotationFailed", `${what}the Job ${name}${made} has failed; new values are not published`);
+  return new ZoppError("RotationPending", `${what}new values wait for the Job ${name}${made} to succeed`);
+}
