@@ -5,8 +5,9 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { readWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppBaseline, ZoppLedger } from "../../crds/types.gen.js";
+import { ROTATION_LABEL } from "../../operator/controllers/rotation.plan.js";
 import { readyOf } from "../../operator/kube/conditions.js";
-import { type ObjectMeta, ZOPP_BASELINES, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
+import { type KubeObject, type ObjectMeta, PODS, ZOPP_BASELINES, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { baseline } from "../fixtures.baseline.js";
 import { withValue } from "../fixtures.js";
@@ -49,6 +50,7 @@ async function live(t: Test, bed: Testbed, others: readonly OwnPorts[]): Promise
   await eventually(async () => (await bed.secret()).data?.["A"] === "two");
   await vouched(bed);
   await restarted(t, bed);
+  await rotated(bed);
   await kubectl("patch", "secret", "api", "--patch", '{"data":{"STRANGE":"eA=="}}');
   await eventually(async () => JSON.stringify((await bed.secret()).data) === '{"A":"two"}', {
     message: "a stranger's key is removed",
@@ -130,6 +132,22 @@ async function restarted(t: Test, bed: Testbed): Promise<void> {
   }
 }
 
+/** A Job runs before new values are published; the Job controller makes its pod, and says that it has ended well in a node's place. */
+async function rotated(bed: Testbed): Promise<void> {
+  const generate = { TOKEN: { version: 1, kind: "uuid", previous: "OLD_TOKEN" } } as const;
+  await bed.applyBundle(bed.seal({}, { name: "rotating", generate, rotation: { image: "registry.example/rotate:1" } }));
+  const [pod] = await eventually(
+    async () => {
+      const { items } = await bed.client.list(PODS, { namespace: "shop-prod", labelSelector: ROTATION_LABEL });
+      return items.length > 0 && items;
+    },
+    { timeoutMs: 60_000, message: "the Job has a pod" },
+  );
+  const ended = { metadata: { namespace: "shop-prod", name: pod?.metadata.name }, status: { phase: "Succeeded" } };
+  await bed.client.apply(PODS, ended as KubeObject, { fieldManager: "kubelet", subresource: "status" });
+  await bed.settled("Synced", "rotating", "shop-prod", 60_000);
+}
+
 async function ledgerParts({ client }: Testbed): Promise<readonly ZoppLedger[]> {
   return (await client.list<ZoppLedger>(ZOPP_LEDGERS, { namespace: SYSTEM })).items;
 }
@@ -148,7 +166,7 @@ async function written(bed: Testbed, name: string) {
 for (const mode of ["sidecar", "deployment", "all"] as const) {
   t.test(`mode ${mode}: the rights of its accounts are those that are needed, and no more`, { skip }, async (t) => {
     const shards = SHARDS[mode];
-    const operatorValues = { replicas: shards, operator: { restarts: [...RESTARTS], shards } };
+    const operatorValues = { replicas: shards, operator: { restarts: [...RESTARTS], rotationJobs: true, shards } };
     const values = { ...MODES[mode], ...(mode === "all" ? {} : { namespaces: ["shop-prod"] }), ...operatorValues };
     const folder = t.testdir();
     const [policy, log] = [join(folder, "policy.json"), join(folder, "audit.log")];
@@ -160,6 +178,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       env: {
         ZOPP_OPERATOR_HISTORY: "2",
         ZOPP_OPERATOR_RESTARTS: RESTARTS.join(","),
+        ZOPP_OPERATOR_ROTATION_JOBS: "on",
         ZOPP_OPERATOR_SHARDS: String(shards),
         ...(mode === "all" ? {} : { ZOPP_OPERATOR_NAMESPACES: "shop-prod" }),
         // as the chart has them: beside its operator a keyring deletes no segment, and needs no right to see that it is alone

@@ -123,6 +123,8 @@ const OPERATOR: Record<string, readonly Mode[]> = {
   "create pods/exec zopp-system": NONE,
   "list deployments.apps shop-prod": NONE,
   "patch deployments.apps shop-prod": NONE,
+  "get jobs.batch shop-prod": NONE,
+  "create jobs.batch shop-prod": NONE,
   "create serviceaccounts/token zopp-system": NONE,
   "impersonate serviceaccounts zopp-system": NONE,
   "bind clusterroles.rbac.authorization.k8s.io": NONE,
@@ -182,6 +184,31 @@ const RESTARTS: Record<string, boolean> = {
 t.test("with restarts: the kinds that are named can be listed and patched, and nothing more", { skip }, async (t) => {
   const { admin } = await installChart(t, helm, { ...MODES.sidecar, operator: { restarts: ["deployments"] } });
   for (const [right, allowed] of Object.entries(RESTARTS)) {
+    t.equal(await may(admin, ACCOUNTS.sidecar.operator, right), allowed, right);
+  }
+});
+
+/** With `operator.rotationJobs`; the admission policy says which Jobs. */
+const ROTATION: Record<string, boolean> = {
+  "get jobs.batch shop-prod": true,
+  "create jobs.batch shop-prod": true,
+  "patch jobs.batch shop-prod": true,
+  "list jobs.batch shop-prod": false,
+  "watch jobs.batch shop-prod": false,
+  "update jobs.batch shop-prod": false,
+  "delete jobs.batch shop-prod": false,
+  "patch jobs.batch/status shop-prod": false,
+  "create jobs.batch shop-other": false,
+  "create jobs.batch zopp-system": false,
+  "create cronjobs.batch shop-prod": false,
+  "create pods shop-prod": false,
+  "get pods/log shop-prod": false,
+  "delete secrets shop-prod": false,
+};
+
+t.test("with rotation jobs: Jobs can be read by name, created and patched, and nothing more", { skip }, async (t) => {
+  const { admin } = await installChart(t, helm, { ...MODES.sidecar, operator: { rotationJobs: true } });
+  for (const [right, allowed] of Object.entries(ROTATION)) {
     t.equal(await may(admin, ACCOUNTS.sidecar.operator, right), allowed, right);
   }
 });

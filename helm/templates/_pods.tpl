@@ -164,6 +164,9 @@ securityContext:
   {{- with .Values.operator.restarts }}
   - --restarts={{ join "," . }}
   {{- end }}
+  {{- if .Values.operator.rotationJobs }}
+  - --rotation-jobs=on
+  {{- end }}
   {{- if .Values.monitoring.perObject }}
   - --object-metrics=on
   {{- end }}

@@ -28,6 +28,9 @@
 {{- if and $v.operator.restarts $v.rbac.create (not $v.admissionPolicies.enabled) }}
 {{- fail "\n\noperator.restarts needs admissionPolicies.enabled: whoever may patch a workload can run anything in its place, and the policy keeps the operator to the one annotation that restarts it." }}
 {{- end }}
+{{- if and $v.operator.rotationJobs $v.rbac.create (not $v.admissionPolicies.enabled) }}
+{{- fail "\n\noperator.rotationJobs needs admissionPolicies.enabled: whoever may create Jobs can run anything on every Secret of the namespace, and the policy keeps the operator to those that rotations need." }}
+{{- end }}
 {{- if and (ne (int $v.operator.shards) 1) (eq $v.mode "sidecar") }}
 {{- fail (printf "\n\noperator.shards is %v and must be 1 with mode=sidecar: there is one operator there." $v.operator.shards) }}
 {{- end }}
