@@ -33,6 +33,7 @@ const errors = (code: string) => `zopp_keyring_errors_total{code="${code}",${HER
 const watches = `zopp_informer_failures_total{resource="zoppsecrets",phase="watch",status="403",${HERE}}`;
 const bundles = (reason: string) => `zopp_bundles{reason="${reason}",${HERE}}`;
 const history = (result: string) => `zopp_history_total{result="${result}",${HERE}}`;
+const rotations = (result: string) => `zopp_rotation_jobs_total{result="${result}",${HERE}}`;
 const restarts = (result: string) => `zopp_restarts_total{result="${result}",${HERE}}`;
 
 const absent = (component: string): AlertCases => ({
@@ -136,5 +137,14 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
   ZoppRestartsRefused: {
     fires: { series: { [restarts("refused")]: "0x10 1x10" }, at: "12m", as: [{}] },
     silent: { "workloads wait": { series: { [restarts("waiting")]: "0+1x40" }, at: "30m" } },
+  },
+  ZoppRotationFailed: {
+    fires: { series: { [rotations("failed")]: "0x10 1x10" }, at: "12m", as: [{}] },
+    silent: {
+      "jobs are made and succeed": {
+        series: { [rotations("created")]: "0+1x40", [rotations("succeeded")]: "0+1x40" },
+        at: "30m",
+      },
+    },
   },
 };
