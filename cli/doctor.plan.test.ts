@@ -12,6 +12,7 @@ import {
   keyringFindings,
   processFindings,
   restartFindings,
+  rotationFindings,
   typeFindings,
   valueFindings,
 } from "./doctor.plan.js";
@@ -71,6 +72,22 @@ t.test("workloads that wait for their restart are a warning, by the operator's r
     },
   ]);
   t.equal(found.length, 1);
+});
+
+t.test("bundles whose rotation job failed are a warning, and those whose job runs are none", async (t) => {
+  const rotates = (name: string, reason: string) => {
+    const condition = { type: "RotationPending", status: "True", reason, message: "", lastTransitionTime: "" };
+    return bundle(name, "Synced", { conditions: [condition as never] });
+  };
+  t.match(rotationFindings([rotates("api", "RotationFailed"), rotates("web", "RotationPending")]), [
+    {
+      state: "warning",
+      reason: "RotationFailed",
+      message: "new values of 1 bundle are not published, since the job failed: shop/api",
+      next: /`zopp status BUNDLE`/,
+    },
+  ]);
+  t.strictSame(rotationFindings([rotates("web", "RotationPending"), bundle("b", "Synced")]), []);
 });
 
 t.test("values that end are a warning", async (t) => {

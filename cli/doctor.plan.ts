@@ -8,7 +8,7 @@ import { schemaDigest } from "../crds/schema-digest.js";
 import { SCHEMA_DIGESTS } from "../crds/schemas.gen.js";
 import type { Cluster, ZoppSecret } from "../crds/types.gen.js";
 import type { Description } from "../operator/keyring/client.js";
-import { RESTART_PENDING, readyOf } from "../operator/kube/conditions.js";
+import { RESTART_PENDING, ROTATION_PENDING, readyOf } from "../operator/kube/conditions.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import type { Checked } from "./check.js";
 import { containersOf, type ZoppPod } from "./pods.js";
@@ -212,6 +212,18 @@ export function restartFindings(secrets: readonly ZoppSecret[]): readonly Findin
     const next = "`zopp status BUNDLE` names the workloads, and what to do, in the condition RestartPending";
     return [{ state: "warning", about: "bundles", reason, message, next }];
   });
+}
+
+/** Bundles whose rotation job has failed, as the operator says it: they are ready, with the values of before. */
+export function rotationFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
+  const reason = "RotationFailed";
+  const failed = secrets.filter(({ status }) =>
+    status?.conditions?.some((each) => each.type === ROTATION_PENDING && each.reason === reason),
+  );
+  if (failed.length === 0) return [];
+  const message = `new values of ${amount(failed.length, "bundle")} are not published, since the job failed: ${listed(failed)}`;
+  const next = "`zopp status BUNDLE` names the job, and what to do, in the condition RotationPending";
+  return [{ state: "warning", about: "bundles", reason, message, next }];
 }
 
 const DAY_MS = 86_400_000;

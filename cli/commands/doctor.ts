@@ -30,6 +30,7 @@ import {
   processFindings,
   type ResourceType,
   restartFindings,
+  rotationFindings,
   typeFindings,
   valueFindings,
 } from "../doctor.plan.js";
@@ -84,6 +85,7 @@ async function examine(session: Session, client: ApiClient, options: KeyringOpti
       ...(await Promise.all(keyrings)).flat(),
       ...bundleFindings(secrets),
       ...restartFindings(secrets),
+      ...rotationFindings(secrets),
       ...valueFindings(secrets, session.context.now()),
     ];
   });
