@@ -531,6 +531,10 @@ export interface SecretStatus {
   readonly generated?: Readonly<Record<string, GeneratedEntry>> | undefined;
   /** A digest of the generated values that the Secret holds. */
   readonly applied?: string | undefined;
+  /** The version of each generated value that the Secret holds, where a job rotates them. */
+  readonly published?: Readonly<Record<string, number>> | undefined;
+  /** The Job that new values wait for, or the last one that they waited for. */
+  readonly rotation?: string | undefined;
   /** The Secret as it was written. */
   readonly target?: WrittenTarget | undefined;
   /** What workloads were or will be restarted for; only where the operator restarts any and the bundle says `restart: auto`. */

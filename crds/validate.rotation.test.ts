@@ -75,6 +75,12 @@ t.test("a bundle is refused for its rotation", async (t) => {
       "KEY.pub",
       ["spec.rotation.keys.0 is a generated key as well"],
     ],
+    [
+      "with a Secret that takes no new values",
+      ["spec", "target"],
+      { immutable: true },
+      ["spec.target.immutable goes with no rotation: the Secret gets new values"],
+    ],
     ["with a rendered key", [...ROTATION, "keys", 0], "DSN", ["spec.rotation.keys.0 is a rendered key as well"]],
   ]);
 });

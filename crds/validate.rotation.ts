@@ -8,9 +8,11 @@ import { pathText } from "./validate.copy.js";
 
 /** The longest that a rotation's job may take, as a span. */
 const LONGEST = "1h";
+/** In the Secret of the job a key has `new.` or `old.` before it, and 253 characters at most. */
+const LONGEST_KEY = 249;
 
 /** Problems of a bundle's `rotation`. */
-export function rotationProblems({ rotation, generate = {}, render = {} }: SecretSpec): Problems {
+export function rotationProblems({ rotation, generate = {}, render = {}, data = {}, target }: SecretSpec): Problems {
   const problems: Problems = [];
   if (rotation === undefined) return problems;
   const rules = Object.entries(generate);
@@ -22,6 +24,12 @@ export function rotationProblems({ rotation, generate = {}, render = {} }: Secre
   }
   if ((spanMs(rotation.deadline ?? "") ?? 0) > (spanMs(LONGEST) ?? 0))
     problems.push({ path: "spec.rotation.deadline", problem: `is longer than ${LONGEST}` });
+  if (target?.immutable === true)
+    problems.push({ path: "spec.target.immutable", problem: "goes with no rotation: the Secret gets new values" });
+  for (const key of [...Object.keys(data), ...Object.keys(generate)]) {
+    const path = pathText([Object.hasOwn(generate, key) ? "spec.generate" : "spec.data", key]);
+    if (key.length > LONGEST_KEY) problems.push({ path, problem: `is longer than a rotation's job can be given it` });
+  }
   const generated = new Set(rules.flatMap(([key, rule]) => keysOfRule(key, rule)));
   for (const [at, key] of (rotation.keys ?? []).entries()) {
     const path = `spec.rotation.keys.${at}`;

@@ -32,6 +32,27 @@ function nextAt({ spec }: ZoppSecret, values: Values): number | undefined {
   return moments.length === 0 ? undefined : Math.min(...moments);
 }
 
+/** Those of the values that are of their rule, whether they are over or not. */
+export function fittingValues({ spec }: ZoppSecret, values: Values = {}): NonNullable<Values> {
+  const rules = spec.generate ?? {};
+  return Object.fromEntries(
+    Object.entries(values).filter(([key, { rule }]) => {
+      const wanted = Object.hasOwn(rules, key) ? rules[key] : undefined;
+      return wanted !== undefined && ruleHash(wanted) === rule;
+    }),
+  );
+}
+
+/** The versions of the values of a bundle's rules; undefined where no job rotates them. */
+export function publishedVersions(
+  { spec }: ZoppSecret,
+  values: Values = {},
+): Readonly<Record<string, number>> | undefined {
+  if (spec.rotation === undefined) return undefined;
+  const keys = Object.keys(spec.generate ?? {}).filter((key) => values[key] !== undefined);
+  return Object.fromEntries(keys.map((key) => [key, values[key]?.version ?? 0]));
+}
+
 /** A digest of the values of a bundle's rules, made of public bytes; undefined for a bundle without rules. */
 export function valuesDigest({ spec }: ZoppSecret, values: Values): string | undefined {
   const keys = Object.keys(spec.generate ?? {}).sort();

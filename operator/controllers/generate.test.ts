@@ -31,7 +31,7 @@ function operator(generate: KeyringClient["generate"], secret = SECRET) {
   const deps = {
     client: { apply: apply as never },
     keyring: { generate },
-    bundles: { put() {}, drop() {} },
+    bundles: { get: () => undefined, put() {}, drop() {} },
     now: () => NOW,
   };
   const make = () => makeValues({ key: KEY, bundle: secret, seen: stored }, deps, new AbortController().signal);

@@ -8,7 +8,7 @@ import type { GeneratedValues, KeyringClient } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
-import { isDue, valuesDigest } from "./generate.plan.js";
+import { fittingValues, isDue, valuesDigest } from "./generate.plan.js";
 
 /** The field manager of generated values, which are nobody else's to write. */
 export const GENERATED_MANAGER = "zopp-operator-generated";
@@ -17,7 +17,7 @@ export const GENERATED_MANAGER = "zopp-operator-generated";
 export interface GenerateDeps {
   readonly client: Pick<ApiClient, "apply">;
   readonly keyring: Pick<KeyringClient, "generate">;
-  readonly bundles: Pick<Freshest<ZoppSecret>, "put" | "drop">;
+  readonly bundles: Pick<Freshest<ZoppSecret>, "get" | "put" | "drop">;
   readonly now: () => Date;
 }
 
@@ -28,11 +28,15 @@ export interface SeenBundle {
   readonly seen: ZoppSecret;
 }
 
-/** The values of a bundle's rules, as they stand in its status from now on; or why there are none. */
+/**
+ * The values of a bundle's rules, as they stand in its status from now on; or why there are none. `onlyMissing`: those that fit
+ * their rules stay, also where they are over.
+ */
 export async function makeValues(
   { key, bundle, seen }: SeenBundle,
   deps: GenerateDeps,
   signal: AbortSignal,
+  onlyMissing = false,
 ): Promise<GeneratedValues | undefined | ZoppError> {
   const { spec, metadata } = bundle;
   if (spec.generate === undefined) return undefined;
@@ -47,9 +51,10 @@ export async function makeValues(
     // the keyring makes as many as it has time for: what there is is kept before more is asked for
     for (const _ of Object.keys(spec.generate)) {
       const answer = await deps.keyring.generate({ namespace, name, spec, generated }, signal);
-      if (valuesDigest(bundle, answer.generated) === valuesDigest(bundle, generated)) break;
-      kept = await keep(kept, answer.generated, deps);
-      generated = answer.generated;
+      const next = onlyMissing ? { ...answer.generated, ...fittingValues(bundle, present) } : answer.generated;
+      if (valuesDigest(bundle, next) === valuesDigest(bundle, generated)) break;
+      kept = await keep(kept, next, deps);
+      generated = next;
     }
     return generated;
   } catch (error) {
@@ -59,14 +64,23 @@ export async function makeValues(
   }
 }
 
-/** Only over exactly the object that was looked at: what another operator kept meanwhile is not written over. */
-async function keep(seen: ZoppSecret, generated: GeneratedValues, deps: GenerateDeps): Promise<ZoppSecret> {
+/**
+ * Keeps values, and the name of the Job that they wait for. Only over exactly the object that was looked at: what another
+ * operator kept meanwhile is not written over.
+ */
+export async function keep(
+  seen: ZoppSecret,
+  generated: GeneratedValues,
+  deps: GenerateDeps,
+  rotation = seen.status?.rotation,
+): Promise<ZoppSecret> {
   const { namespace, name, uid, resourceVersion } = seen.metadata;
-  const object = { metadata: { namespace, name, uid, resourceVersion }, status: { generated } } as KubeObject;
+  const kept = { generated, ...(rotation === undefined ? {} : { rotation }) };
+  const object = { metadata: { namespace, name, uid, resourceVersion }, status: kept } as KubeObject;
   const options = { fieldManager: GENERATED_MANAGER, subresource: "status", metadataOnly: true } as const;
   const answer = await deps.client.apply<KubeObject>(ZOPP_SECRETS, object, options);
   const metadata = { ...seen.metadata, resourceVersion: answer.metadata.resourceVersion };
-  const kept = { ...seen, metadata, status: { ...seen.status, generated } };
-  deps.bundles.put(kept);
-  return kept;
+  const now = { ...seen, metadata, status: { ...seen.status, ...kept } };
+  deps.bundles.put(now);
+  return now;
 }

@@ -3,11 +3,14 @@ import t from "tap";
 import { ruleHash } from "../../crds/bundle/generated.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import type { GeneratedEntry, GenerateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { ours, status } from "../../hack/situations.js";
+import { DIGEST, ours, situation, status } from "../../hack/situations.js";
 import { valuesDigest } from "./generate.plan.js";
 import {
-  isBegun,
+  heldBack,
+  isComplete,
+  isOver,
   isServing,
+  isUntouched,
   type JobObject,
   type JobState,
   jobObject,
@@ -39,8 +42,14 @@ function bundle(rotation: ZoppSecret["spec"]["rotation"] = { image: IMAGE, keys:
 }
 
 function value(rule: GenerateRule, signature: string, before?: string): GeneratedEntry {
-  const made = { ...ENTRY, made: "2026-11-23T10:11:12Z", rule: ruleHash(rule), signature };
-  return before === undefined ? made : { ...made, before, previous: { ...made, signature: before } };
+  const made = {
+    ...ENTRY,
+    version: before === undefined ? 1 : 2,
+    made: "2026-11-23T10:11:12Z",
+    rule: ruleHash(rule),
+    signature,
+  };
+  return before === undefined ? made : { ...made, before, previous: { ...made, version: 1, signature: before } };
 }
 
 const FIRST = { USER: value(USER_RULE, "u1"), PASSWORD: value(PASSWORD_RULE, "p1") };
@@ -102,30 +111,50 @@ t.test("values wait for a Job where the bundle has one and the Secret does not h
   t.notOk(needsJob({ ...bundle(), spec }, applied(FIRST), SECOND), "the rotation was taken away");
 });
 
-t.test("values that a Job may have stay until they are applied, however old they are", async (t) => {
-  t.ok(isBegun(bundle(), status("True", "Synced", { ...applied(FIRST), generated: SECOND })));
-  t.notOk(isBegun(bundle(), status("True", "Synced", { ...applied(SECOND), generated: SECOND })));
-  t.notOk(isBegun(bundle(), undefined), "there are none yet");
+t.test("values are complete when each rule has one of its own", async (t) => {
+  t.ok(isComplete(bundle(), SECOND));
+  t.notOk(isComplete(bundle(), undefined));
+  t.notOk(isComplete(bundle(), { USER: SECOND.USER }), "a rule was added");
   const stale = { ...SECOND, USER: { ...SECOND.USER, rule: ruleHash({ ...USER_RULE, version: 2 }) } };
-  t.notOk(
-    isBegun(bundle(), status("True", "Synced", { ...applied(FIRST), generated: stale })),
-    "another rule is signed",
+  t.notOk(isComplete(bundle(), stale), "another value was asked for");
+});
+
+t.test("a Job that may still change something is waited for", async (t) => {
+  const states: JobState[] = ["absent", "foreign", "suspended", "unequipped", "running", "failed", "succeeded"];
+  t.strictSame(
+    states.filter((state) => !isOver(state)),
+    ["suspended", "running"],
   );
 });
 
-t.test(
-  "the Secret of before serves as long as it is the one that was written, with our keys and no others",
-  async (t) => {
-    const written = status("True", "Synced", { entries: 2 });
-    t.ok(isServing(bundle(), written, ours()));
-    t.ok(isServing(bundle(), written, ours({ metadata: { resourceVersion: "101" } })), "somebody has labelled it");
-    t.notOk(isServing(bundle(), written, ours({ writers: { ours: ["A"] } })));
-    t.notOk(isServing(bundle(), written, ours({ writers: { others: ["C"] } })));
-    t.notOk(isServing(bundle(), written, ours({ metadata: { uid: "u2" } })));
-    t.notOk(isServing(bundle(), written, "absent"));
-    t.notOk(isServing(bundle(), undefined, "unknown"));
-  },
-);
+t.test("while new values wait, the Secret has those before, as long as they are known", async (t) => {
+  const versions = (USER: number, PASSWORD: number) => ({ published: { USER, PASSWORD } });
+  const held = (published: Pick<SecretStatus, "published">) => {
+    const keys = heldBack(bundle(), published, SECOND);
+    return keys === undefined ? "unknown" : [...keys];
+  };
+  t.strictSame(held(versions(1, 1)), ["USER", "PASSWORD"]);
+  t.strictSame(held(versions(2, 1)), ["PASSWORD"], "one that was not rotated stays");
+  t.strictSame(held(versions(2, 2)), []);
+  t.equal(held({ published: { USER: 1 } }), "unknown", "a rule that was added has none before");
+  t.equal(held(versions(1, 0)), "unknown", "one that is two back is nowhere but in the Secret");
+  t.equal(held({}), "unknown", "nothing was published yet");
+});
+
+t.test("the Secret serves as long as all but the new values is in it, by our writing and nobody else's", async (t) => {
+  const written = status("True", "Synced", { entries: 2, digest: DIGEST });
+  const serves = (target: Parameters<typeof isServing>[0]["target"], changes: Partial<SecretStatus> = {}) =>
+    isServing(situation({ bundle: bundle(), status: { ...written, ...changes }, target }));
+  t.ok(serves(ours()));
+  t.ok(serves(ours({ metadata: { resourceVersion: "101" } })), "somebody has labelled it");
+  t.notOk(serves(ours(), { digest: "other" }), "the bundle has changed since");
+  t.notOk(serves(ours({ writers: { ours: ["A"] } })));
+  t.notOk(serves(ours({ writers: { others: ["C"] } })));
+  t.notOk(serves(ours({ metadata: { uid: "u2" } })));
+  t.notOk(serves("absent"));
+  t.ok(isUntouched({ status: written, target: ours() }));
+  t.notOk(isUntouched({ status: written, target: ours({ metadata: { resourceVersion: "101" } }) }));
+});
 
 t.test("the Job's name tells template and values apart, and fits a label", async (t) => {
   const name = (of: ZoppSecret, values = FIRST) => jobPlace(of, values).name;
@@ -235,6 +264,8 @@ t.test("what is waited for is said by its name", async (t) => {
     message: /bundle shop\/db: .*the Job j, made at 2026-11-23T10:11:12Z/,
   });
   t.match(waitsFor(bundle(), "j", "failed", at), { code: "RotationFailed", message: /the Job j, .*, has failed/ });
+  t.match(waitsFor(bundle(), "j", "unequipped", at), { code: "RotationFailed", message: /is not started/ });
+  t.match(waitsFor(bundle(), "j", "disabled"), { code: "RotationDisabled", message: /this operator runs none/ });
   t.match(waitsFor(bundle(), "j", "foreign", at), {
     code: "RotationFailed",
     message: /not this bundle's, and is not believed/,

@@ -12,9 +12,8 @@ import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import type { GeneratedValues } from "../keyring/client.js";
 import { apiVersionOf, JOBS, type KubeObject, type ObjectMeta } from "../kube/resources.js";
 import { valuesDigest } from "./generate.plan.js";
-import { isMerged } from "./secret.plan.js";
+import { isMerged, type Situation } from "./secret.plan.js";
 import { type AppliedSecret, ownerReference } from "./target.js";
-import type { SeenSecret } from "./target.seen.js";
 
 /** On Jobs, their pods and their Secrets, so that policy for networks and the like can name them. */
 export const ROTATION_LABEL = "zopp.dev/rotation";
@@ -29,6 +28,8 @@ const USER = 65_532;
 const SECRET_VOLUME = "values";
 const TMP_VOLUME = "tmp";
 
+type Values = GeneratedValues | undefined;
+
 /** A Job as it is looked at. */
 export interface JobObject extends KubeObject {
   readonly spec?: { readonly suspend?: boolean | undefined } | undefined;
@@ -37,8 +38,11 @@ export interface JobObject extends KubeObject {
     | undefined;
 }
 
-/** What became of a Job. `suspended`: it was made, and its pods are not to start before its Secret is there. */
-export type JobState = "absent" | "foreign" | "suspended" | "running" | "failed" | "succeeded";
+/**
+ * What became of a Job. `suspended`: it was made, and its pods are not to start before its Secret is there; `unequipped`: and never
+ * will, since somebody has put another Secret there.
+ */
+export type JobState = "absent" | "foreign" | "suspended" | "unequipped" | "running" | "failed" | "succeeded";
 
 /** The state of what stands under the Job's name. Only a Job whose controller is the bundle is believed. */
 export function stateOf(job: JobObject | undefined, { metadata }: ZoppSecret): JobState {
@@ -62,24 +66,46 @@ export function needsJob(
   return bundle.spec.rotation !== undefined && status?.applied !== valuesDigest(bundle, values);
 }
 
-/**
- * True when every rule has a value and the Secret does not hold them all: a Job may have them already. No other value is made
- * then, even if one is due: the one that the Secret holds would be kept no more.
- */
-export function isBegun(bundle: ZoppSecret, status: SecretStatus | undefined): boolean {
-  const rules = Object.entries(bundle.spec.generate ?? {});
-  const isComplete = rules.every(([key, rule]) => status?.generated?.[key]?.rule === ruleHash(rule));
-  return isComplete && needsJob(bundle, status, status?.generated);
+/** True when every rule has a value. */
+export function isComplete({ spec }: ZoppSecret, values: Values): boolean {
+  return Object.entries(spec.generate ?? {}).every(([key, rule]) => values?.[key]?.rule === ruleHash(rule));
 }
 
-/** True when the Secret of before is there, as it was written. */
-export function isServing(bundle: ZoppSecret, status: SecretStatus | undefined, target: SeenSecret | string): boolean {
-  if (typeof target === "string" || status?.target?.uid !== target.metadata.uid) return false;
+/** True when a Job changes nothing any more, wherever its values are checked. */
+export function isOver(state: JobState): boolean {
+  return state !== "suspended" && state !== "running";
+}
+
+/** The rules whose present value the Secret does not hold, but the one before; undefined where it holds neither of some rule. */
+export function heldBack(
+  { spec }: ZoppSecret,
+  status: Pick<SecretStatus, "published"> | undefined,
+  values: Values,
+): ReadonlySet<string> | undefined {
+  const held = new Set<string>();
+  for (const key of Object.keys(spec.generate ?? {})) {
+    const published = status?.published?.[key];
+    const value = values?.[key];
+    if (published === undefined || value === undefined) return undefined;
+    if (published === value.version) continue;
+    if (published !== value.previous?.version) return undefined;
+    held.add(key);
+  }
+  return held;
+}
+
+/** True when the Secret is there, with all of the bundle but its new values. */
+export function isServing({ bundle, digest, status, target }: Situation): boolean {
+  if (typeof target === "string" || status?.digest !== digest) return false;
+  if (status.target?.uid !== target.metadata.uid) return false;
   const { ours, others } = target.writers;
-  return ours.length === status?.entries && (isMerged(bundle, target) || others.length === 0);
+  return ours.length === status.entries && (isMerged(bundle, target) || others.length === 0);
 }
 
-type Values = GeneratedValues | undefined;
+/** True when nobody has touched the Secret since it was written: who wrote a key can be forged, this can not. */
+export function isUntouched({ status, target }: Pick<Situation, "status" | "target">): boolean {
+  return typeof target !== "string" && status?.target?.resourceVersion === target.metadata.resourceVersion;
+}
 
 /** The Job's place. Other values, or another template, are another Job. */
 export function jobPlace(bundle: ZoppSecret, values: Values): { readonly namespace: string; readonly name: string } {
@@ -172,7 +198,12 @@ export function jobSecret(
     ...jobKeys(bundle).map((key) => [`new.${key}`, key] as const),
     ...oldKeys(bundle, values).map(([key, previous]) => [`old.${key}`, previous] as const),
   ];
-  const data = files.map(([file, key]) => [file, encodeBase64(plaintext.get(key) ?? new Uint8Array())]);
+  const data = files.map(([file, key]) => {
+    const value = plaintext.get(key);
+    // an empty one would be believed by whatever it is brought to
+    if (value === undefined) throw new ZoppError("CannotOpen", `bundle ${placeOf(bundle)}: ${key} was not opened`);
+    return [file, encodeBase64(value)];
+  });
   const { name, uid = "" } = job;
   const owner = { apiVersion: apiVersionOf(JOBS), kind: JOBS.kind, name, uid, controller: true };
   return {
@@ -184,13 +215,20 @@ export function jobSecret(
 }
 
 /** What new values wait for, in words. `since`: when the Job was made. */
-export function waitsFor(bundle: ZoppSecret, name: string, state: JobState, since?: string): ZoppError {
+export function waitsFor(bundle: ZoppSecret, name: string, state: JobState | "disabled", since?: string): ZoppError {
   const what = `bundle ${placeOf(bundle)}: `;
+  if (state === "disabled")
+    return new ZoppError("RotationDisabled", `${what}new values wait for a job, and this operator runs none`);
   const made = since === undefined ? "" : `, made at ${since},`;
   if (state === "foreign")
     return new ZoppError(
       "RotationFailed",
       `${what}there is a Job ${name} that is not this bundle's, and is not believed`,
+    );
+  if (state === "unequipped")
+    return new ZoppError(
+      "RotationFailed",
+      `${what}the Job ${name}${made} is not started: its Secret holds other values`,
     );
   if (state === "failed")
     return new ZoppError("RotationFailed", `${what}the Job ${name}${made} has failed; new values are not published`);

@@ -1,6 +1,7 @@
 // Jobs that bring new generated values to where they are checked: has them run, and lets the Secret have the values when they have
 // succeeded. Goes on from whatever is there, so that it may end anywhere: a Job without its Secret, a Secret whose Job is still
-// suspended. What the objects look like, and what a Job's state is, rotation.plan.ts says.
+// suspended. One Job of a bundle at a time. What the objects look like, and what a Job's state is, rotation.plan.ts says.
+import { isDeepStrictEqual } from "node:util";
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
@@ -9,11 +10,15 @@ import type { ApiClient } from "../kube/client.js";
 import { ROTATION_PENDING } from "../kube/conditions.js";
 import { hasStatus, isThereAlready } from "../kube/errors.js";
 import { FIELD_MANAGER, JOBS, type KubeObject, type ObjectMeta, SECRETS } from "../kube/resources.js";
-import { type GenerateDeps, makeValues } from "./generate.js";
+import { type GenerateDeps, keep, makeValues } from "./generate.js";
 import {
-  isBegun,
+  heldBack,
+  isComplete,
+  isOver,
   isServing,
+  isUntouched,
   type JobObject,
+  type JobState,
   jobObject,
   jobPlace,
   jobSecret,
@@ -22,9 +27,20 @@ import {
   stateOf,
   waitsFor,
 } from "./rotation.plan.js";
-import { type Act, type ActDeps, type Acted, openAnd, openAndWrite } from "./secret.act.js";
+import {
+  type Act,
+  type ActDeps,
+  type Acted,
+  contentOf,
+  type Opened,
+  openAnd,
+  openAndWrite,
+  writeOpened,
+} from "./secret.act.js";
 import type { Situation } from "./secret.plan.js";
-import type { Refused } from "./secret.status.js";
+import type { Refused, Rotating, Synced } from "./secret.status.js";
+import type { AppliedSecret } from "./target.js";
+import { holdBack } from "./values.js";
 
 /** What happened to a Job; the metric's label. */
 export type RotationResult = "created" | "succeeded" | "failed";
@@ -50,6 +66,8 @@ export interface Work extends Omit<Act, "generated"> {
   readonly seen: ZoppSecret;
 }
 
+type SeenAct = Work & Act;
+
 /** {@link Acted}, and when to look again. */
 export interface Worked extends Acted {
   readonly afterMs?: number | undefined;
@@ -58,20 +76,27 @@ export interface Worked extends Acted {
 /** Has values made, opens everything and writes the Secret; or has the Job run that new values wait for, or looks at it. */
 export async function workThrough(work: Work, given: Situation, deps: ValuesDeps): Promise<Worked> {
   const { bundle, seen, key, signal } = work;
-  const { status, due } = given;
-  const wantsJob = needsJob(bundle, status, status?.generated) || (bundle.spec.rotation !== undefined && due === true);
-  if (wantsJob && deps.rotations === undefined) {
-    const what = `bundle ${placeOf(bundle)}: spec.rotation: this operator runs no jobs, and new values wait for one`;
-    return refused(work, given, "sync", new ZoppError("RotationDisabled", what));
+  const made = async (onlyMissing: boolean): Promise<Worked> => {
+    const values = await makeValues({ key, bundle, seen }, deps, signal, onlyMissing);
+    return values instanceof ZoppError
+      ? refused(work, given, "verify", values)
+      : applyValues(work, given, values, deps);
+  };
+  if (bundle.spec.rotation === undefined) return made(false);
+  const present = given.status?.generated;
+  const complete = isComplete(bundle, present);
+  if (!complete) {
+    // the value that an unfinished Job has would be displaced by another one
+    const hindrance: Waits | undefined =
+      deps.rotations === undefined ? DISABLED : await unfinished(work, given, deps.rotations);
+    if (hindrance !== undefined) return waiting(bundle, given, hindrance);
   }
-  if (isBegun(bundle, status)) {
-    const worked = await applyValues(work, given, status?.generated, deps);
-    // what the keyring takes no more was never accepted, and no Job has it: another value is made
-    const { outcome } = worked;
-    if (outcome.kind !== "refused" || outcome.stage !== "verify" || outcome.error.code !== "ApiConflict") return worked;
-  }
-  const values = await makeValues({ key, bundle, seen }, deps, signal);
-  return values instanceof ZoppError ? refused(work, given, "verify", values) : applyValues(work, given, values, deps);
+  if (complete && !needsJob(bundle, given.status, present)) return made(false);
+  const worked = complete ? await applyValues(work, given, present, deps) : await made(true);
+  // what the keyring takes no more was never accepted, and no Job has it: another value is made
+  const { outcome } = worked;
+  const isStale = outcome.kind === "refused" && outcome.stage === "verify" && outcome.error.code === "ApiConflict";
+  return isStale ? made(false) : worked;
 }
 
 async function applyValues(
@@ -80,70 +105,159 @@ async function applyValues(
   generated: GeneratedValues | undefined,
   deps: ValuesDeps,
 ): Promise<Worked> {
-  const { rotations } = deps;
-  const act = { ...work, generated };
-  if (rotations === undefined || !needsJob(work.bundle, given.status, generated)) return openAndWrite(act, deps);
+  const act: SeenAct = { ...work, generated };
+  if (!needsJob(work.bundle, given.status, generated)) return openAndWrite(act, deps);
+  if (deps.rotations === undefined) return keepBefore(act, given, DISABLED, deps);
   try {
-    return await throughJob(act, given, { ...deps, rotations });
+    return await throughJob(act, given, deps, deps.rotations);
   } catch (thrown) {
     return refused(work, given, "sync", asZoppError(thrown, `running the Job of ${placeOf(work.bundle)}`));
   }
 }
 
-type JobDeps = ValuesDeps & { readonly rotations: RotationDeps };
-
-async function throughJob(act: Act, given: Situation, deps: JobDeps): Promise<Worked> {
+async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rotations: RotationDeps): Promise<Worked> {
   const { bundle, generated, signal } = act;
-  const { client, did } = deps.rotations;
+  const { client, did } = rotations;
   const place = jobPlace(bundle, generated);
   const job = await found<JobObject>(client.get(JOBS, place, { signal }));
   const state = stateOf(job, bundle);
-  const serves = isServing(bundle, given.status, given.target);
   if (state === "succeeded") {
     const acted = await openAndWrite(act, deps);
     if (acted.outcome.kind === "synced") did("succeeded");
     return acted;
   }
-  if (state === "absent" || state === "suspended") {
-    const acted = await openAnd(act, deps, async ({ plaintext, policy }) => {
-      const created = await begin(act, job, plaintext, deps.rotations);
-      const error = waitsFor(bundle, place.name, "running", created.creationTimestamp);
-      return { kind: "rotating", error, policy, serves };
-    });
-    return { ...acted, afterMs: acted.outcome.kind === "rotating" ? LOOK_MS.running : undefined };
+  const waits = { name: place.name, state, since: job?.metadata.creationTimestamp };
+  if (isOver(state) && state !== "absent") return keepBefore(act, given, waits, deps, did);
+  if (state === "running") return keepBefore(act, given, waits, deps);
+  if (given.status?.rotation !== place.name) {
+    // two Jobs at once could undo each other: so the name of each is written down before there is one, and waited for
+    const hindrance = await unfinished(act, given, rotations);
+    if (hindrance !== undefined) return keepBefore(act, given, hindrance, deps);
+    await keep(deps.bundles.get(act.key) ?? act.seen, generated ?? {}, deps, place.name);
   }
-  const error = waitsFor(bundle, place.name, state, job?.metadata.creationTimestamp);
-  const failed = error.code === "RotationFailed";
-  if (failed && !wasSaid(given.status, error)) did("failed");
-  const policy = given.policy ?? given.status?.policy ?? [];
-  const afterMs = failed ? LOOK_MS.failed : LOOK_MS.running;
-  return { outcome: { kind: "rotating", error, policy, serves }, warnings: [], afterMs };
+  const secret = await found(client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
+  // one of a Job that was deleted goes with it
+  if (secret !== undefined && !isOf(secret, job?.metadata)) return waiting(bundle, given, waits);
+  const acted = await openAnd(act, deps, async (opened) => {
+    // what the Secret cannot be made of, no Job brings anywhere
+    contentOf(bundle, opened.plaintext);
+    const [state, since] = await begin(act, job, opened.plaintext, rotations);
+    const error = waitsFor(bundle, place.name, state, since);
+    if (error.code === "RotationFailed" && !wasSaid(given.status, error)) did("failed");
+    return writeBefore(act, given, opened, error, deps);
+  });
+  return { ...acted, afterMs: acted.outcome.kind === "refused" ? undefined : LOOK_MS.running };
 }
 
-/** Makes what is missing of the Job, its Secret, and its leave to start. Throws ApiConflict where an earlier one's is in the way. */
+/** What new values wait for. */
+interface Waits {
+  readonly state: JobState | "disabled";
+  readonly name: string;
+  readonly since?: string | undefined;
+}
+
+const DISABLED: Waits = { state: "disabled", name: "" };
+
+/** The Secret keeps the values before: it is repaired and follows other changes of the bundle all the same. */
+async function keepBefore(
+  act: Act,
+  given: Situation,
+  waits: Waits,
+  deps: ValuesDeps,
+  failed: (what: "failed") => void = () => {},
+): Promise<Worked> {
+  const rotating = waiting(act.bundle, given, waits);
+  const { error } = rotating.outcome;
+  if (error.code === "RotationFailed" && !wasSaid(given.status, error)) failed("failed");
+  if (toWrite(act, given) === undefined) return rotating;
+  const acted = await openAnd(act, deps, (opened) => writeBefore(act, given, opened, error, deps));
+  return { ...acted, afterMs: rotating.afterMs };
+}
+
+/** The rules whose values are held back, where the Secret is to be written with those before; undefined: it stays as it is. */
+function toWrite({ bundle, generated }: Act, given: Situation): ReadonlySet<string> | undefined {
+  return isServing(given) && isUntouched(given) ? undefined : heldBack(bundle, given.status, generated);
+}
+
+async function writeBefore(
+  act: Act,
+  given: Situation,
+  opened: Opened,
+  error: ZoppError,
+  deps: ValuesDeps,
+): Promise<Synced | Rotating> {
+  const { policy } = opened;
+  const held = toWrite(act, given);
+  if (held === undefined) return { kind: "rotating", error, policy, serves: isServing(given) };
+  holdBack(act.bundle, held, opened.plaintext);
+  const synced = await writeOpened(act, opened, deps);
+  const { applied, published } = given.status ?? {};
+  return { ...synced, applied, published, waits: error };
+}
+
+/** Nothing was done but to look. */
+function waiting(bundle: ZoppSecret, given: Situation, { name, state, since }: Waits) {
+  const error = waitsFor(bundle, name, state, since);
+  const policy = given.policy ?? given.status?.policy ?? [];
+  const outcome: Rotating = { kind: "rotating", error, policy, serves: isServing(given) };
+  const afterMs = error.code === "RotationPending" ? LOOK_MS.running : LOOK_MS.failed;
+  return { outcome, warnings: [], afterMs };
+}
+
+/** The Job of earlier values, as long as it may change anything. One that was never let go is: else it would have no end. */
+async function unfinished(
+  { bundle, signal }: Pick<Work, "bundle" | "signal">,
+  { status }: Situation,
+  rotations: RotationDeps,
+): Promise<Waits | undefined> {
+  const { namespace } = bundle.metadata;
+  const name = status?.rotation;
+  if (name === undefined) return undefined;
+  const job = await found<JobObject>(rotations.client.get(JOBS, { namespace, name }, { signal }));
+  const state = stateOf(job, bundle);
+  if (job === undefined || isOver(state)) return undefined;
+  if (state === "suspended") await letGo(job.metadata, rotations, signal);
+  return { state: "running", name, since: job.metadata.creationTimestamp };
+}
+
+/**
+ * Makes what is missing of the Job, its Secret, and its leave to start, which it gets on no other values than the bundle's. Gives
+ * what has become of it, and when it was made.
+ */
 async function begin(
   { bundle, generated, signal }: Act,
   job: JobObject | undefined,
   plaintext: ReadonlyMap<string, Uint8Array>,
-  { client, did }: RotationDeps,
-): Promise<ObjectMeta> {
+  rotations: RotationDeps,
+): Promise<[state: JobState, since: string | undefined]> {
+  const { client, did } = rotations;
   const options = { metadataOnly: true, signal };
   let metadata = job?.metadata;
   if (metadata === undefined) {
     metadata = (await client.create<KubeObject>(JOBS, jobObject(bundle, generated), options)).metadata;
     did("created");
   }
+  const secret = jobSecret(bundle, generated, metadata, plaintext);
   try {
-    await client.create(SECRETS, jobSecret(bundle, generated, metadata, plaintext), options);
+    await client.create(SECRETS, secret, options);
   } catch (error) {
     if (!isThereAlready(error)) throw error;
-    const there = await client.get<KubeObject>(SECRETS, jobPlace(bundle, generated), options);
-    if (there.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid) !== true) throw error;
+    const { namespace, name } = metadata;
+    const there = await client.get<AppliedSecret>(SECRETS, { namespace, name }, { signal });
+    if (!isOf(there, metadata)) throw error;
+    if (!isDeepStrictEqual({ ...there.data }, secret.data)) return ["unequipped", metadata.creationTimestamp];
   }
-  const { namespace, name, uid } = metadata;
+  await letGo(metadata, rotations, signal);
+  return ["running", metadata.creationTimestamp];
+}
+
+function isOf({ metadata }: KubeObject, job: ObjectMeta | undefined): boolean {
+  return metadata.ownerReferences?.some(({ uid }) => uid === job?.uid) === true;
+}
+
+async function letGo({ namespace, name, uid }: ObjectMeta, { client }: RotationDeps, signal: AbortSignal) {
   const start = { metadata: { namespace, name, uid }, spec: { suspend: false } } as KubeObject;
-  await client.apply(JOBS, start, { ...options, fieldManager: FIELD_MANAGER });
-  return metadata;
+  await client.apply(JOBS, start, { fieldManager: FIELD_MANAGER, metadataOnly: true, signal });
 }
 
 async function found<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -9,7 +9,7 @@ import type { KeyringClient, OpenResult } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { apiStatus } from "../kube/errors.js";
 import { FIELD_MANAGER, type KubeObject, SECRETS } from "../kube/resources.js";
-import { valuesDigest } from "./generate.plan.js";
+import { publishedVersions, valuesDigest } from "./generate.plan.js";
 import type { Hold } from "./secret.plan.js";
 import type { Refused, Rotating, Synced } from "./secret.status.js";
 import { contestedConflict } from "./target.conflict.js";
@@ -54,12 +54,20 @@ export interface Opened {
 
 /** Opens and writes. Everything that goes wrong is an outcome; plaintext is overwritten before it returns. */
 export function openAndWrite(act: Act, deps: ActDeps): Promise<Acted> {
-  return openAnd(act, deps, async ({ plaintext, digest, policy }) => {
-    const written = await write(act, contentOf(act.bundle, plaintext), deps);
-    const { uid, resourceVersion } = written.metadata;
-    const applied = valuesDigest(act.bundle, act.generated);
-    return { kind: "synced", digest, policy, target: { uid, resourceVersion }, applied };
-  });
+  return openAnd(act, deps, (opened) => writeOpened(act, opened, deps));
+}
+
+/** Writes the Secret of what was opened. Throws why it cannot be written. */
+export async function writeOpened(
+  act: Act,
+  { plaintext, digest, policy }: Opened,
+  deps: Pick<ActDeps, "client" | "wrote">,
+): Promise<Synced> {
+  const written = await write(act, contentOf(act.bundle, plaintext), deps);
+  const { uid, resourceVersion } = written.metadata;
+  const applied = valuesDigest(act.bundle, act.generated);
+  const published = publishedVersions(act.bundle, act.generated);
+  return { kind: "synced", digest, policy, target: { uid, resourceVersion }, applied, published };
 }
 
 /** Opens, and does something with what was opened. Everything that goes wrong is an outcome. */
@@ -110,18 +118,25 @@ async function open({ bundle, generated, signal }: Act, deps: Omit<ActDeps, "cli
 }
 
 /** The data of the Secret: values and rendered templates by key, in the order of their names; nothing that only a job gets. */
-function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<string, Uint8Array> {
+export function contentOf(bundle: ZoppSecret, plaintext: Map<string, Uint8Array>): Map<string, Uint8Array> {
   const { render: templates = {} } = bundle.spec;
   const entries = renderedFrom(bundle);
   const rendered = renderTemplates({ what: placeOf(bundle), templates, entries, values: plaintext });
-  for (const [key, value] of rendered) plaintext.set(key, value); // so that they are overwritten too
+  for (const [key, value] of rendered) {
+    plaintext.get(key)?.fill(0);
+    plaintext.set(key, value); // so that they are overwritten too
+  }
   const keys = new Set(targetKeys(bundle));
   const data = new Map([...plaintext].filter(([key]) => keys.has(key)).sort(([a], [b]) => (a < b ? -1 : 1)));
   refuseWrongShape(bundle, data);
   return data;
 }
 
-async function write(act: Act, data: Map<string, Uint8Array>, deps: ActDeps): Promise<SeenSecret> {
+async function write(
+  act: Act,
+  data: Map<string, Uint8Array>,
+  deps: Pick<ActDeps, "client" | "wrote">,
+): Promise<SeenSecret> {
   const { bundle, hold, retain, signal } = act;
   const object = secretObject(bundle, hold, data, retain);
   // what is created or merged into has no field of ours to take back by force
@@ -149,7 +164,7 @@ async function write(act: Act, data: Map<string, Uint8Array>, deps: ActDeps): Pr
 function removeStrangers(
   object: AppliedSecret,
   answer: KubeObject,
-  deps: ActDeps,
+  deps: Pick<ActDeps, "client">,
   signal: AbortSignal,
 ): Promise<KubeObject> {
   const { managedFields: _, ...metadata } = answer.metadata;

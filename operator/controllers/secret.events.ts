@@ -1,10 +1,11 @@
 // What is worth an Event in a bundle's life: transitions only, in the words that `kubectl describe` shows.
 // A first sync and a repetition are silent: conditions say them, and an Event is one more write.
+import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus } from "../../crds/types.gen.js";
 import { ROTATION_PENDING, readyOf } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
 import { expiryHappenings } from "./expiry.plan.js";
-import { messageOf, type Outcome, type Rotating } from "./secret.status.js";
+import { messageOf, type Outcome } from "./secret.status.js";
 
 /** The events that lead from one status to the next. `warnings` are the keyring's. */
 export function happenings(
@@ -24,7 +25,7 @@ function outcomeHappenings(
   warnings: readonly string[],
 ): Happening[] {
   if (outcome.kind === "rested") return [];
-  if (outcome.kind === "rotating") return rotationHappenings(previous, outcome);
+  if (outcome.kind === "rotating") return rotationHappenings(previous, outcome.error);
   const before = readyOf(previous);
   if (outcome.kind === "refused") {
     const { error } = outcome;
@@ -35,6 +36,7 @@ function outcomeHappenings(
   }
   const { digest } = outcome;
   const said: Happening[] = warnings.map((message) => ({ type: "Warning", reason: "Accepted", message, digest }));
+  if (outcome.waits !== undefined) said.push(...rotationHappenings(previous, outcome.waits));
   const message = readyMessage(next);
   if (before?.status === "False") said.push({ type: "Normal", reason: "Recovered", message, digest });
   else if (previous?.digest !== undefined && previous.digest !== digest) {
@@ -55,11 +57,11 @@ function outcomeHappenings(
 }
 
 /** Each Job is spoken of when it is made, and when it has failed. */
-function rotationHappenings(previous: SecretStatus | undefined, { error }: Rotating): Happening[] {
+function rotationHappenings(previous: SecretStatus | undefined, error: ZoppError): Happening[] {
   const message = messageOf(error);
   const before = previous?.conditions?.find(({ type }) => type === ROTATION_PENDING);
   if (before?.message === message) return [];
-  const type = error.code === "RotationFailed" ? "Warning" : "Normal";
+  const type = error.code === "RotationPending" ? "Normal" : "Warning";
   return [{ type, reason: error.code, message, digest: message }];
 }
 

@@ -29,6 +29,10 @@ export interface Synced {
   readonly target: { readonly uid: string; readonly resourceVersion: string };
   /** The generated values that it holds: {@link valuesDigest}. */
   readonly applied?: string | undefined;
+  /** The version of each of them, where a job rotates them. */
+  readonly published?: SecretStatus["published"];
+  /** New values wait for their job, and the Secret was written with those before. */
+  readonly waits?: ZoppError | undefined;
 }
 
 /** New values wait for their job; the Secret, if there is one, stays as it is. */
@@ -126,10 +130,12 @@ export function sameStatus(previous: SecretStatus | undefined, next: SecretStatu
 
 /** What speaks of the last Secret that was written stays when a bundle is refused. */
 function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Partial<SecretStatus> {
-  const { digest, entries, target, policy, applied } = previous ?? {};
+  const { digest, entries, target, policy, applied, published, rotation } = previous ?? {};
   const before = {
     ...(digest === undefined ? {} : { digest }),
     ...(applied === undefined ? {} : { applied }),
+    ...(published === undefined ? {} : { published }),
+    ...(rotation === undefined ? {} : { rotation }),
     ...(entries === undefined ? {} : { entries }),
     ...(target === undefined ? {} : { target }),
   };
@@ -139,6 +145,8 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
   return {
     digest: outcome.digest,
     ...(outcome.applied === undefined ? {} : { applied: outcome.applied }),
+    ...(outcome.published === undefined ? {} : { published: outcome.published }),
+    ...(rotation === undefined ? {} : { rotation }),
     entries: targetKeys(bundle).length,
     target: { name: targetName(bundle), uid, resourceVersion },
     policy: [...outcome.policy],
@@ -171,7 +179,12 @@ function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined
     condition("Ready", true, "Synced", text),
     condition("Verified", true, "Verified", "policy allows all that the bundle holds"),
     condition("Synced", true, "Synced", text),
+    ...(outcome.waits === undefined ? [] : [pendingCondition(outcome.waits)]),
   ];
+}
+
+function pendingCondition(error: ZoppError): Wanted {
+  return condition(ROTATION_PENDING, true, error.code, messageOf(error));
 }
 
 function refusedConditions(previous: SecretStatus | undefined, { error, stage }: Refused): Wanted[] {
@@ -198,7 +211,7 @@ function holding(name: string, count: number): string {
 /** As long as the Secret of before serves, the bundle is ready; what it waits for is said beside that. */
 function rotatingConditions(previous: SecretStatus | undefined, { error, serves }: Rotating): Wanted[] {
   const text = messageOf(error);
-  const pending = condition(ROTATION_PENDING, true, error.code, text);
+  const pending = pendingCondition(error);
   const verified =
     previous?.conditions?.find(({ type }) => type === "Verified") ??
     condition("Verified", null, error.code, "said when the Secret is written");

@@ -124,7 +124,8 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     demanded: deps.memory.isDemanded(key),
     foreignSinceMs: deps.memory.foreignSinceMs(key),
     nameTaken: deps.memory.isNameTaken(key),
-    due: isDue(bundle, status, deps.now()),
+    // a value that would have to wait for a job stays, where none can run
+    due: isDue(bundle, status, deps.now()) && (bundle.spec.rotation === undefined || deps.rotations !== undefined),
   };
 }
 
@@ -230,8 +231,8 @@ function restartStatus(
 /** False when the bundle is not there any more. */
 async function writeStatus(bundle: ZoppSecret, status: SecretStatus, deps: SecretDeps): Promise<boolean> {
   const { namespace, name, uid } = bundle.metadata;
-  // generated values have a manager of their own: a late write of a status cannot put older ones back
-  const { generated: _, ...ours } = status;
+  // generated values, and the Job that they wait for, have a manager of their own: a late write of a status cannot put older ones back
+  const { generated: _, rotation: __, ...ours } = status;
   const object = { metadata: { namespace, name, ...(uid === undefined ? {} : { uid }) }, status: ours };
   try {
     const options = { fieldManager: STATUS_MANAGER, subresource: "status", metadataOnly: true };

@@ -70,6 +70,18 @@ export function openGenerated(
   }
 }
 
+/** Puts the value before in the place of these rules' present ones, which nobody may have yet. */
+export function holdBack({ spec }: ZoppSecret, held: ReadonlySet<string>, plaintext: Map<string, Uint8Array>): void {
+  for (const key of held) {
+    const { previous = "", public: half } = spec.generate?.[key] ?? {};
+    const before = plaintext.get(previous);
+    if (before === undefined) throw new ZoppError("GeneratedLost", `spec.generate.${key}: there is no value before`);
+    plaintext.get(key)?.fill(0);
+    plaintext.set(key, before.slice());
+    if (half !== undefined) plaintext.set(half, publicHalf(before));
+  }
+}
+
 function publicHalf(pem: Uint8Array): Uint8Array {
   const key = createPublicKey({ key: Buffer.from(pem), format: "pem" });
   return utf8(key.export({ type: "spki", format: "pem" }) as string);
