@@ -49,8 +49,9 @@ async function live(t: Test, bed: Testbed, others: readonly OwnPorts[]): Promise
   await bed.applyBundle(withValue(await written(bed, "api"), "A", "two", bed.writing()));
   await eventually(async () => (await bed.secret()).data?.["A"] === "two");
   await vouched(bed);
-  await restarted(t, bed);
+  // before whoever plays the node for the workloads says that every pod runs
   await rotated(bed);
+  await restarted(t, bed);
   await kubectl("patch", "secret", "api", "--patch", '{"data":{"STRANGE":"eA=="}}');
   await eventually(async () => JSON.stringify((await bed.secret()).data) === '{"A":"two"}', {
     message: "a stranger's key is removed",
@@ -132,7 +133,7 @@ async function restarted(t: Test, bed: Testbed): Promise<void> {
   }
 }
 
-/** A Job runs before new values are published; the Job controller makes its pod, and says that it has ended well in a node's place. */
+/** A Job runs before new values are published; the Job controller makes its pod, and that it ends well is said here in a node's place. */
 async function rotated(bed: Testbed): Promise<void> {
   const generate = { TOKEN: { version: 1, kind: "uuid", previous: "OLD_TOKEN" } } as const;
   await bed.applyBundle(bed.seal({}, { name: "rotating", generate, rotation: { image: "registry.example/rotate:1" } }));
