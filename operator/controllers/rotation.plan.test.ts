@@ -263,6 +263,7 @@ t.test("what is waited for is said by its name", async (t) => {
     code: "RotationPending",
     message: /bundle shop\/db: .*the Job j, made at 2026-11-23T10:11:12Z/,
   });
+  t.match(waitsFor(bundle(), "j", "unequipped", at), { code: "RotationFailed", message: /is not started/ });
   t.match(waitsFor(bundle(), "j", "failed", at), { code: "RotationFailed", message: /the Job j, .*, has failed/ });
   t.match(waitsFor(bundle(), "j", "unequipped", at), { code: "RotationFailed", message: /is not started/ });
   t.match(waitsFor(bundle(), "j", "disabled"), { code: "RotationDisabled", message: /this operator runs none/ });
