@@ -31,7 +31,12 @@ export function kubectlOf({ controlPlane }: Testbed, namespace = "shop-prod") {
 
 /** The text of a path of a process on this machine: metrics, a probe. */
 export async function readText(port: number, path: string): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+  return (await ask(port, path)).text();
+}
+
+/** Asks a process on this machine, on a connection of its own: one that was kept may be ended as it is used again. */
+export function ask(port: number, path: string): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: "close" } });
 }
 
 /** Reads /metrics (Prometheus' text form) of a process on this machine. */

@@ -1,6 +1,6 @@
 // Whether the processes are well: ready, idle, and no larger than they were.
 import { eventually } from "../eventually.js";
-import { readMetrics } from "../testbed.look.js";
+import { ask, readMetrics } from "../testbed.look.js";
 import type { Footprint } from "./footprint.js";
 import type { Found } from "./judge.secrets.js";
 import type { World } from "./world.js";
@@ -26,7 +26,7 @@ export async function stuck({ bed, operators }: World): Promise<Found> {
 }
 
 async function probe(port: number, path: string): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+  const answer = await ask(port, path);
   return answer.ok ? "" : `${path} at ${port}: ${await answer.text()}`;
 }
 

@@ -6,7 +6,7 @@ import { type Kept, kept } from "../faults/footprint.js";
 import type { Verdict } from "../faults/verdict.js";
 import { Load, type Outcome } from "../load.js";
 import { startTestbed, type Testbed } from "../testbed.js";
-import { type Metrics, quiet, readMetrics } from "../testbed.look.js";
+import { ask, type Metrics, quiet, readMetrics } from "../testbed.look.js";
 import { growth, isFlat, type Sample } from "./flat.js";
 
 const NAMESPACE = "shop-soak";
@@ -93,7 +93,7 @@ async function lookAt(bed: Testbed, load: Load, atMs: number): Promise<Look> {
 
 /** What a probe complains about; nothing = all is well. */
 async function problemOf(port: number, path: string): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+  const answer = await ask(port, path);
   return answer.ok ? "" : `${path}: ${await answer.text()}`;
 }
 
