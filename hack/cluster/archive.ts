@@ -1,8 +1,17 @@
-// Owns making an image of one static program, as an OCI archive: the pause image, and those of tests.
+// Owns making images as OCI archives of files that are there: of one static program (the pause image), and those of tests.
 // Does not own the images of zopp, which are built from a Dockerfile.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type GoOptions, goPrograms } from "../go-programs.js";
@@ -30,13 +39,28 @@ export async function smallImage({ name, version, image }: SmallImage, options: 
   const title = `the cluster's image ${name}`;
   const built = await goPrograms({ title, name: `cluster-${name}`, version, module, ldflags: "", programs }, options);
   const archive = join(built, `${name}.${process.pid}.tar`);
-  writeArchive(join(built, name), `/${name}`, image, archive);
+  const root = mkdtempSync(join(built, "root-"));
+  copyFileSync(join(built, name), join(root, name));
+  writeArchive(archive, { root, image, settings: { User: "65535:65535", Entrypoint: [`/${name}`] } });
+  rmSync(root, { recursive: true });
   renameSync(archive, join(built, `${name}.tar`));
   return join(built, `${name}.tar`);
 }
 
-/** The layout of an archive: https://github.com/opencontainers/image-spec/blob/main/image-layout.md. */
-function writeArchive(program: string, path: string, image: string, archive: string): void {
+/** A container's files, and how it starts. */
+export interface ImageFiles {
+  /** The folder that is its root: all of it is root's. */
+  readonly root: string;
+  /** Its name with a tag: it is found by its digest, too. */
+  readonly image: string;
+  readonly settings: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/**
+ * Writes an image of one layer as an archive; gives its name with its digest.
+ * The layout: https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
+ */
+export function writeArchive(archive: string, { root, image, settings }: ImageFiles): string {
   const folder = mkdtempSync(join(tmpdir(), "zopp-image-"));
   try {
     mkdirSync(join(folder, "blobs", "sha256"), { recursive: true });
@@ -46,33 +70,35 @@ function writeArchive(program: string, path: string, image: string, archive: str
       return { mediaType: `application/vnd.oci.image.${mediaType}`, digest: `sha256:${sha256}`, size: bytes.length };
     };
     const json = (object: object, mediaType: string) => blob(Buffer.from(JSON.stringify(object)), mediaType);
-    const layer = blob(layerOf(program, path, folder), "layer.v1.tar");
+    const layer = blob(layerOf(root, folder), "layer.v1.tar");
     const rootfs = { type: "layers", diff_ids: [layer.digest] };
-    const settings = { User: "65535:65535", Entrypoint: [path] };
     const config = json({ architecture: ARCHITECTURE, os: "linux", config: settings, rootfs }, "config.v1+json");
     const manifest = json({ schemaVersion: 2, config, layers: [layer] }, "manifest.v1+json");
-    const named = { ...manifest, annotations: { "org.opencontainers.image.ref.name": image } };
+    const byDigest = `${image.replace(/:[^:/]*$/, "")}@${manifest.digest}`;
+    const manifests = [image, byDigest].map((name) => ({
+      ...manifest,
+      annotations: { "org.opencontainers.image.ref.name": name },
+    }));
     writeFileSync(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
-    writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [named] }));
+    writeFileSync(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests }));
     tar(archive, folder, ["oci-layout", "index.json", "blobs"]);
+    return byDigest;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function layerOf(program: string, path: string, folder: string): Buffer {
-  const root = mkdtempSync(join(folder, "root-"));
-  const layer = `${root}.tar`;
-  copyFileSync(program, join(root, path));
-  tar(layer, root, [path.slice(1)]);
+function layerOf(root: string, folder: string): Buffer {
+  const layer = join(folder, "layer.tar");
+  tar(layer, root, readdirSync(root).toSorted());
   const bytes = readFileSync(layer);
-  rmSync(root, { recursive: true });
   rmSync(layer);
   return bytes;
 }
 
 function tar(file: string, folder: string, names: readonly string[]): void {
-  const args = ["--create", "--file", file, "--directory", folder, "--owner=0", "--group=0", "--numeric-owner"];
-  const { status, stderr } = spawnSync("tar", [...args, "--mtime=@0", ...names], { encoding: "utf8" });
+  const owner = ["--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "--sort=name"];
+  const args = ["--create", "--file", file, "--directory", folder, ...owner];
+  const { status, stderr } = spawnSync("tar", [...args, ...names], { encoding: "utf8" });
   if (status !== 0) throw new Error(`tar failed (exit code ${status}): ${stderr.trim()}`);
 }

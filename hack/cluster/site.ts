@@ -120,6 +120,8 @@ function kubeletConfiguration(folder: string): object {
     },
     // Who ends a container again and again means it, and has not to wait for each start longer than for the one before.
     crashLoopBackOff: { maxContainerRestartPeriod: "1s" },
+    // A Secret's mounts follow it within seconds, not minutes.
+    syncFrequency: "5s",
     podLogsDir: "/run/pod-logs",
     volumePluginDir: join(folder, "kubelet", "volume-plugins"),
   };
