@@ -37,7 +37,7 @@ export interface Mode {
 }
 
 /** Flags that every installation from this machine's images has. */
-const IMAGES = "--set image.registry=localhost --set image.pullPolicy=Never";
+export const IMAGES = "--set image.registry=localhost --set image.pullPolicy=Never";
 
 /** The story of a mode, a test per step; the first step that fails ends it. */
 export async function playInstalled(t: Test, mode: Mode): Promise<void> {

@@ -59,6 +59,8 @@ const PATIENCE_MS = 90_000;
 /** One person's checkout and shell at one cluster. Live until `leave()`. */
 export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), "zopp-site-"));
+  /** What else the shell has in its environment. */
+  readonly variables: Record<string, string> = {};
   readonly #cluster: Cluster;
   readonly #say: (text: string) => void;
 
@@ -72,6 +74,7 @@ export class Site {
   /** What the shell has in its environment besides the cluster's own. */
   get #env(): Readonly<Record<string, string>> {
     return {
+      ...this.variables,
       HOME: this.folder,
       ZOPP_HOME: join(this.folder, "identity"),
       ZOPP_PASSPHRASE_FILE: join(this.folder, "passphrase"),
