@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
+import { readyOf } from "../../../operator/kube/conditions.js";
 import type { KubeObject } from "../../../operator/kube/resources.js";
 import type { Rendered } from "../../chart/chart.js";
 import { judgeRights } from "../../chart/used-rights.js";
@@ -82,6 +83,17 @@ const rotated = async (before: Shown) => {
   return after;
 };
 
+/** Waits until the bundle is Ready with its last Secret, and says this of its rotation; gives what it says. */
+const pending = (reason: string) =>
+  eventually(
+    async () => {
+      const { status } = await site.get<ZoppSecret>(`zs ${APP.name} ${NAMESPACE}`);
+      const said = status?.conditions?.find(({ type }) => type === "RotationPending");
+      return said?.status === "True" && said.reason === reason && readyOf(status)?.status === "True" && said.message;
+    },
+    { timeoutMs: 180_000, message: `the bundle is Ready, and ${reason}` },
+  );
+
 const step = (name: string, act: (t: Test) => Promise<void>) => t.test(name, { bail: true }, act);
 const seen: Shown[] = [];
 
@@ -112,14 +124,7 @@ await step(
       ...PATIENCE,
       message: "the job waits for the database",
     });
-    await eventually(
-      async () => {
-        const { status } = await site.get<ZoppSecret>(`zs ${APP.name} ${NAMESPACE}`);
-        const holds = (type: string) => status?.conditions?.find((each) => each.type === type)?.status === "True";
-        return holds("RotationPending") && holds("Ready");
-      },
-      { ...PATIENCE, message: "the bundle is Ready with its last Secret, and says that a rotation is pending" },
-    );
+    await pending("RotationPending");
     t.strictSame(await site.secret(), before, "the Secret was not written");
     const asked = (await queries()).length;
     await eventually(async () => (await queries()).length > asked + 10, { message: "the client goes on" });
@@ -141,7 +146,20 @@ await step("after the next rotation the oldest login is gone", async (t) => {
   t.strictSame(await logins(), [user(before), user(after)].toSorted());
 });
 
-await step("no query failed, under any of the three users", async (t) => {
+await step("a job that fails changes nothing, and is tried again when somebody says so", async (t) => {
+  const before = await site.secret();
+  const had = await logins();
+  await ask("ALTER ROLE rotator NOLOGIN");
+  await site.type(again);
+  const said = await pending("RotationFailed");
+  t.strictSame(await site.secret(), before, "the Secret was not written");
+  t.strictSame(await logins(), had);
+  await ask("ALTER ROLE rotator LOGIN");
+  await site.type(`kubectl delete job ${/the Job (\S+)/.exec(said)?.[1]} ${NAMESPACE}`);
+  seen.push(await rotated(before));
+});
+
+await step("no query failed, under any of the four users", async (t) => {
   const lines = await queries();
   t.strictSame(
     [...new Set(lines)],
