@@ -1,6 +1,7 @@
 #!/bin/sh
 # A rotation job for PostgreSQL: makes the login role /zopp/new/DB_USER with the password /zopp/new/DB_PASSWORD, and drops
-# those that it made before, but for /zopp/old/DB_USER, which clients use until they have seen the new Secret.
+# those that it made before, but for /zopp/old/DB_USER, which clients use until they have seen the new Secret. Where that one
+# is not known here, it drops none: nobody can say which one clients use.
 #
 #   rotate.sh GROUP
 #
@@ -35,9 +36,8 @@ trap 'rm -f "$PGPASSFILE" "$said"' EXIT
 # a colon and a backslash have a meaning there
 printf '*:*:*:*:%s\n' "$(decode "${admin#*:}" | sed 's/[\\:]/\\&/g')" >"$PGPASSFILE"
 
-# the first time there is no old one
 export NEW="$values/new/DB_USER" OLD="$values/old/DB_USER"
-[ -e "$OLD" ] || OLD=$NEW
+[ -e "$OLD" ] || OLD=/dev/null
 
 # \password hashes what it reads, twice, from where a terminal is not.
 password=$(cat "$values/new/DB_PASSWORD")
@@ -59,9 +59,12 @@ ALTER ROLE :"new" LOGIN;
 -- what it makes belongs to the group, so that it can be dropped
 ALTER ROLE :"new" SET role TO :"group";
 \password :"new"
-SELECT format('DROP ROLE %I', rolname) FROM pg_roles
-  WHERE pg_has_role(oid, :'group', 'MEMBER') AND shobj_description(oid, 'pg_authid') = :'mark'
-    AND rolname NOT IN (:'new', :'old') \gexec
+WITH made AS (
+  SELECT rolname FROM pg_roles
+    WHERE pg_has_role(oid, :'group', 'MEMBER') AND shobj_description(oid, 'pg_authid') = :'mark'
+)
+SELECT format('DROP ROLE %I', rolname) FROM made
+  WHERE rolname NOT IN (:'new', :'old') AND EXISTS (SELECT FROM made WHERE rolname = :'old') \gexec
 COMMIT;
 SQL
 # its questions name the user

@@ -69,6 +69,18 @@ t.test("after each further one, the oldest is gone, also with a table that it ha
   t.strictSame(await members(), [THREE.user, FOUR.user]);
 });
 
+t.test("where the old pair is missing, or was never made here, no role is dropped: clients may use any", async (t) => {
+  const before = await members();
+  for (const [next, old] of [
+    [pair("d-other"), undefined],
+    [pair("d-third"), pair("d-never")],
+  ] as const)
+    t.strictSame(await rotate(next, old), DONE);
+  t.strictSame(await members(), [...before, "d-other", "d-third"].toSorted());
+  t.strictSame(await rotate(FOUR, THREE), DONE);
+  t.strictSame(await members(), before, "the next rotation that knows both drops the rest");
+});
+
 t.test("a role that no job made is neither dropped nor given another password", async (t) => {
   await server.query("CREATE ROLE dba LOGIN PASSWORD 'of-the-dba' IN ROLE app");
   t.strictSame(await rotate(FOUR, THREE), DONE);
