@@ -130,3 +130,18 @@ t.test("a Job that fails leaves the old Secret, is told, and is made again when 
   await bed.settled("Synced", "failing");
   await eventually(async () => (await world.dataOf("failing"))["DB_PASSWORD_OLD"] === before["DB_PASSWORD"]);
 });
+
+t.test("workloads restart when the new value is published, not while it waits", async (t) => {
+  const restartsOf = async () => (await bed.bundle("restarting")).status?.restarts;
+  await world.born("restarting");
+  const before = await restartsOf();
+  await world.again("restarting");
+  const job = await world.running("restarting");
+  await world.pending("restarting", "RotationPending");
+  await kubectl("delete", "secret", "restarting");
+  await eventually(async () => (await world.dataOf("restarting"))["DB_PASSWORD"], LONG);
+  await bed.settled("Synced", "restarting");
+  t.strictSame(await restartsOf(), before, "the Secret was written with the value before");
+  await world.succeed(job);
+  await eventually(async () => (await restartsOf())?.content !== before?.content, LONG);
+});

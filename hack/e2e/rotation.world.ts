@@ -47,13 +47,20 @@ export class RotationWorld {
   }
 
   static async start(): Promise<RotationWorld> {
-    return new RotationWorld(await startTestbed({ kem: "x25519", env: { ZOPP_OPERATOR_ROTATION_JOBS: "on" } }));
+    return new RotationWorld(
+      await startTestbed({
+        kem: "x25519",
+        env: { ZOPP_OPERATOR_ROTATION_JOBS: "on", ZOPP_OPERATOR_RESTARTS: "Deployment" },
+      }),
+    );
   }
 
   /** A bundle whose new values wait for a Job. */
   async applied(name: string, rule: GenerateRule = PASSWORD, rotation: Rotation = ROTATION): Promise<void> {
     const values = { ADMIN_URL: ADMIN, DB_HOST: "db-1" };
-    await this.bed.applyBundle(this.bed.seal(values, { name, generate: { DB_PASSWORD: rule }, rotation }));
+    await this.bed.applyBundle(
+      this.bed.seal(values, { name, generate: { DB_PASSWORD: rule }, rotation, restart: "auto" }),
+    );
   }
 
   /** The same, and its first Job has succeeded; gives what the Secret holds. */

@@ -15,7 +15,7 @@ import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
-import { againInMs, isDue, valuesDigest } from "./generate.plan.js";
+import { againInMs, isDue } from "./generate.plan.js";
 import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
 import { type ValuesDeps, workThrough } from "./rotation.js";
@@ -217,7 +217,7 @@ function restartStatus(
     ? contentDigest(
         bundle.spec,
         bundleStatements(bundle, epochs(bundle, deps)).entries,
-        valuesDigest(bundle, previous?.generated),
+        outcome.kind === "synced" ? outcome.applied : previous?.applied,
       )
     : undefined;
   const done = round?.done === true ? round.digest : undefined;
