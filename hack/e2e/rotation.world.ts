@@ -50,7 +50,7 @@ export class RotationWorld {
     return new RotationWorld(
       await startTestbed({
         kem: "x25519",
-        env: { ZOPP_OPERATOR_ROTATION_JOBS: "on", ZOPP_OPERATOR_RESTARTS: "Deployment" },
+        env: { ZOPP_OPERATOR_ROTATION_JOBS: "on", ZOPP_OPERATOR_RESTARTS: "deployments" },
       }),
     );
   }
