@@ -255,7 +255,7 @@ func judgeBundle(given, environment object, known signers) (answer, error) {
 	}
 	parts := placed(given, newest)
 	parts["version"], parts["by"] = header.Version, header.By
-	for _, field := range []string{"target", "render", "restart", "generate"} {
+	for _, field := range []string{"target", "render", "restart", "generate", "rotation"} {
 		parts[field] = given.Spec[field]
 	}
 	message, err := stated("header", parts)
