@@ -141,17 +141,44 @@ function follow(child: ChildProcess & { pid: number }, { name, folder, onEnd }: 
 
 const FIRST_PORT = 20_000;
 const LAST_PORT = 32_000;
+/** How many ports a process has to give away; the one before them says that they are its own. */
+const SLICE = 200;
+
+let slice: Promise<number> | undefined;
+let given = 0;
 
 /**
  * A free TCP port of 127.0.0.1, below the range from which the kernel takes ports for outgoing connections: there a
- * client that dials a stopped server again and again may be given the server's own port, and connects to itself.
+ * client that dials a stopped server again and again may be given the server's own port, and connects to itself. No other
+ * process is given it as long as this one lives: what listens there may start late, or again.
  */
 export async function freePort(): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+  slice ??= claimSlice();
+  const first = await slice;
+  for (let attempt = 1; attempt < SLICE; attempt++) {
+    given += 1;
+    const port = first + 1 + (given % (SLICE - 1));
     if (await canListen(port)) return port;
   }
-  throw new Error(`no free port of 127.0.0.1 between ${FIRST_PORT} and ${LAST_PORT}`);
+  throw new Error(`no free port of 127.0.0.1 between ${first} and ${first + SLICE}`);
+}
+
+async function claimSlice(): Promise<number> {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    const first = FIRST_PORT + SLICE * Math.floor(Math.random() * ((LAST_PORT - FIRST_PORT) / SLICE));
+    if (await listens(first)) return first;
+  }
+  throw new Error(`no free ports of 127.0.0.1 between ${FIRST_PORT} and ${LAST_PORT}`);
+}
+
+/** Listens for as long as the process lives, which it does not keep alive by that. */
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => resolve(true));
+    server.unref();
+  });
 }
 
 function canListen(port: number): Promise<boolean> {
