@@ -75,8 +75,7 @@ export async function signRotation(
     return secret;
   };
   const where = await (await session.store()).write([change("ZoppSecret", found.secret.metadata, rewrite)]);
-  const { namespace, name } = secret.metadata;
-  const place = `${namespace}/${name}`;
+  const place = placeOf(secret);
   return {
     secret,
     isSame,

@@ -2,6 +2,7 @@
 import { placeOf } from "../crds/bundle/case.js";
 import { ZoppError } from "../crds/errors.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
+import { DEFAULT_DEADLINE } from "../crds/validate.rotation.js";
 
 /** A bundle's rotation. */
 export type Rotation = NonNullable<ZoppSecret["spec"]["rotation"]>;
@@ -26,13 +27,8 @@ export function refuseRotationLacking(secret: ZoppSecret): void {
   );
 }
 
-/** True for a key that only the job gets. */
-export function isOnlyForJob({ spec }: Pick<ZoppSecret, "spec">, key: string): boolean {
-  return spec.rotation?.keys?.includes(key) === true;
-}
-
 /** A rotation in one line. */
-export function rotationText({ image, command = [], deadline = "10m", keys = [] }: Rotation): string {
+export function rotationText({ image, command = [], deadline = DEFAULT_DEADLINE, keys = [] }: Rotation): string {
   const only = keys.length === 0 ? "" : `, with ${keys.join(", ")}`;
   return `${[image, ...command].join(" ")} (within ${deadline}${only})`;
 }

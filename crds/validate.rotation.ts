@@ -6,6 +6,8 @@ import type { SecretSpec } from "./types.gen.js";
 import { checkOnce, isKey, type Problems } from "./validate.checks.js";
 import { pathText } from "./validate.copy.js";
 
+/** How long the job of a rotation that says nothing of it may take, as a span. */
+export const DEFAULT_DEADLINE = "10m";
 /** The longest that a rotation's job may take, as a span. */
 const LONGEST = "1h";
 /** In the Secret of the job a key has `new.` or `old.` before it, and 253 characters at most. */

@@ -5,7 +5,7 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster } from "../../crds/types.gen.js";
 import type { ApiClient } from "../../operator/kube/client.js";
-import { hasStatus } from "../../operator/kube/errors.js";
+import { orAbsent } from "../../operator/kube/errors.js";
 import { LEASE_TIMES, type Lease } from "../../operator/kube/lease.plan.js";
 import {
   LEASES,
@@ -103,11 +103,7 @@ async function found(about: Finding["about"], look: () => Promise<readonly Findi
 
 /** A Lease that seems to have run out is looked at again after two renewals' time: clocks may differ. */
 async function leaderOf({ context }: Session, client: ApiClient, name: string, pods: readonly ZoppPod[]) {
-  const look = () =>
-    client.get<Lease>(LEASES, placeOf(name)).catch((error: unknown) => {
-      if (hasStatus(error, 404)) return undefined;
-      throw error;
-    });
+  const look = () => orAbsent(client.get<Lease>(LEASES, placeOf(name)));
   let lease = await look();
   const { resourceVersion } = lease?.metadata ?? {};
   if (expiredFor(lease, context.now()) !== undefined) {
@@ -121,11 +117,7 @@ async function leaderOf({ context }: Session, client: ApiClient, name: string, p
 async function resourceTypes(client: ApiClient): Promise<ReadonlyMap<string, ResourceType | undefined>> {
   const types = new Map<string, ResourceType | undefined>();
   for (const { kind, plural, group } of KINDS) {
-    const type = await client.get<ResourceType>(TYPES, { name: `${plural}.${group}` }).catch((error: unknown) => {
-      if (hasStatus(error, 404)) return undefined;
-      throw error;
-    });
-    types.set(kind, type);
+    types.set(kind, await orAbsent(client.get<ResourceType>(TYPES, { name: `${plural}.${group}` })));
   }
   return types;
 }

@@ -1,6 +1,6 @@
 // `zopp list`: bundles of the store, or the entries of one. Shows what is written there and claims nothing about it.
 // Whether it holds is `zopp verify`'s business.
-import { jobKeys, targetName } from "../../crds/bundle/target.js";
+import { isOnlyForJob, jobKeys, targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
@@ -9,7 +9,6 @@ import { endsHeading, firstEnd } from "../expiring.js";
 import { generatedRows } from "../generated.js";
 import { type Result, table } from "../output.js";
 import { acceptWorkspace } from "../policy.js";
-import { isOnlyForJob } from "../rotation.js";
 import type { Session } from "../session.js";
 import { parseFound } from "../store/store.js";
 

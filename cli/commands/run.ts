@@ -1,6 +1,7 @@
 // `zopp run`: a program with a bundle's values as its environment variables. Nothing secret is written or in argv.
 // In a pod it reads as the workload that the pod's account is; see workload.ts.
 import { renderedFrom, renderTemplates } from "../../crds/bundle/render.js";
+import { isOnlyForJob } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle, refuseOther } from "../bundles.js";
@@ -9,7 +10,6 @@ import type { KeyringOptions } from "../keyring-call.js";
 import { printable, type Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
 import { type ReadValues, readValuesOf } from "../reading.js";
-import { isOnlyForJob } from "../rotation.js";
 import type { Session } from "../session.js";
 import { asWorkload, workloadTokenFile } from "../workload.js";
 

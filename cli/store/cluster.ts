@@ -3,7 +3,7 @@
 
 import { ZoppError } from "../../crds/errors.js";
 import { type ApiClient, connect } from "../../operator/kube/client.js";
-import { hasStatus } from "../../operator/kube/errors.js";
+import { hasStatus, orAbsent } from "../../operator/kube/errors.js";
 import {
   type KubeObject,
   type Resource,
@@ -102,12 +102,8 @@ async function read<K extends Kind>(
   name: ObjectName,
   where: string,
 ): Promise<Kinds[K] | undefined> {
-  try {
-    return parseFound(kind, await client.get(RESOURCES[kind], name), where);
-  } catch (error) {
-    if (hasStatus(error, 404)) return undefined;
-    throw error;
-  }
+  const found = await orAbsent(client.get(RESOURCES[kind], name));
+  return found === undefined ? undefined : parseFound(kind, found, where);
 }
 
 /** Update with the resourceVersion that was read; when somebody was faster, reads and changes again. */

@@ -5,7 +5,7 @@ import type { Entry, ZoppSecret } from "../types.gen.js";
 import { placeOf } from "./case.js";
 import { type Filter, textOf } from "./render.filters.js";
 import { type Placeholder, parseTemplate } from "./render.parse.js";
-import { MAX_SECRET_BYTES, valueKeys } from "./target.js";
+import { isOnlyForJob, MAX_SECRET_BYTES, valueKeys } from "./target.js";
 
 /** The most that the filters of a bundle's templates may be given, all together, in bytes. */
 export const MAX_FILTERED_BYTES = 16 * MAX_SECRET_BYTES;
@@ -47,8 +47,7 @@ export function renderTemplates(given: RenderCase): Map<string, Uint8Array> {
 
 /** What templates are made of: data that the Secret gets, and what the keyring makes. */
 export function renderedFrom(secret: Pick<ZoppSecret, "spec">): RenderCase["entries"] {
-  const { data = {}, rotation } = secret.spec;
-  const entries = Object.entries(data).filter(([key]) => rotation?.keys?.includes(key) !== true);
+  const entries = Object.entries(secret.spec.data ?? {}).filter(([key]) => !isOnlyForJob(secret, key));
   return Object.fromEntries([...entries, ...valueKeys(secret).map((key) => [key, {}] as const)]);
 }
 

@@ -29,8 +29,12 @@ export function targetKeys(bundle: ZoppSecret): string[] {
  * rotation's job alone, and what the keyring makes.
  */
 export function valueKeys(bundle: Pick<ZoppSecret, "spec">): string[] {
-  const onlyForJob = new Set(bundle.spec.rotation?.keys);
-  return jobKeys(bundle).filter((key) => !onlyForJob.has(key));
+  return jobKeys(bundle).filter((key) => !isOnlyForJob(bundle, key));
+}
+
+/** True for a key that only the rotation's job gets. */
+export function isOnlyForJob({ spec }: Pick<ZoppSecret, "spec">, key: string): boolean {
+  return spec.rotation?.keys?.includes(key) === true;
 }
 
 /** The keys whose values a rotation's job gets: entries that are not retired, and what the keyring makes. */

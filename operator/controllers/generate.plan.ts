@@ -2,7 +2,7 @@
 // made is the keyring's decision.
 import { createHash } from "node:crypto";
 import { dueAt, ruleHash } from "../../crds/bundle/generated.js";
-import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import type { GeneratedEntry, GenerateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 
 type Values = SecretStatus["generated"];
 
@@ -25,20 +25,24 @@ export function againInMs(bundle: ZoppSecret, status: SecretStatus, now: Date): 
 function nextAt({ spec }: ZoppSecret, values: Values): number | undefined {
   const moments = Object.entries(spec.generate ?? {}).flatMap(([key, rule]) => {
     const value = values?.[key];
-    if (value === undefined || value.rule !== ruleHash(rule)) return [0];
+    if (!isOfRule(value, rule)) return [0];
     const at = dueAt(rule, value.made);
     return at === undefined ? [] : [at];
   });
   return moments.length === 0 ? undefined : Math.min(...moments);
 }
 
-/** Those of the values that are of their rule, whether they are over or not. */
-export function fittingValues({ spec }: ZoppSecret, values: Values = {}): NonNullable<Values> {
-  const rules = spec.generate ?? {};
+/** True for a value that is of a rule, whether it is over or not. */
+export function isOfRule(value: GeneratedEntry | undefined, rule: GenerateRule): value is GeneratedEntry {
+  return value?.rule === ruleHash(rule);
+}
+
+/** Those of the values that are of their rule. */
+export function fittingValues({ spec }: ZoppSecret, values: Values): NonNullable<Values> {
   return Object.fromEntries(
-    Object.entries(values).filter(([key, { rule }]) => {
-      const wanted = Object.hasOwn(rules, key) ? rules[key] : undefined;
-      return wanted !== undefined && ruleHash(wanted) === rule;
+    Object.entries(spec.generate ?? {}).flatMap(([key, rule]) => {
+      const value = values?.[key];
+      return isOfRule(value, rule) ? [[key, value]] : [];
     }),
   );
 }

@@ -2,17 +2,17 @@
 // Secret look like. Pure: asking and writing are rotation.ts'.
 import { createHash } from "node:crypto";
 import { placeOf } from "../../crds/bundle/case.js";
-import { ruleHash } from "../../crds/bundle/generated.js";
 import { jobKeys, targetName } from "../../crds/bundle/target.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { canonicalFields } from "../../crds/crypto/jcs.js";
 import { ZoppError } from "../../crds/errors.js";
 import { spanMs } from "../../crds/span.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { DEFAULT_DEADLINE } from "../../crds/validate.rotation.js";
 import type { GeneratedValues } from "../keyring/client.js";
 import { apiVersionOf, JOBS, type KubeObject, type ObjectMeta } from "../kube/resources.js";
-import { valuesDigest } from "./generate.plan.js";
-import { isMerged, type Situation } from "./secret.plan.js";
+import { isOfRule, valuesDigest } from "./generate.plan.js";
+import { isIntact, type Situation } from "./secret.plan.js";
 import { type AppliedSecret, ownerReference } from "./target.js";
 
 /** On Jobs, their pods and their Secrets, so that policy for networks and the like can name them. */
@@ -22,7 +22,6 @@ export const LOOK_MS = { running: 2_000, failed: 30_000 } as const;
 
 const LABELS = { [ROTATION_LABEL]: "job" };
 const MAX_NAME = 63;
-const DEFAULT_DEADLINE = "10m";
 /** Nobody, as in the images of zopp. */
 const USER = 65_532;
 const SECRET_VOLUME = "values";
@@ -68,7 +67,7 @@ export function needsJob(
 
 /** True when every rule has a value. */
 export function isComplete({ spec }: ZoppSecret, values: Values): boolean {
-  return Object.entries(spec.generate ?? {}).every(([key, rule]) => values?.[key]?.rule === ruleHash(rule));
+  return Object.entries(spec.generate ?? {}).every(([key, rule]) => isOfRule(values?.[key], rule));
 }
 
 /** True when a Job changes nothing any more, wherever its values are checked. */
@@ -97,14 +96,7 @@ export function heldBack(
 /** True when the Secret is there, with all of the bundle but its new values. */
 export function isServing({ bundle, digest, status, target }: Situation): boolean {
   if (typeof target === "string" || status?.digest !== digest) return false;
-  if (status.target?.uid !== target.metadata.uid) return false;
-  const { ours, others } = target.writers;
-  return ours.length === status.entries && (isMerged(bundle, target) || others.length === 0);
-}
-
-/** True when nobody has touched the Secret since it was written: who wrote a key can be forged, this can not. */
-export function isUntouched({ status, target }: Pick<Situation, "status" | "target">): boolean {
-  return typeof target !== "string" && status?.target?.resourceVersion === target.metadata.resourceVersion;
+  return status.target?.uid === target.metadata.uid && isIntact(bundle, target);
 }
 
 /** The Job's place. Other values, or another template, are another Job. */

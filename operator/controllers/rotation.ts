@@ -4,11 +4,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
-import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { GeneratedValues } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { ROTATION_PENDING } from "../kube/conditions.js";
-import { hasStatus, isThereAlready } from "../kube/errors.js";
+import { isThereAlready, orAbsent } from "../kube/errors.js";
 import { FIELD_MANAGER, JOBS, type KubeObject, type ObjectMeta, SECRETS } from "../kube/resources.js";
 import { type GenerateDeps, keep, makeValues } from "./generate.js";
 import {
@@ -16,7 +16,6 @@ import {
   isComplete,
   isOver,
   isServing,
-  isUntouched,
   type JobObject,
   type JobState,
   jobObject,
@@ -37,7 +36,7 @@ import {
   openAndWrite,
   writeOpened,
 } from "./secret.act.js";
-import type { Situation } from "./secret.plan.js";
+import { isLastTarget, type Situation } from "./secret.plan.js";
 import type { Refused, Rotating, Synced } from "./secret.status.js";
 import type { AppliedSecret } from "./target.js";
 import { holdBack } from "./values.js";
@@ -119,7 +118,7 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
   const { bundle, generated, signal } = act;
   const { client, did } = rotations;
   const place = jobPlace(bundle, generated);
-  const job = await found<JobObject>(client.get(JOBS, place, { signal }));
+  const job = await orAbsent<JobObject>(client.get(JOBS, place, { signal }));
   const state = stateOf(job, bundle);
   if (state === "succeeded") {
     const acted = await openAndWrite(act, deps);
@@ -127,15 +126,14 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
     return acted;
   }
   const waits = { name: place.name, state, since: job?.metadata.creationTimestamp };
-  if (isOver(state) && state !== "absent") return keepBefore(act, given, waits, deps, did);
-  if (state === "running") return keepBefore(act, given, waits, deps);
+  if (state !== "absent" && state !== "suspended") return keepBefore(act, given, waits, deps);
   if (given.status?.rotation !== place.name) {
     // two Jobs at once could undo each other: so the name of each is written down before there is one, and waited for
     const hindrance = await unfinished(act, given, rotations);
     if (hindrance !== undefined) return keepBefore(act, given, hindrance, deps);
     await keep(deps.bundles.get(act.key) ?? act.seen, generated ?? {}, deps, place.name);
   }
-  const secret = await found(client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
+  const secret = await orAbsent(client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
   // one of a Job that was deleted goes with it
   if (secret !== undefined && !isOf(secret, job?.metadata)) return waiting(bundle, given, waits);
   const acted = await openAnd(act, deps, async (opened) => {
@@ -143,7 +141,7 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
     contentOf(bundle, opened.plaintext);
     const [state, since] = await begin(act, job, opened.plaintext, rotations);
     const error = waitsFor(bundle, place.name, state, since);
-    if (error.code === "RotationFailed" && !wasSaid(given.status, error)) did("failed");
+    countFailure(given, error, rotations);
     return writeBefore(act, given, opened, error, deps);
   });
   return { ...acted, afterMs: acted.outcome.kind === "refused" ? undefined : LOOK_MS.running };
@@ -159,16 +157,10 @@ interface Waits {
 const DISABLED: Waits = { state: "disabled", name: "" };
 
 /** The Secret keeps the values before: it is repaired and follows other changes of the bundle all the same. */
-async function keepBefore(
-  act: Act,
-  given: Situation,
-  waits: Waits,
-  deps: ValuesDeps,
-  failed: (what: "failed") => void = () => {},
-): Promise<Worked> {
+async function keepBefore(act: Act, given: Situation, waits: Waits, deps: ValuesDeps): Promise<Worked> {
   const rotating = waiting(act.bundle, given, waits);
   const { error } = rotating.outcome;
-  if (error.code === "RotationFailed" && !wasSaid(given.status, error)) failed("failed");
+  countFailure(given, error, deps.rotations);
   if (toWrite(act, given) === undefined) return rotating;
   const acted = await openAnd(act, deps, (opened) => writeBefore(act, given, opened, error, deps));
   return { ...acted, afterMs: rotating.afterMs };
@@ -176,7 +168,7 @@ async function keepBefore(
 
 /** The rules whose values are held back, where the Secret is to be written with those before; undefined: it stays as it is. */
 function toWrite({ bundle, generated }: Act, given: Situation): ReadonlySet<string> | undefined {
-  return isServing(given) && isUntouched(given) ? undefined : heldBack(bundle, given.status, generated);
+  return isServing(given) && isLastTarget(given) ? undefined : heldBack(bundle, given.status, generated);
 }
 
 async function writeBefore(
@@ -213,7 +205,7 @@ async function unfinished(
   const { namespace } = bundle.metadata;
   const name = status?.rotation;
   if (name === undefined) return undefined;
-  const job = await found<JobObject>(rotations.client.get(JOBS, { namespace, name }, { signal }));
+  const job = await orAbsent<JobObject>(rotations.client.get(JOBS, { namespace, name }, { signal }));
   const state = stateOf(job, bundle);
   if (job === undefined || isOver(state)) return undefined;
   if (state === "suspended") await letGo(job.metadata, rotations, signal);
@@ -260,18 +252,11 @@ async function letGo({ namespace, name, uid }: ObjectMeta, { client }: RotationD
   await client.apply(JOBS, start, { fieldManager: FIELD_MANAGER, metadataOnly: true, signal });
 }
 
-async function found<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (hasStatus(error, 404)) return undefined;
-    throw error;
-  }
-}
-
-function wasSaid(status: SecretStatus | undefined, error: ZoppError): boolean {
+/** Each failed Job counts once, when it is said for the first time. */
+function countFailure({ status }: Situation, error: ZoppError, rotations: RotationDeps | undefined): void {
+  if (error.code !== "RotationFailed") return;
   const said = status?.conditions?.find(({ type }) => type === ROTATION_PENDING);
-  return said?.reason === error.code && said.message.startsWith(error.message);
+  if (said?.reason !== error.code || !said.message.startsWith(error.message)) rotations?.did("failed");
 }
 
 function refused({ digest }: Work, { policy = [] }: Situation, stage: Refused["stage"], error: ZoppError): Worked {

@@ -3,7 +3,7 @@
 import { targetName } from "../../crds/bundle/target.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { ApiClient } from "../kube/client.js";
-import { hasStatus } from "../kube/errors.js";
+import { orAbsent } from "../kube/errors.js";
 import { type KubeObject, SECRETS, ZOPP_SECRETS } from "../kube/resources.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { decide, type Situation, type Step } from "./secret.plan.js";
@@ -38,12 +38,8 @@ export async function lookIfNeeded(
 
 async function look(bundle: ZoppSecret, { client }: LookDeps, signal: AbortSignal): Promise<SeenSecret | "absent"> {
   const place = { namespace: bundle.metadata.namespace, name: targetName(bundle) };
-  try {
-    return seenSecret(await client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
-  } catch (error) {
-    if (hasStatus(error, 404)) return "absent";
-    throw error;
-  }
+  const found = await orAbsent(client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
+  return found === undefined ? "absent" : seenSecret(found);
 }
 
 /** False when the bundle is gone, goes, or is another one of that name. A list of one: the right to read one is not needed. */

@@ -74,20 +74,18 @@ function mayCreate({ status, nameTaken }: Situation): boolean {
 }
 
 /** Ready, unchanged, and the Secret is the one that was written last. Policy plays no part. */
-function isSettled({ bundle, digest, status, target, due }: Situation): boolean {
+function isSettled(given: Situation): boolean {
+  const { bundle, digest, status, target, due } = given;
   if (readyOf(status)?.status !== "True" || status?.digest !== digest) return false;
   if (due === true || status.applied !== valuesDigest(bundle, status.generated)) return false;
-  if (typeof target === "string") return false;
-  const { uid, resourceVersion } = target.metadata;
-  if (status.target?.uid !== uid || status.target?.resourceVersion !== resourceVersion) return false;
-  return isIntact(bundle, target);
+  return typeof target !== "string" && isLastTarget(given) && isIntact(bundle, target);
 }
 
 /**
  * Status is no evidence: whoever can write it could name the resourceVersion of a Secret that was tampered with.
  * The API server itself keeps who wrote which key: all of ours must be ours, and no other may be there.
  */
-function isIntact(bundle: ZoppSecret, target: SeenSecret): boolean {
+export function isIntact(bundle: ZoppSecret, target: SeenSecret): boolean {
   const { ours, others } = target.writers;
   const wanted = targetKeys(bundle);
   if (wanted.some((key) => !ours.includes(key))) return false;
@@ -121,7 +119,8 @@ function stillForeign({ bundle, target }: Situation): Step | undefined {
   return contested.length === 0 ? undefined : refuse(contestedConflict(bundle, contested, managers));
 }
 
-function isLastTarget({ status, target }: Situation): boolean {
+/** True when the Secret is the one that was written last, as it was then. */
+export function isLastTarget({ status, target }: Pick<Situation, "status" | "target">): boolean {
   if (typeof target === "string") return false;
   const { uid, resourceVersion } = target.metadata;
   return status?.target?.uid === uid && status?.target?.resourceVersion === resourceVersion;

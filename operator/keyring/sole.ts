@@ -5,7 +5,7 @@ import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { backoffMs, pause } from "../kube/backoff.js";
 import type { ApiClient } from "../kube/client.js";
-import { hasStatus } from "../kube/errors.js";
+import { orAbsent } from "../kube/errors.js";
 import { isWithin, type Moment, moment } from "../kube/moment.js";
 import type { Log } from "../kube/observe.js";
 import { CONFIG_MAPS, type KubeObject } from "../kube/resources.js";
@@ -73,12 +73,7 @@ export class SoleWriter {
 
   async #check(): Promise<void> {
     const place = { namespace: this.#namespace, name: CLUSTER_CONFIG_MAP };
-    const found = await this.#client
-      .get<KubeObject>(CONFIG_MAPS, place, { metadataOnly: true })
-      .catch((error: unknown) => {
-        if (hasStatus(error, 404)) return undefined;
-        throw error;
-      });
+    const found = await orAbsent(this.#client.get<KubeObject>(CONFIG_MAPS, place, { metadataOnly: true }));
     const last = found?.metadata.annotations?.[this.#annotation];
     if (last === this.#process) return;
     const what = last === undefined ? "does not say any more which keyring writes this log" : "names another keyring";

@@ -62,6 +62,16 @@ export function hasStatus(error: unknown, status: number): boolean {
   return apiStatus(error)?.status === status;
 }
 
+/** What was asked for, or undefined where the API server says that there is none. */
+export async function orAbsent<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
 /** True when a creation was refused because there is one of that name. A quota's own conflict is a 409 too, and nothing is there. */
 export function isThereAlready(error: unknown): boolean {
   const { status, reason } = apiStatus(error) ?? {};

@@ -6,7 +6,7 @@
 import { ZoppError } from "../../crds/errors.js";
 import { pause } from "./backoff.js";
 import type { ApiClient } from "./client.js";
-import { hasStatus } from "./errors.js";
+import { hasStatus, orAbsent } from "./errors.js";
 import {
   heldLease,
   holderOf,
@@ -207,11 +207,7 @@ export class Election {
   async #look(): Promise<void> {
     const { client, place } = this.#options;
     const signal = AbortSignal.any([this.#patience(), this.#stopped.signal]);
-    const lease = await client.get<Lease>(LEASES, place, { signal }).catch((error: unknown) => {
-      if (hasStatus(error, 404)) return undefined;
-      throw error;
-    });
-    this.#see(lease);
+    this.#see(await orAbsent(client.get<Lease>(LEASES, place, { signal })));
   }
 
   /** Watches somebody else's Lease until it is free, or until nothing was heard for as long as it binds. */
