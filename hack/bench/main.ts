@@ -203,6 +203,7 @@ function figuresOf({
 
 async function main(): Promise<Omit<Figures, "sizing" | "rekey">> {
   const world = await startWorld();
+  say(world.cores);
   try {
     return await run(world);
   } finally {

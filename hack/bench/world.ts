@@ -11,6 +11,7 @@ import { bundle, environmentKey, identityOf } from "../fixtures.js";
 import { packageRoot } from "../package-root.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { signing, type TestbedOptions } from "../testbed.policy.js";
+import { parted } from "./cores.js";
 import { gcOptions } from "./gc.options.js";
 
 /** How entries are sealed. */
@@ -30,6 +31,8 @@ const RULES = [
 export interface World {
   readonly testbed: Testbed;
   readonly environments: Readonly<Record<Sealing, AcceptedEnvironment>>;
+  /** Which cores the control plane has, and which all else. */
+  readonly cores: string;
 }
 
 /** What a world may have of its own. */
@@ -48,8 +51,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await testbed.apply(ZOPP_ENVIRONMENTS, compact);
   await testbed.operator.stop();
   await testbed.keyring.stop();
+  const cores = await parted(testbed.controlPlane);
   await testbed.startKeyring({ NODE_OPTIONS: gcOptions() });
-  return { testbed, environments: { xwing: testbed.environment, x25519: readEnvironment(compact) } };
+  return { testbed, environments: { xwing: testbed.environment, x25519: readEnvironment(compact) }, cores };
 }
 
 /** An environment of the workspace, its key wrapped to the keyring, and to alice where people open by themselves. */

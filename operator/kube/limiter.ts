@@ -1,5 +1,5 @@
-// How many requests may be on their way to the API server at once: more as long as it answers well, half as many when it says
-// that it has too much to do, or is slow. People's changes go before what is only looked at again.
+// How many requests may be on their way to the API server at once: more as long as it answers well, half as many when it refuses
+// one in three, or is slow. People's changes go before what is only looked at again.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, type Lane, systemClock } from "./queue.js";
 
@@ -34,6 +34,10 @@ const LEAST = 2;
 const SLOW_MS = 1000;
 const DEFAULT_PAUSE_MS = 1000;
 const TOO_MUCH: ReadonlySet<number> = new Set([429, 503]);
+/** Priority and fairness refuses some in ordinary peaks: who was refused waits, and only more than this share of the last ones slow all down. */
+const REFUSED = 1 / 3;
+/** About as many answers are the last ones. */
+const LAST = 32;
 
 type Waiter = () => void;
 
@@ -44,6 +48,8 @@ export class Limiter {
   readonly #waiting: Record<Lane, Set<Waiter>> = { urgent: new Set(), background: new Set() };
   #limit: number;
   #inFlight = 0;
+  /** The share of the last answers that were refusals; later ones count more. */
+  #refused = 0;
   /** What went out before says nothing about the limit since. */
   #halvedAt = Number.NEGATIVE_INFINITY;
   #pausedUntil = Number.NEGATIVE_INFINITY;
@@ -104,9 +110,12 @@ export class Limiter {
 
   #learn({ status, retryAfterMs, isQuick }: Answered, sentAt: number): void {
     const now = this.#clock.now();
-    const tooMuch = TOO_MUCH.has(status);
+    const isRefused = TOO_MUCH.has(status);
+    this.#refused += (Number(isRefused) - this.#refused) / LAST;
     if (sentAt < this.#halvedAt) return;
-    if (!tooMuch && !(isQuick && now - sentAt >= SLOW_MS)) return this.#set(this.#limit + 1 / this.#limit);
+    const tooMuch = isRefused && this.#refused > REFUSED;
+    const isSlow = isQuick && now - sentAt >= SLOW_MS;
+    if (!tooMuch && !isSlow) return isRefused ? undefined : this.#set(this.#limit + 1 / this.#limit);
     this.#halvedAt = now;
     // as few as can be, and still too many
     if (tooMuch && this.#limit === LEAST) this.#pause(retryAfterMs ?? DEFAULT_PAUSE_MS);

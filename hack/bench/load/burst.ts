@@ -1,6 +1,6 @@
 // Every bundle is changed at once, as by a rotation of everything.
 
-import { firstSync } from "../sync.js";
+import { firstSync, statesKept } from "../sync.js";
 import { atLeast, type Measured } from "./rows.js";
 import { type Stage, shareOf } from "./stage.js";
 import { applied, Stock, seconds } from "./stock.js";
@@ -14,9 +14,12 @@ const LIMIT = 0.45;
 export async function burst(stage: Stage): Promise<Measured> {
   const { bundles: count } = stage;
   const raw = await stage.raw();
-  const { testbed, environments } = await stage.world();
+  const world = await stage.world();
+  const { testbed, environments } = world;
   const stock = await Stock.layOut(testbed, environments.xwing, { namespace: "xwing-burst", count });
-  await firstSync({ testbed, environments }, [stock.namespace], count);
+  await firstSync(world, [stock.namespace], count);
+  // else they would be kept meanwhile
+  await statesKept(world, count);
   const changed = stock.change("burst");
   const before = await applied(testbed);
   const took = await seconds(

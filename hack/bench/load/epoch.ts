@@ -9,7 +9,7 @@ import type { ZoppEnvironment, ZoppSecret } from "../../../crds/types.gen.js";
 import { ZOPP_ENVIRONMENTS } from "../../../operator/kube/resources.js";
 import { versions } from "../../testbed.look.js";
 import { type Manifests, rekeyed } from "../rekey.js";
-import { firstSync, opens } from "../sync.js";
+import { firstSync, opens, statesKept } from "../sync.js";
 import { environmentNamed } from "../world.js";
 import { atLeast, type Measured, none } from "./rows.js";
 import { type Stage, shareOf } from "./stage.js";
@@ -32,6 +32,8 @@ export async function epoch(stage: Stage): Promise<Measured> {
   await testbed.apply(ZOPP_ENVIRONMENTS, environment);
   const stock = await Stock.layOut(testbed, readEnvironment(environment), { namespace: NAMESPACE, count });
   await firstSync(world, [NAMESPACE], count);
+  // else they would be kept meanwhile
+  await statesKept(world, count);
   stage.say(`rekeying ${count} bundles in a directory`);
   const made = await rekey({ workspace: testbed.workspace, environment, bundles: stock.bundles });
   const [before, opened] = [await secretVersions(), opens(testbed.keyring)];

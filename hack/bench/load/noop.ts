@@ -5,7 +5,7 @@ import { ZOPP_SECRETS } from "../../../operator/kube/resources.js";
 import type { Testbed } from "../../testbed.js";
 import { versions, workspaceInForce } from "../../testbed.look.js";
 import { signing } from "../../testbed.policy.js";
-import { firstSync, opens } from "../sync.js";
+import { firstSync, opens, statesKept } from "../sync.js";
 import { inParallel, nameOf } from "../world.js";
 import { atLeast, type Measured, none } from "./rows.js";
 import { type Raw, type Stage, shareOf } from "./stage.js";
@@ -20,9 +20,12 @@ const LAST = nameOf(0);
 export async function noop(stage: Stage): Promise<Measured> {
   const { bundles: count } = stage;
   const raw = await stage.raw();
-  const { testbed, environments } = await stage.world();
+  const world = await stage.world();
+  const { testbed, environments } = world;
   const stock = await Stock.layOut(testbed, environments.xwing, { namespace: "xwing-noop", count });
-  await firstSync({ testbed, environments }, [stock.namespace], count);
+  await firstSync(world, [stock.namespace], count);
+  // else they would be kept meanwhile
+  await statesKept(world, count);
   const content = workspaceContent(testbed.workspace);
   const groups = [...(content.groups ?? []), { name: "readers", members: ["carol"] }];
   const expected = await versions(testbed, stock.namespace);

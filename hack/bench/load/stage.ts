@@ -73,6 +73,7 @@ export class Stage {
   async raw(): Promise<Raw> {
     if (this.#raw !== undefined) return this.#raw;
     const world = await this.world();
+    this.say(world.cores);
     const inFlight = await bestInFlight(world, Math.ceil(this.bundles / 4), this.say);
     const rate = await rawLimit(world, "xwing-raw", { inFlight, count: this.bundles });
     this.say(`raw limit: ${rate.bundlesPerSecond.toFixed(0)} bundles/s with ${inFlight} in flight`);
