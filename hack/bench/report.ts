@@ -69,8 +69,8 @@ function speedRows({ raw, firstSync, kept, restart, change }: Figures): readonly
   const { writes, opens, readyMs } = restart;
   return [
     ["raw limit: the same two writes, bare client", "100 %", `${raw.bundlesPerSecond}/s`, ""],
-    ["first sync, X25519", ...syncCells(firstSync.x25519), ">= 50 % of raw, <= 7 ms"],
-    ["first sync, X-Wing", ...syncCells(firstSync.xwing), ">= 45 % of raw, <= 8 ms"],
+    ["first sync, X25519", ...syncCells(firstSync.x25519), ">= 75 % of raw, <= 4 ms"],
+    ["first sync, X-Wing", ...syncCells(firstSync.xwing), ">= 70 % of raw, <= 4 ms"],
     ["their states kept afterwards", "", `${kept.statesPerSecond}/s; CPU ${kept.operatorMs} ms a state`, ""],
     ["restart, nothing changed", "", `${writes} writes, ${opens} opens, ready in ${readyMs} ms`, "0 writes, 0 opens"],
     ["changed value, idle", "", latency(change.idle), "p99 < 250 ms"],
