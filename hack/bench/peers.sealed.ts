@@ -9,6 +9,7 @@ import { type SealedSecrets, startSealedSecrets } from "../migrate/sealed-secret
 import { runProgram } from "../run-program.js";
 import { readMetrics } from "../testbed.look.js";
 import type { Latency } from "./change.js";
+import { parted } from "./cores.js";
 import { percentile } from "./figures.js";
 import { cpuMs, peakMiB, residentMiB } from "./process.js";
 import { SecretWatch } from "./secret-watch.js";
@@ -73,6 +74,7 @@ export class SealedWorld {
   /** Starts both; the controller has made its key. */
   static async start({ controller, kubeseal }: SealedPrograms): Promise<SealedWorld> {
     const controlPlane = await startControlPlane();
+    await parted(controlPlane);
     const client = await connect({ file: controlPlane.kubeconfig });
     const sealed = await startSealedSecrets(controlPlane, controller);
     return new SealedWorld(controlPlane, client, sealed, kubeseal);

@@ -48,6 +48,7 @@ function programsOf(env: NodeJS.ProcessEnv): SealedPrograms | string {
 async function zopp(): Promise<Column> {
   const world = await startWorld();
   const { testbed } = world;
+  say(world.cores);
   try {
     await layOut(world, "xwing", NAMESPACE, BUNDLES);
     const synced = await firstSync(world, [NAMESPACE], BUNDLES);
