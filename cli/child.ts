@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { ZoppError } from "../crds/errors.js";
+import { controllingTerminal } from "./input.js";
 
 const FORWARDED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 /** What a terminal sends to everybody in the foreground, this process and the program. */
@@ -16,6 +17,11 @@ export interface ChildOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** The environment that another program gets: this process' own, without the token that it reads by. */
+export function environmentForOthers({ ZOPP_TOKEN: _, ...env }: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv {
+  return env;
+}
+
 /**
  * Runs a program to its end; gives its exit code, or 128 and the number of the signal that ended it. Signals go to the
  * program, which decides what becomes of them. Throws NotFound when it cannot be started.
@@ -25,8 +31,10 @@ export async function runInForeground(
   { cwd, env }: ChildOptions,
 ): Promise<number> {
   let child: ChildProcess | undefined;
+  // also where stdin is a pipe
+  const hasTerminal = controllingTerminal() !== undefined;
   const forward = (signal: NodeJS.Signals): void => {
-    if (!(FROM_TERMINAL.has(signal) && process.stdin.isTTY)) child?.kill(signal);
+    if (!(FROM_TERMINAL.has(signal) && hasTerminal)) child?.kill(signal);
   };
   // never a moment without a listener: the signal would end this process, and leave the program behind
   const before = FORWARDED.map((signal) => [signal, process.listeners(signal) as NodeJS.SignalsListener[]] as const);

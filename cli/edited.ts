@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ZoppError } from "../crds/errors.js";
-import { runInForeground } from "./child.js";
+import { environmentForOthers, runInForeground } from "./child.js";
 import type { Context } from "./context.js";
 
 const TMPFS = 0x01021994;
@@ -54,7 +54,10 @@ function isInMemory(folder: string): boolean {
 /** As git does it: the variable may hold flags (`code --wait`). */
 async function askEditor({ env, cwd }: Context, file: string): Promise<void> {
   const editor = env["VISUAL"] || env["EDITOR"] || "vi";
-  const code = await runInForeground(["sh", "-c", `${editor} "$1"`, "sh", file], { cwd, env: { ...env } });
+  const code = await runInForeground(["sh", "-c", `${editor} "$1"`, "sh", file], {
+    cwd,
+    env: environmentForOthers(env),
+  });
   if (code === 0) return;
   throw new ZoppError("Interrupted", `the editor (VISUAL, EDITOR) ended with ${code}`);
 }

@@ -5,7 +5,7 @@ import { isOnlyForJob } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { bundleName, environmentOf, needBundle, refuseOther } from "../bundles.js";
-import { runInForeground } from "../child.js";
+import { environmentForOthers, runInForeground } from "../child.js";
 import type { KeyringOptions } from "../keyring-call.js";
 import { printable, type Result } from "../output.js";
 import { acceptPolicy } from "../policy.js";
@@ -38,7 +38,7 @@ export async function run(
   const { variables, notes } = variablesOf(secret, read);
   for (const note of notes) context.stderr.write(`note: ${printable(note)}\n`);
   await session.close();
-  const env = { ...context.env, ...Object.fromEntries(variables) };
+  const env = { ...environmentForOthers(context.env), ...Object.fromEntries(variables) };
   const exit = await runInForeground(command, { cwd: context.cwd, env });
   return { data: undefined, human: [], exit };
 }

@@ -28,6 +28,16 @@ t.test("a job with a token sets a value that it cannot read", async (t) => {
   t.match(late, { code: 3, err: "NotAuthorised" }, "and nothing after its end");
 });
 
+t.test("what a job runs gets the values, and not the token", async (t) => {
+  const bench = new Workbench(t);
+  const token = await withToken(bench, "--role", "read");
+  const script = "process.exit(process.env.TOKEN === 'x' && process.env.ZOPP_TOKEN === undefined ? 0 : 9)";
+  t.equal((await bench.run(["run", "api", "--", process.execPath, "-e", script], job(token))).code, 0);
+  await bench.must(["set", "api", "ZOPP_TOKEN"], { stdin: "of the bundle" });
+  const own = "process.exit(process.env.ZOPP_TOKEN === 'of the bundle' ? 0 : 9)";
+  t.equal((await bench.run(["run", "api", "--", process.execPath, "-e", own], job(token))).code, 0);
+});
+
 t.test("the token stands alone on stdout, this once, and in no file", async (t) => {
   const bench = new Workbench(t);
   await bench.init();
