@@ -113,7 +113,8 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     silent: { "ten of them": { series: { [errors("Unauthenticated")]: "0+1x10 10x10" }, at: "15m" } },
   },
   ZoppWatchesFail: {
-    fires: { series: { [watches]: "0+10x60" }, at: "40m", as: [{ resource: "zoppsecrets" }] },
+    // one namespace that cannot be followed is tried about twice a minute
+    fires: { series: { [watches]: "0+2x60" }, at: "40m", as: [{ resource: "zoppsecrets" }] },
     silent: { "now and then": { series: { [watches]: "0+1x60" }, at: "60m" } },
   },
   ZoppBundlesNotReady: {

@@ -143,3 +143,35 @@ t.test("stop ends the watch, and nothing is told after it; who waits for a list 
   t.same(changes, ["+a@1 initial"]);
   t.throws(() => other.start(), TypeError);
 });
+
+t.test("a namespace that may not be listed holds up no other one, and is seen as soon as it may be", async (t) => {
+  let isThere = false;
+  const { informer, changes } = await follow(
+    t,
+    script((one, response) => {
+      const isGone = one.path.includes("/namespaces/gone/") && !isThere;
+      if (isGone) answer(response, 403, { kind: "Status", code: 403, reason: "Forbidden" });
+      else if (one.path.includes("/namespaces/gone/")) listed(response, 20, [object("b", 2, { namespace: "gone" })]);
+      else listed(response, 10, [object("a", 1)]);
+    }),
+    { namespaces: ["shop", "gone"] },
+  );
+  await informer.synced();
+  t.same(changes, ["+a@1 initial"]);
+  isThere = true;
+  await eventually(() => changes.length >= 2);
+  t.same(changes, ["+a@1 initial", "+b@2"]);
+});
+
+t.test("a kind that may not be listed at all is waited for", async (t) => {
+  let refusals = 0;
+  const { informer } = await follow(
+    t,
+    script((_, response) => {
+      refusals += 1;
+      answer(response, 403, { kind: "Status", code: 403, reason: "Forbidden" });
+    }),
+  );
+  await eventually(() => refusals > 20);
+  t.equal(informer.hasSynced, false);
+});

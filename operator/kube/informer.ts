@@ -30,6 +30,8 @@ export interface InformerOptions<T extends KubeObject> {
  */
 export type ChangeHandler<T> = (old: T | undefined, now: T | undefined, initial: boolean) => void;
 
+/** So many refusals in a row, in about ten seconds, are no Role that is just being made. */
+const REFUSALS = 5;
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
 /** The store of one resource. Live from `start()` to `stop()`; reading it is never an API call. */
@@ -56,7 +58,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     this.#running = Promise.all(scopes.map((namespace) => this.#reflector(namespace).run(this.#stopped.signal)));
   }
 
-  /** Resolves when everything has been listed once; rejects (ApiUnreachable) when stopped or aborted before. */
+  /** Resolves when everything has been listed once, or a namespace of several refused to be; rejects (ApiUnreachable) when stopped or aborted before. */
   async synced(signal?: AbortSignal): Promise<void> {
     if (signal === undefined) return this.#synced.promise;
     const aborted = Promise.withResolvers<never>();
@@ -70,7 +72,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     }
   }
 
-  /** True once everything has been listed. */
+  /** True once everything has been listed that can be. */
   get hasSynced(): boolean {
     return this.#unsynced.size === 0;
   }
@@ -103,12 +105,24 @@ export class Informer<T extends KubeObject = KubeObject> {
     await this.#running;
   }
 
+  /**
+   * A namespace that was deleted took its Roles along, and must not hold up all others. Rights that are just being made come sooner;
+   * it is tried on, and what it holds is seen as soon as it can be.
+   */
+  #refused(namespace: string | undefined, failures: number): void {
+    if (namespace === undefined || failures < REFUSALS || !this.#unsynced.delete(namespace)) return;
+    const { log, resource } = this.#options;
+    log.warn({ resource: resource.plural, namespace }, "cannot be listed: goes on without this namespace until it can");
+    if (this.hasSynced) this.#synced.resolve();
+  }
+
   #reflector(namespace: string | undefined): Reflector {
     return new Reflector({
       ...this.#options,
       namespace,
       keep: (object) => this.#keep(object as T),
       onList: (objects) => this.#replace(namespace, objects as readonly T[]),
+      onRefused: (failures) => this.#refused(namespace, failures),
       onEvent: (object, gone) => (gone ? this.#remove(keyOf(object)) : this.#put(object as T, false)),
     });
   }

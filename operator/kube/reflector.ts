@@ -21,6 +21,8 @@ export interface ReflectorOptions extends Selection {
   onList(objects: readonly KubeObject[]): void;
   /** One object appeared or changed, or was deleted (`gone`). */
   onEvent(object: KubeObject, gone: boolean): void;
+  /** The scope may not be listed, or is not there: told again and again until it was listed. */
+  onRefused?(failures: number): void;
 }
 
 /** Times in milliseconds; the defaults are client-go's. */
@@ -41,6 +43,7 @@ const TIMING: ReflectorTiming = {
   quietMs: 150_000,
 };
 const PAGE = 100;
+const REFUSED: ReadonlySet<number> = new Set([403, 404]);
 /** undici's code for an answer longer than the client reads: objects can be 1 MiB each. */
 const TOO_LONG = "UND_ERR_RES_EXCEEDED_MAX_SIZE";
 /** A version that the server never knew (a restored etcd) is not answered with 410: list again after so many that may mean it. */
@@ -118,6 +121,7 @@ export class Reflector {
     // the first "too old" is ordinary, also after the server was away; a circle of them is not
     const backoff = gone && this.#outdated === 1 ? 0 : backoffMs(this.#failures, this.#timing.backoff);
     const waitMs = Math.max(backoff, failure?.retryAfterMs ?? 0);
+    if (phase === "list" && REFUSED.has(status)) this.#options.onRefused?.(this.#failures);
     hooks?.failed?.(resource.plural, phase, status);
     const fields = { resource: resource.plural, namespace: this.#options.namespace, phase, status, reason };
     log[gone ? "debug" : "warn"]({ ...fields, failures: this.#failures, waitMs: Math.round(waitMs) }, "cannot follow");
