@@ -10,6 +10,7 @@ const BUNDLE = { ...good, metadata: { ...good.metadata, uid: "u-1", generation: 
 
 /** A history whose creations are answered in turn; nothing = it is created. */
 function make(...answers: readonly (Error | undefined)[]) {
+  const busy = { is: false };
   const [created, did]: [string[], string[]] = [[], []];
   const client = {
     async create<T>(_: unknown, object: { metadata?: { name?: string | undefined } }): Promise<T> {
@@ -25,14 +26,14 @@ function make(...answers: readonly (Error | undefined)[]) {
     client,
     queue: { add: () => undefined },
     limit: 3,
-    busy: () => false,
+    busy: () => busy.is,
     bundleOf: () => BUNDLE,
     digestOf: () => undefined,
     now: () => new Date("2026-11-23T10:11:12Z"),
     did: (what) => void did.push(what),
   });
   history.applied(BUNDLE, "d1", true);
-  return { history, created, did };
+  return { history, created, did, busy };
 }
 
 const conflict = (reason: string) => apiError("create controllerrevisions shop-prod/api-1", 409, { reason });
@@ -51,3 +52,16 @@ t.test("a creation that a quota's own conflict refused is tried again: nothing i
   t.strictSame(did, ["failed", "kept"]);
   t.equal(created[0], created[1]);
 });
+
+t.test(
+  "while bundles wait to become Secrets a state is not kept, until another one takes its place: then it is here alone",
+  async (t) => {
+    const { history, created, busy } = make();
+    busy.is = true;
+    await history.reconcile(KEY);
+    t.strictSame(created, []);
+    history.replaced(BUNDLE);
+    await history.reconcile(KEY);
+    t.equal(created.length, 1);
+  },
+);

@@ -108,7 +108,7 @@ export class History {
 
   /** Keeps what waits of one bundle. Throws what should be tried again. */
   async reconcile(key: string, signal?: AbortSignal): Promise<ReconcileAnswer> {
-    if (this.#waiting.has(key) && this.#deps.busy() && !this.#hurries) return this.#hold(key);
+    if (this.#mayWait(key) && this.#deps.busy() && !this.#hurries) return this.#hold(key);
     for (let next = this.#first(key); next !== undefined; next = this.#first(key)) {
       try {
         await this.#keep(key, next, signal);
@@ -141,6 +141,11 @@ export class History {
       if (performance.now() >= until) return;
       await this.reconcile(key, signal).catch(() => undefined); // said by its metric
     }
+  }
+
+  /** What the watch still shows can wait; a spec that another one has taken the place of is here alone, in memory. */
+  #mayWait(key: string): boolean {
+    return this.#waiting.get(key)?.every(({ spec }) => spec === undefined) ?? false;
   }
 
   /** In a first sync thousands of them are held: one timer looks for all. */

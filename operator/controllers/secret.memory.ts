@@ -3,15 +3,18 @@
 
 const DAY_MS = 24 * 3600_000;
 /** Of thousands of bundles some would be due as the process starts, and a restart opens nothing. */
-const FIRST_AUDIT_MS = 10 * 60_000;
+const FIRST_RETRY_MS = 10 * 60_000;
 
-/** Demands, names that are taken, looks at foreign Secrets and daily audits. Lives as long as the process. */
+/** Demands, names that are taken, looks at foreign Secrets and daily retries. Lives as long as the process. */
 export class BundleMemory {
   readonly #now: () => number;
   readonly #random: () => number;
-  readonly #demanded = new Set<string>();
+  /** How often people asked for a bundle, until that is met. */
+  readonly #demands = new Map<string, number>();
+  /** How many of these the attempt that runs meets. */
+  readonly #meets = new Map<string, number>();
   readonly #foreignAt = new Map<string, number>();
-  readonly #auditAt = new Map<string, number>();
+  readonly #retryAt = new Map<string, number>();
   readonly #changedAt = new Map<string, number>();
   readonly #tryingSince = new Map<string, number>();
   readonly #nameTaken = new Set<string>();
@@ -25,34 +28,43 @@ export class BundleMemory {
 
   /** A person asked for this bundle to be opened and written again. */
   demand(key: string): void {
-    this.#demanded.add(key);
+    this.#demands.set(key, this.#demandsOf(key) + 1);
   }
 
-  /** True when a person asked, or the daily audit is due. Stays so until {@link settled}. */
+  /** True when a person asked. Stays so until an attempt that began afterwards is {@link settled}. */
   isDemanded(key: string): boolean {
-    return this.#demanded.has(key) || this.auditInMs(key) <= 0;
+    return this.#demands.has(key);
   }
 
-  /** Milliseconds until the bundle is opened and compared again, at a random moment of each day, but not soon after a start. */
-  auditInMs(key: string): number {
-    let at = this.#auditAt.get(key);
+  #demandsOf(key: string): number {
+    return this.#demands.get(key) ?? 0;
+  }
+
+  /**
+   * Milliseconds until a bundle that is refused is tried once more whatever the reason is: at a random moment of each day, but not
+   * soon after a start. One that is ready is not: each opening is a record, and records are kept.
+   */
+  retryInMs(key: string): number {
+    let at = this.#retryAt.get(key);
     if (at === undefined) {
-      at = this.#now() + FIRST_AUDIT_MS + this.#random() * (DAY_MS - FIRST_AUDIT_MS);
-      this.#auditAt.set(key, at);
+      at = this.#now() + FIRST_RETRY_MS + this.#random() * (DAY_MS - FIRST_RETRY_MS);
+      this.#retryAt.set(key, at);
     }
     return at - this.#now();
   }
 
-  /** The bundle was opened, or refused for good: demands are met, the next audit is another day's. */
+  /** The bundle was opened, or refused for good: demands from before the attempt are met, the next retry is another day's. */
   settled(key: string): void {
-    if (this.auditInMs(key) <= 0) this.#auditAt.set(key, this.#now() + (0.5 + this.#random()) * DAY_MS);
-    this.#demanded.delete(key);
+    if (this.retryInMs(key) <= 0) this.#retryAt.set(key, this.#now() + (0.5 + this.#random()) * DAY_MS);
+    if (this.#demandsOf(key) === (this.#meets.get(key) ?? 0)) this.#demands.delete(key);
+    this.#meets.delete(key);
     this.#changedAt.delete(key);
     this.#tryingSince.delete(key);
   }
 
-  /** The bundle is about to be opened and written; the first attempt counts until it is settled. */
+  /** The bundle is about to be brought to where it should be; the first attempt counts until it is settled. */
   trying(key: string): void {
+    this.#meets.set(key, this.#demandsOf(key));
     if (!this.#tryingSince.has(key)) this.#tryingSince.set(key, this.#now());
   }
 
@@ -110,8 +122,16 @@ export class BundleMemory {
 
   /** The bundle is gone. */
   forget(key: string): void {
-    for (const set of [this.#demanded, this.#nameTaken]) set.delete(key);
-    for (const map of [this.#foreignAt, this.#auditAt, this.#changedAt, this.#tryingSince, this.#speaksAt])
+    this.#nameTaken.delete(key);
+    for (const map of [
+      this.#demands,
+      this.#meets,
+      this.#foreignAt,
+      this.#retryAt,
+      this.#changedAt,
+      this.#tryingSince,
+      this.#speaksAt,
+    ])
       map.delete(key);
   }
 }

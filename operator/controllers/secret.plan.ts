@@ -26,7 +26,7 @@ export interface Situation {
   readonly target: SeenSecret | "absent" | "unknown";
   /** The accepted policy (workspace's and environment's digest); undefined until the keyring described it. */
   readonly policy: readonly string[] | undefined;
-  /** A person asked for it, or the daily audit did: open and write even if nothing seems to have changed. */
+  /** A person asked for it, or the daily retry of what is refused is due: open and write even if nothing seems to have changed. */
   readonly demanded: boolean;
   /** A value is to be made that the bundle's status does not hold, or not any more. */
   readonly due?: boolean | undefined;

@@ -42,7 +42,7 @@ t.test("a new bundle becomes a Secret: one opening, one write that only creates,
     released.every((key) => key.every((byte) => byte === 0)),
     "entry keys are overwritten",
   );
-  t.equal(answer?.requeueAfterMs, memory.auditInMs(KEY));
+  t.equal(answer?.requeueAfterMs, memory.retryInMs(KEY));
 });
 
 t.test("a second thought does nothing", async (t) => {
@@ -157,14 +157,14 @@ t.test("a value that comes to its end is told of once a stage: no opening, and t
   const ends = withValue(bundle(WORLD.environment, { A: "alpha" }), "A", "alpha", { ...WRITING, expires });
   const { run, calls, status, events, memory } = setup({ bundle: ends, wall });
   const first = await run();
-  const auditMs = memory.auditInMs(KEY);
-  t.equal(first?.requeueAfterMs, auditMs, "the daily audit comes before the stage");
+  const retryMs = memory.retryInMs(KEY);
+  t.equal(first?.requeueAfterMs, retryMs, "the daily retry comes before the stage");
   calls.length = 0;
   for (const [time, requeueAfterMs] of [
-    ["2026-11-24T10:11:12Z", auditMs],
+    ["2026-11-24T10:11:12Z", retryMs],
     ["2026-12-08T10:11:11Z", 1000],
-    ["2026-12-08T10:11:12Z", auditMs],
-    ["2027-01-01T00:00:00Z", auditMs],
+    ["2026-12-08T10:11:12Z", retryMs],
+    ["2027-01-01T00:00:00Z", retryMs],
   ] as const) {
     wall.now = new Date(time);
     t.equal((await run())?.requeueAfterMs, requeueAfterMs, time);

@@ -7,7 +7,7 @@ import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types
 import { parseSecret } from "../../crds/validate.js";
 import type { KeyringClient } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
-import { RESTART_PENDING } from "../kube/conditions.js";
+import { RESTART_PENDING, readyOf } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
@@ -84,6 +84,7 @@ const MISCONFIGURED_RETRY_MS = 60_000;
 export async function reconcileSecret(key: string, deps: SecretDeps, signal: AbortSignal): Promise<ReconcileAnswer> {
   const seen = deps.bundles.get(key);
   if (seen === undefined || seen.metadata.deletionTimestamp !== undefined) return end(key, deps);
+  deps.memory.trying(key);
   const bundle = parse(seen);
   if (bundle instanceof ZoppError) return settle(key, unreadable(seen), refusal(bundle, seen.status?.policy), deps);
   const situation = gather(key, bundle, seen.status, deps);
@@ -121,7 +122,7 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     digest: bundleDigest(statements),
     target: deps.targets.get(targetPlace(bundle)) ?? "unknown",
     policy: deps.policyOf(bundle.spec.environment),
-    demanded: deps.memory.isDemanded(key),
+    demanded: deps.memory.isDemanded(key) || (deps.memory.retryInMs(key) <= 0 && readyOf(status)?.status !== "True"),
     foreignSinceMs: deps.memory.foreignSinceMs(key),
     nameTaken: deps.memory.isNameTaken(key),
     // a value that would have to wait for a job stays, where none can run
@@ -141,7 +142,6 @@ async function act(
   if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step.afterMs);
   if (step.do === "refuse")
     return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step.afterMs);
-  deps.memory.trying(key);
   const { hold } = step;
   const retain = await retains(bundle, deps);
   const managers = typeof target === "string" ? [] : target.writers.managers;
@@ -198,7 +198,7 @@ async function settle(
   deps.memory.speaksAt(key, moments.length === 0 ? undefined : now.getTime() + Math.min(...moments));
   if (passing && !refused.terminal) throw refused;
   deps.memory.settled(key);
-  const waits = [afterMs, deps.memory.auditInMs(key), ...moments, passing ? MISCONFIGURED_RETRY_MS : undefined];
+  const waits = [afterMs, deps.memory.retryInMs(key), ...moments, passing ? MISCONFIGURED_RETRY_MS : undefined];
   return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
 }
 

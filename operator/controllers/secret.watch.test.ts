@@ -167,29 +167,41 @@ t.test("a person's demand is kept until it is met", async (t) => {
   bundles.show(bundle({ version: "2", asked: "now" }));
   t.strictSame(take(), ["shop/api urgent"]);
   t.ok(memory.isDemanded("shop/api"));
+  memory.trying("shop/api");
   memory.settled("shop/api");
   t.notOk(memory.isDemanded("shop/api"));
 });
 
-t.test("each bundle is audited once a day, at a moment of its own", async (t) => {
+t.test("a demand that comes while an attempt runs is not met by it", async (t) => {
+  const { bundles, memory } = setup();
+  bundles.show(bundle(), true);
+  memory.trying("shop/api");
+  bundles.show(bundle({ version: "2", asked: "now" }));
+  memory.settled("shop/api");
+  t.ok(memory.isDemanded("shop/api"));
+  memory.trying("shop/api");
+  memory.settled("shop/api");
+  t.notOk(memory.isDemanded("shop/api"));
+});
+
+t.test("what is refused is tried again once a day, at a moment of its own", async (t) => {
   const { memory, clock } = setup();
   const dayMs = 24 * 3600_000;
-  const firstMs = memory.auditInMs("shop/api");
+  const firstMs = memory.retryInMs("shop/api");
   t.ok(firstMs > 0 && firstMs < dayMs);
   clock.ms = firstMs;
-  t.ok(memory.isDemanded("shop/api"));
   memory.settled("shop/api");
-  t.equal(memory.auditInMs("shop/api"), dayMs);
+  t.equal(memory.retryInMs("shop/api"), dayMs);
 });
 
 t.test(
-  "no bundle is audited soon after a start: of thousands some would be, and a restart opens nothing",
+  "no bundle is tried again soon after a start: of thousands some would be, and a restart opens nothing",
   async (t) => {
     const soonest = new BundleMemory(
       () => 0,
       () => 0,
     );
-    t.ok(soonest.auditInMs("shop/api") >= 10 * 60_000);
+    t.ok(soonest.retryInMs("shop/api") >= 10 * 60_000);
   },
 );
 

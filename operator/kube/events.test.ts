@@ -14,7 +14,12 @@ interface Posted {
   message: string;
 }
 
-function make(fail: (nth: number) => unknown = () => null): {
+const NOW = new Date("2026-11-23T10:11:12.345Z");
+
+function make(
+  fail: (nth: number) => unknown = () => null,
+  now: () => Date = () => NOW,
+): {
   recorder: Recorder;
   posted: Posted[];
   logged: unknown[];
@@ -30,7 +35,6 @@ function make(fail: (nth: number) => unknown = () => null): {
     },
   };
   const log: Log = { ...silentLog, warn: (fields) => void logged.push(fields) };
-  const now = () => new Date("2026-11-23T10:11:12.345Z");
   return {
     recorder: new Recorder({ client, component: "zopp-operator", instance: "pod-1", log, now }),
     posted,
@@ -107,4 +111,16 @@ t.test("memory of what was said is bounded", async (t) => {
   t.equal(posted.length, 4097, "the newest is remembered");
   await recorder.event(ZOPP_SECRETS, API, { ...SYNCED, digest: "0" });
   t.equal(posted.length, 4098, "the oldest is asked of the API server again");
+});
+
+t.test("what happens again when the API server has forgotten it is said again", async (t) => {
+  let now = NOW;
+  const { recorder, posted } = make(undefined, () => now);
+  await recorder.event(ZOPP_SECRETS, API, SYNCED);
+  now = new Date(NOW.getTime() + 59 * 60_000);
+  await recorder.event(ZOPP_SECRETS, API, SYNCED);
+  t.equal(posted.length, 1);
+  now = new Date(NOW.getTime() + 60 * 60_000);
+  await recorder.event(ZOPP_SECRETS, API, SYNCED);
+  t.equal(posted.length, 2);
 });

@@ -27,6 +27,8 @@ export interface RecorderOptions {
 }
 
 const REMEMBERED = 4096;
+/** The API server forgets an event after an hour (its --event-ttl): if it happens again then, it is news again. */
+const KEPT_MS = 3_600_000;
 const MAX_MESSAGE = 1000;
 const MAX_NAME = 253;
 /** Events about cluster-scoped objects live here, as kubectl expects. */
@@ -35,8 +37,8 @@ const NAMESPACE_OF_CLUSTER_SCOPED = "default";
 /** Says things once. Live as long as the process; nothing to stop. */
 export class Recorder {
   readonly #options: RecorderOptions;
-  /** Names of the newest events, oldest first: saves a request; the API server is what decides (409). */
-  readonly #said = new Set<string>();
+  /** Names of the newest events and when they were said, oldest first: saves a request; the API server is what decides (409). */
+  readonly #said = new Map<string, number>();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -47,8 +49,9 @@ export class Recorder {
     const name = eventName(metadata, happening);
     const namespace = metadata.namespace ?? NAMESPACE_OF_CLUSTER_SCOPED;
     const id = `${namespace}/${name}`;
-    if (this.#said.has(id)) return;
-    this.#remember(id);
+    const now = this.#now().getTime();
+    if (now - (this.#said.get(id) ?? Number.NEGATIVE_INFINITY) < KEPT_MS) return;
+    this.#remember(id, now);
     try {
       await this.#options.client.create(EVENTS, this.#body(resource, metadata, happening, { name, namespace }));
     } catch (err) {
@@ -59,7 +62,7 @@ export class Recorder {
   }
 
   #body(resource: Resource, metadata: ObjectMeta, happening: Happening, at: { name: string; namespace: string }) {
-    const time = `${(this.#options.now?.() ?? new Date()).toISOString().slice(0, 19)}Z`;
+    const time = `${this.#now().toISOString().slice(0, 19)}Z`;
     const { component, instance } = this.#options;
     return {
       metadata: at,
@@ -83,9 +86,14 @@ export class Recorder {
     };
   }
 
-  #remember(id: string): void {
-    this.#said.add(id);
-    for (const oldest of this.#said) {
+  #now(): Date {
+    return this.#options.now?.() ?? new Date();
+  }
+
+  #remember(id: string, now: number): void {
+    this.#said.delete(id);
+    this.#said.set(id, now);
+    for (const oldest of this.#said.keys()) {
       if (this.#said.size <= REMEMBERED) return;
       this.#said.delete(oldest);
     }
