@@ -20,7 +20,7 @@ import { type OperatorMetrics, operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
 import { startTracing } from "./tracing.js";
 
-/** How long what is active may take after SIGTERM; Kubernetes ends the pod after 30 s. */
+/** How long what is active may take after SIGTERM; the chart has Kubernetes end the pod after 60 s, its own default is 30. */
 const GRACE_MS = 25_000;
 
 async function main(config: OperatorConfig): Promise<void> {
@@ -54,7 +54,9 @@ async function main(config: OperatorConfig): Promise<void> {
     { version: VERSION, healthPort: health.port, metricsPort: numbers.port, namespaces: config.namespaces ?? "*" },
     "starting",
   );
+  let isStopping = false;
   const stop = async (signal: string) => {
+    isStopping = true;
     log.info({ signal }, "stopping");
     setTimeout(() => process.exit(1), GRACE_MS).unref();
     await operator.stop();
@@ -67,7 +69,13 @@ async function main(config: OperatorConfig): Promise<void> {
     process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
-  await operator.start();
+  try {
+    await operator.start();
+  } catch (error) {
+    // it had not listed everything yet when it was asked to end, which is no failure
+    if (isStopping) return;
+    throw error;
+  }
   log.info({}, "started");
   if (candidacy === undefined) return operator.lead();
   const shard = await candidacy.election.campaign();

@@ -170,6 +170,17 @@ t.test("an operator that starts while nothing succeeds at once comes to the same
   proxy.lift();
 });
 
+t.test("an operator that is asked to end before it has listed everything ends well", async (t) => {
+  await bed.operator.stop();
+  proxy.fault(always(FOLLOWED, { kind: "hang" }));
+  const starting = bed.startOperator().catch(() => "ended before it was ready");
+  await eventually(() => bed.operator.running && bed.operator.lines.some((line) => line.includes('"msg":"starting"')));
+  t.equal(await bed.operator.stop("SIGTERM"), 0);
+  t.equal(await starting, "ended before it was ready");
+  proxy.lift();
+  await bed.startOperator();
+});
+
 t.test("no Secret was written before its release stood in the log", async (t) => {
   const released = new Set<string>();
   const unrecorded: string[] = [];
