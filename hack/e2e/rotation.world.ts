@@ -6,6 +6,7 @@ import { EVENTS, JOBS, type KubeObject, PODS } from "../../operator/kube/resourc
 import { eventually } from "../eventually.js";
 import { withHeader } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
+import type { TestbedOptions } from "../testbed.policy.js";
 
 const NAMESPACE = "shop-prod";
 /** Two reads of the same thing, while other tests have the machine. */
@@ -46,13 +47,10 @@ export class RotationWorld {
     this.bed = bed;
   }
 
-  static async start(): Promise<RotationWorld> {
-    return new RotationWorld(
-      await startTestbed({
-        kem: "x25519",
-        env: { ZOPP_OPERATOR_ROTATION_JOBS: "on", ZOPP_OPERATOR_RESTARTS: "deployments" },
-      }),
-    );
+  /** `start` makes the testbed. */
+  static async start(start: (options: TestbedOptions) => Promise<Testbed> = startTestbed): Promise<RotationWorld> {
+    const env = { ZOPP_OPERATOR_ROTATION_JOBS: "on", ZOPP_OPERATOR_RESTARTS: "deployments" };
+    return new RotationWorld(await start({ kem: "x25519", env }));
   }
 
   /** A bundle whose new values wait for a Job. */

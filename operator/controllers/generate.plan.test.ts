@@ -61,6 +61,7 @@ t.test("a rotation restarts workloads, and is no repair of somebody else's chang
     digest: READY.digest ?? "",
     policy: [],
     target: written("101"),
+    entries: 1,
     applied: other,
   };
   const said = happenings(before, after, outcome, []).map(({ type, reason }) => [type, reason]);

@@ -19,6 +19,7 @@ const synced = (resourceVersion: string, uid = "u"): Outcome => ({
   digest: "d",
   policy: [],
   target: { uid, resourceVersion },
+  entries: 1,
 });
 const refused: Outcome = { kind: "refused", error: new ZoppError("UnknownSigner", "no"), stage: "verify", policy: [] };
 const rested: Outcome = { kind: "rested" };

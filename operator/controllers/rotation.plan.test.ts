@@ -2,58 +2,27 @@
 import t from "tap";
 import { ruleHash } from "../../crds/bundle/generated.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
-import type { GeneratedEntry, GenerateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { DIGEST, ours, situation, status } from "../../hack/situations.js";
+import { ZoppError } from "../../crds/errors.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import { apiError } from "../kube/errors.js";
 import { valuesDigest } from "./generate.plan.js";
+import { bundle, FIRST, IMAGE, SECOND, USER_RULE } from "./rotation.case.js";
 import {
-  heldBack,
+  hinderedBy,
   isComplete,
+  isDisplacing,
   isOver,
-  isServing,
   type JobObject,
   type JobState,
   jobObject,
   jobPlace,
   jobSecret,
+  lookAgainMs,
   needsJob,
   stateOf,
   waitsFor,
 } from "./rotation.plan.js";
-import { isLastTarget } from "./secret.plan.js";
 
-const USER_RULE: GenerateRule = { version: 1, kind: "password", length: 14, previous: "USER_OLD" };
-const PASSWORD_RULE: GenerateRule = { version: 1, kind: "password", length: 32, previous: "PASSWORD_OLD" };
-const ENTRY = { version: 1, by: "zk1", sealed: "", signature: "", to: "zk1e" };
-const IMAGE = `registry.example/rotate@sha256:${"a".repeat(64)}`;
-
-function bundle(rotation: ZoppSecret["spec"]["rotation"] = { image: IMAGE, keys: ["ADMIN"] }): ZoppSecret {
-  return {
-    apiVersion: "zopp.dev/v1alpha1",
-    kind: "ZoppSecret",
-    metadata: { name: "db", namespace: "shop", uid: "bundle-uid", generation: 1 },
-    spec: {
-      environment: "acme/shop/prod",
-      header: { version: 1, by: "zk1", signature: "" },
-      data: { ADMIN: ENTRY, HOST: ENTRY, GONE: { version: 2, by: "zk1", signature: "", retired: true } },
-      generate: { USER: USER_RULE, PASSWORD: PASSWORD_RULE },
-      rotation,
-    },
-  };
-}
-
-function value(rule: GenerateRule, signature: string, before?: string): GeneratedEntry {
-  const made = {
-    ...ENTRY,
-    version: before === undefined ? 1 : 2,
-    made: "2026-11-23T10:11:12Z",
-    rule: ruleHash(rule),
-    signature,
-  };
-  return before === undefined ? made : { ...made, before, previous: { ...made, version: 1, signature: before } };
-}
-
-const FIRST = { USER: value(USER_RULE, "u1"), PASSWORD: value(PASSWORD_RULE, "p1") };
-const SECOND = { USER: value(USER_RULE, "u2", "u1"), PASSWORD: value(PASSWORD_RULE, "p2", "p1") };
 const applied = (values: typeof FIRST): Partial<SecretStatus> => ({ applied: valuesDigest(bundle(), values) });
 
 const owned = {
@@ -127,33 +96,10 @@ t.test("a Job that may still change something is waited for", async (t) => {
   );
 });
 
-t.test("while new values wait, the Secret has those before, as long as they are known", async (t) => {
-  const versions = (USER: number, PASSWORD: number) => ({ published: { USER, PASSWORD } });
-  const held = (published: Pick<SecretStatus, "published">) => {
-    const keys = heldBack(bundle(), published, SECOND);
-    return keys === undefined ? "unknown" : [...keys];
-  };
-  t.strictSame(held(versions(1, 1)), ["USER", "PASSWORD"]);
-  t.strictSame(held(versions(2, 1)), ["PASSWORD"], "one that was not rotated stays");
-  t.strictSame(held(versions(2, 2)), []);
-  t.equal(held({ published: { USER: 1 } }), "unknown", "a rule that was added has none before");
-  t.equal(held(versions(1, 0)), "unknown", "one that is two back is nowhere but in the Secret");
-  t.equal(held({}), "unknown", "nothing was published yet");
-});
-
-t.test("the Secret serves as long as all but the new values is in it, by our writing and nobody else's", async (t) => {
-  const written = status("True", "Synced", { entries: 2, digest: DIGEST });
-  const serves = (target: Parameters<typeof isServing>[0]["target"], changes: Partial<SecretStatus> = {}) =>
-    isServing(situation({ status: { ...written, ...changes }, target }));
-  t.ok(serves(ours()));
-  t.ok(serves(ours({ metadata: { resourceVersion: "101" } })), "somebody has labelled it");
-  t.notOk(serves(ours(), { digest: "other" }), "the bundle has changed since");
-  t.notOk(serves(ours({ writers: { ours: ["A"] } })));
-  t.notOk(serves(ours({ writers: { others: ["C"] } })));
-  t.notOk(serves(ours({ metadata: { uid: "u2" } })));
-  t.notOk(serves("absent"));
-  t.ok(isLastTarget({ status: written, target: ours() }));
-  t.notOk(isLastTarget({ status: written, target: ours({ metadata: { resourceVersion: "101" } }) }));
+t.test("only a value that is made in the place of another one has to wait for a Job that is at work", async (t) => {
+  t.notOk(isDisplacing(bundle(), { USER: SECOND.USER }), "a rule was added");
+  const stale = { ...SECOND, USER: { ...SECOND.USER, rule: ruleHash({ ...USER_RULE, version: 2 }) } };
+  t.ok(isDisplacing(bundle(), stale), "another value was asked for");
 });
 
 t.test("the Job's name tells template and values apart, and fits a label", async (t) => {
@@ -271,4 +217,23 @@ t.test("what is waited for is said by its name", async (t) => {
     code: "RotationFailed",
     message: /not this bundle's, and is not believed/,
   });
+});
+
+t.test("only a Job that runs is looked at often: for all else somebody has to do something first", async (t) => {
+  const often = lookAgainMs(waitsFor(bundle(), "j", "running"));
+  for (const state of ["failed", "foreign", "unequipped", "disabled"] as const)
+    t.ok(lookAgainMs(waitsFor(bundle(), "j", state)) > 10 * often, state);
+});
+
+t.test("what the API server says of Jobs is told, and is no refusal of the bundle", async (t) => {
+  const told = (status: number, reason: string) =>
+    hinderedBy(bundle(), apiError("create jobs.batch shop/j", status, { reason }));
+  t.match(told(403, "Forbidden"), {
+    code: "RotationFailed",
+    message: /cannot create jobs.batch shop\/j: .* 403 Forbidden/,
+  });
+  t.match(told(422, "Invalid"), { code: "RotationFailed" });
+  t.match(told(500, "InternalError"), { code: "RotationPending", message: /bundle shop\/db: .* 500 InternalError/ });
+  t.match(told(429, "TooManyRequests"), { code: "RotationPending" });
+  t.throws(() => hinderedBy(bundle(), new ZoppError("CannotOpen", "of another kind")), { code: "CannotOpen" });
 });

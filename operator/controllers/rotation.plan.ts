@@ -5,20 +5,20 @@ import { placeOf } from "../../crds/bundle/case.js";
 import { jobKeys, targetName } from "../../crds/bundle/target.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import { canonicalFields } from "../../crds/crypto/jcs.js";
-import { ZoppError } from "../../crds/errors.js";
+import { type ErrorCode, ZoppError } from "../../crds/errors.js";
 import { spanMs } from "../../crds/span.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { DEFAULT_DEADLINE } from "../../crds/validate.rotation.js";
 import type { GeneratedValues } from "../keyring/client.js";
+import { apiStatus } from "../kube/errors.js";
 import { apiVersionOf, JOBS, type KubeObject, type ObjectMeta } from "../kube/resources.js";
 import { isOfRule, valuesDigest } from "./generate.plan.js";
-import { isIntact, type Situation } from "./secret.plan.js";
 import { type AppliedSecret, ownerReference } from "./target.js";
 
 /** On Jobs, their pods and their Secrets, so that policy for networks and the like can name them. */
 export const ROTATION_LABEL = "zopp.dev/rotation";
-/** How soon a Job that runs is looked at again, and one that has failed. */
-export const LOOK_MS = { running: 2_000, failed: 30_000 } as const;
+/** How soon a Job that runs is looked at again, and one that somebody has to do something about. */
+const LOOK_MS = { running: 2_000, failed: 30_000 } as const;
 
 const LABELS = { [ROTATION_LABEL]: "job" };
 const MAX_NAME = 63;
@@ -75,28 +75,12 @@ export function isOver(state: JobState): boolean {
   return state !== "suspended" && state !== "running";
 }
 
-/** The rules whose present value the Secret does not hold, but the one before; undefined where it holds neither of some rule. */
-export function heldBack(
-  { spec }: ZoppSecret,
-  status: Pick<SecretStatus, "published"> | undefined,
-  values: Values,
-): ReadonlySet<string> | undefined {
-  const held = new Set<string>();
-  for (const key of Object.keys(spec.generate ?? {})) {
-    const published = status?.published?.[key];
+/** True when a rule has a value that is not its own: another one takes the place of that. */
+export function isDisplacing({ spec }: ZoppSecret, values: Values): boolean {
+  return Object.entries(spec.generate ?? {}).some(([key, rule]) => {
     const value = values?.[key];
-    if (published === undefined || value === undefined) return undefined;
-    if (published === value.version) continue;
-    if (published !== value.previous?.version) return undefined;
-    held.add(key);
-  }
-  return held;
-}
-
-/** True when the Secret is there, with all of the bundle but its new values. */
-export function isServing({ bundle, digest, status, target }: Situation): boolean {
-  if (typeof target === "string" || status?.digest !== digest) return false;
-  return status.target?.uid === target.metadata.uid && isIntact(bundle, target);
+    return value !== undefined && !isOfRule(value, rule);
+  });
 }
 
 /** The Job's place. Other values, or another template, are another Job. */
@@ -225,4 +209,20 @@ export function waitsFor(bundle: ZoppSecret, name: string, state: JobState | "di
   if (state === "failed")
     return new ZoppError("RotationFailed", `${what}the Job ${name}${made} has failed; new values are not published`);
   return new ZoppError("RotationPending", `${what}new values wait for the Job ${name}${made} to succeed`);
+}
+
+/** When to look again at what is waited for. A Job that is not started for good is no better than one that has failed. */
+export function lookAgainMs({ code }: ZoppError): number {
+  return code === "RotationPending" ? LOOK_MS.running : LOOK_MS.failed;
+}
+
+/** What the API server gets over by itself. */
+const PASSES: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["ApiUnreachable", "Overloaded", "ApiConflict"]);
+
+/** New values wait since the API server would not say, or do, what their Job needs; its answer is the cause. Throws other errors. */
+export function hinderedBy(bundle: ZoppSecret, thrown: unknown): ZoppError {
+  const failure = apiStatus(thrown);
+  if (failure === null || !(thrown instanceof ZoppError)) throw thrown;
+  const message = `bundle ${placeOf(bundle)}: new values wait, since their Job could not be run: ${thrown.message}`;
+  return new ZoppError(PASSES.has(thrown.code) ? "RotationPending" : "RotationFailed", message, { cause: failure });
 }

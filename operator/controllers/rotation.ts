@@ -11,17 +11,17 @@ import { ROTATION_PENDING } from "../kube/conditions.js";
 import { isThereAlready, orAbsent } from "../kube/errors.js";
 import { FIELD_MANAGER, JOBS, type KubeObject, type ObjectMeta, SECRETS } from "../kube/resources.js";
 import { type GenerateDeps, keep, makeValues } from "./generate.js";
+import { isPublished, isServing, type Kept, keptOf } from "./rotation.kept.js";
 import {
-  heldBack,
+  hinderedBy,
   isComplete,
+  isDisplacing,
   isOver,
-  isServing,
   type JobObject,
-  type JobState,
   jobObject,
   jobPlace,
   jobSecret,
-  LOOK_MS,
+  lookAgainMs,
   needsJob,
   stateOf,
   waitsFor,
@@ -84,11 +84,10 @@ export async function workThrough(work: Work, given: Situation, deps: ValuesDeps
   if (bundle.spec.rotation === undefined) return made(false);
   const present = given.status?.generated;
   const complete = isComplete(bundle, present);
-  if (!complete) {
+  if (isDisplacing(bundle, present) && !isPublished(given.status)) {
     // the value that an unfinished Job has would be displaced by another one
-    const hindrance: Waits | undefined =
-      deps.rotations === undefined ? DISABLED : await unfinished(work, given, deps.rotations);
-    if (hindrance !== undefined) return waiting(bundle, given, hindrance);
+    const hindrance = deps.rotations === undefined ? disabled(bundle) : await unfinished(work, given, deps.rotations);
+    if (hindrance !== undefined) return waiting(given, hindrance);
   }
   if (complete && !needsJob(bundle, given.status, present)) return made(false);
   const worked = complete ? await applyValues(work, given, present, deps) : await made(true);
@@ -106,7 +105,7 @@ async function applyValues(
 ): Promise<Worked> {
   const act: SeenAct = { ...work, generated };
   if (!needsJob(work.bundle, given.status, generated)) return openAndWrite(act, deps);
-  if (deps.rotations === undefined) return keepBefore(act, given, DISABLED, deps);
+  if (deps.rotations === undefined) return keepBefore(act, given, disabled(work.bundle), deps);
   try {
     return await throughJob(act, given, deps, deps.rotations);
   } catch (thrown) {
@@ -118,14 +117,15 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
   const { bundle, generated, signal } = act;
   const { client, did } = rotations;
   const place = jobPlace(bundle, generated);
-  const job = await orAbsent<JobObject>(client.get(JOBS, place, { signal }));
+  const job = await asked(bundle, client.get<JobObject>(JOBS, place, { signal }));
+  if (job instanceof ZoppError) return keepBefore(act, given, job, deps);
   const state = stateOf(job, bundle);
   if (state === "succeeded") {
     const acted = await openAndWrite(act, deps);
     if (acted.outcome.kind === "synced") did("succeeded");
     return acted;
   }
-  const waits = { name: place.name, state, since: job?.metadata.creationTimestamp };
+  const waits = waitsFor(bundle, place.name, state, job?.metadata.creationTimestamp);
   if (state !== "absent" && state !== "suspended") return keepBefore(act, given, waits, deps);
   if (given.status?.rotation !== place.name) {
     // two Jobs at once could undo each other: so the name of each is written down before there is one, and waited for
@@ -133,42 +133,41 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
     if (hindrance !== undefined) return keepBefore(act, given, hindrance, deps);
     await keep(deps.bundles.get(act.key) ?? act.seen, generated ?? {}, deps, place.name);
   }
-  const secret = await orAbsent(client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
+  const secret = await asked(bundle, client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
+  if (secret instanceof ZoppError) return keepBefore(act, given, secret, deps);
   // one of a Job that was deleted goes with it
-  if (secret !== undefined && !isOf(secret, job?.metadata)) return waiting(bundle, given, waits);
+  if (secret !== undefined && !isOf(secret, job?.metadata)) return waiting(given, waits);
+  let error = waits;
   const acted = await openAnd(act, deps, async (opened) => {
     // what the Secret cannot be made of, no Job brings anywhere
     contentOf(bundle, opened.plaintext);
-    const [state, since] = await begin(act, job, opened.plaintext, rotations);
-    const error = waitsFor(bundle, place.name, state, since);
+    error = await begin(act, job, opened.plaintext, rotations).catch((thrown) => hinderedBy(bundle, thrown));
     countFailure(given, error, rotations);
     return writeBefore(act, given, opened, error, deps);
   });
-  return { ...acted, afterMs: acted.outcome.kind === "refused" ? undefined : LOOK_MS.running };
+  return { ...acted, afterMs: acted.outcome.kind === "refused" ? undefined : lookAgainMs(error) };
 }
 
-/** What new values wait for. */
-interface Waits {
-  readonly state: JobState | "disabled";
-  readonly name: string;
-  readonly since?: string | undefined;
+/** What the API server has, or why it does not say: no reason against the Secret of before, which needs none of it. */
+async function asked<T>(bundle: ZoppSecret, call: Promise<T>): Promise<T | undefined | ZoppError> {
+  return orAbsent(call).catch((thrown) => hinderedBy(bundle, thrown));
 }
 
-const DISABLED: Waits = { state: "disabled", name: "" };
+function disabled(bundle: ZoppSecret): ZoppError {
+  return waitsFor(bundle, "", "disabled");
+}
 
 /** The Secret keeps the values before: it is repaired and follows other changes of the bundle all the same. */
-async function keepBefore(act: Act, given: Situation, waits: Waits, deps: ValuesDeps): Promise<Worked> {
-  const rotating = waiting(act.bundle, given, waits);
-  const { error } = rotating.outcome;
-  countFailure(given, error, deps.rotations);
-  if (toWrite(act, given) === undefined) return rotating;
-  const acted = await openAnd(act, deps, (opened) => writeBefore(act, given, opened, error, deps));
-  return { ...acted, afterMs: rotating.afterMs };
+async function keepBefore(act: Act, given: Situation, waits: ZoppError, deps: ValuesDeps): Promise<Worked> {
+  countFailure(given, waits, deps.rotations);
+  if (toWrite(act, given) === undefined) return waiting(given, waits);
+  const acted = await openAnd(act, deps, (opened) => writeBefore(act, given, opened, waits, deps));
+  return { ...acted, afterMs: lookAgainMs(waits) };
 }
 
-/** The rules whose values are held back, where the Secret is to be written with those before; undefined: it stays as it is. */
-function toWrite({ bundle, generated }: Act, given: Situation): ReadonlySet<string> | undefined {
-  return isServing(given) && isLastTarget(given) ? undefined : heldBack(bundle, given.status, generated);
+/** What the Secret is to be written with, in the place of new values; undefined: it stays as it is. */
+function toWrite({ generated }: Act, given: Situation): Kept | undefined {
+  return isServing(given) && isLastTarget(given) ? undefined : keptOf(given, generated);
 }
 
 async function writeBefore(
@@ -179,49 +178,50 @@ async function writeBefore(
   deps: ValuesDeps,
 ): Promise<Synced | Rotating> {
   const { policy } = opened;
-  const held = toWrite(act, given);
-  if (held === undefined) return { kind: "rotating", error, policy, serves: isServing(given) };
-  holdBack(act.bundle, held, opened.plaintext);
-  const synced = await writeOpened(act, opened, deps);
+  const kept = toWrite(act, given);
+  if (kept === undefined) return { kind: "rotating", error, policy, serves: isServing(given) };
+  const { bundle, held } = kept;
+  holdBack(bundle, held, opened.plaintext);
+  const synced = await writeOpened({ ...act, bundle }, opened, deps);
   const { applied, published } = given.status ?? {};
   return { ...synced, applied, published, waits: error };
 }
 
 /** Nothing was done but to look. */
-function waiting(bundle: ZoppSecret, given: Situation, { name, state, since }: Waits) {
-  const error = waitsFor(bundle, name, state, since);
+function waiting(given: Situation, error: ZoppError): Worked {
   const policy = given.policy ?? given.status?.policy ?? [];
   const outcome: Rotating = { kind: "rotating", error, policy, serves: isServing(given) };
-  const afterMs = error.code === "RotationPending" ? LOOK_MS.running : LOOK_MS.failed;
-  return { outcome, warnings: [], afterMs };
+  return { outcome, warnings: [], afterMs: lookAgainMs(error) };
 }
 
-/** The Job of earlier values, as long as it may change anything. One that was never let go is: else it would have no end. */
+/** What is waited for of the Job of earlier values, as long as it may change anything. One that was never let go is: else it would have no end. */
 async function unfinished(
   { bundle, signal }: Pick<Work, "bundle" | "signal">,
   { status }: Situation,
   rotations: RotationDeps,
-): Promise<Waits | undefined> {
+): Promise<ZoppError | undefined> {
   const { namespace } = bundle.metadata;
   const name = status?.rotation;
   if (name === undefined) return undefined;
-  const job = await orAbsent<JobObject>(rotations.client.get(JOBS, { namespace, name }, { signal }));
+  const job = await asked(bundle, rotations.client.get<JobObject>(JOBS, { namespace, name }, { signal }));
+  if (job === undefined || job instanceof ZoppError) return job;
   const state = stateOf(job, bundle);
-  if (job === undefined || isOver(state)) return undefined;
-  if (state === "suspended") await letGo(job.metadata, rotations, signal);
-  return { state: "running", name, since: job.metadata.creationTimestamp };
+  if (isOver(state)) return undefined;
+  const running = waitsFor(bundle, name, "running", job.metadata.creationTimestamp);
+  if (state !== "suspended") return running;
+  return (await asked(bundle, letGo(job.metadata, rotations, signal))) ?? running;
 }
 
 /**
  * Makes what is missing of the Job, its Secret, and its leave to start, which it gets on no other values than the bundle's. Gives
- * what has become of it, and when it was made.
+ * what new values wait for then.
  */
 async function begin(
   { bundle, generated, signal }: Act,
   job: JobObject | undefined,
   plaintext: ReadonlyMap<string, Uint8Array>,
   rotations: RotationDeps,
-): Promise<[state: JobState, since: string | undefined]> {
+): Promise<ZoppError> {
   const { client, did } = rotations;
   const options = { metadataOnly: true, signal };
   let metadata = job?.metadata;
@@ -229,6 +229,7 @@ async function begin(
     metadata = (await client.create<KubeObject>(JOBS, jobObject(bundle, generated), options)).metadata;
     did("created");
   }
+  const { creationTimestamp: since } = metadata;
   const secret = jobSecret(bundle, generated, metadata, plaintext);
   try {
     await client.create(SECRETS, secret, options);
@@ -237,10 +238,10 @@ async function begin(
     const { namespace, name } = metadata;
     const there = await client.get<AppliedSecret>(SECRETS, { namespace, name }, { signal });
     if (!isOf(there, metadata)) throw error;
-    if (!isDeepStrictEqual({ ...there.data }, secret.data)) return ["unequipped", metadata.creationTimestamp];
+    if (!isDeepStrictEqual({ ...there.data }, secret.data)) return waitsFor(bundle, name, "unequipped", since);
   }
   await letGo(metadata, rotations, signal);
-  return ["running", metadata.creationTimestamp];
+  return waitsFor(bundle, metadata.name, "running", since);
 }
 
 function isOf({ metadata }: KubeObject, job: ObjectMeta | undefined): boolean {

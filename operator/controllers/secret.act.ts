@@ -63,11 +63,12 @@ export async function writeOpened(
   { plaintext, digest, policy }: Opened,
   deps: Pick<ActDeps, "client" | "wrote">,
 ): Promise<Synced> {
-  const written = await write(act, contentOf(act.bundle, plaintext), deps);
+  const data = contentOf(act.bundle, plaintext);
+  const written = await write(act, data, deps);
   const { uid, resourceVersion } = written.metadata;
   const applied = valuesDigest(act.bundle, act.generated);
   const published = publishedVersions(act.bundle, act.generated);
-  return { kind: "synced", digest, policy, target: { uid, resourceVersion }, applied, published };
+  return { kind: "synced", digest, policy, target: { uid, resourceVersion }, entries: data.size, applied, published };
 }
 
 /** Opens, and does something with what was opened. Everything that goes wrong is an outcome. */

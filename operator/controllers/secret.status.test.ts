@@ -33,6 +33,7 @@ const synced = (digest = "d1", resourceVersion = "7"): Outcome => ({
   digest,
   policy: ["w", "e"],
   target: { uid: "s", resourceVersion },
+  entries: 1,
 });
 const refused = (code: ConstructorParameters<typeof ZoppError>[0], stage: "verify" | "sync" = "verify"): Outcome => ({
   kind: "refused",

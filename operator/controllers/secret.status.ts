@@ -1,7 +1,7 @@
 // The status of a bundle: what happened, in conditions and numbers that people, kubectl and GitOps tools read.
 // Pure. It is a cache for the next decision and never evidence; values never appear in it.
 import { type Ending, endingsOf } from "../../crds/bundle/endings.js";
-import { targetKeys, targetName } from "../../crds/bundle/target.js";
+import { targetName } from "../../crds/bundle/target.js";
 import { ERRORS, type ErrorCode, isErrorCode, type ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import {
@@ -13,6 +13,7 @@ import {
   sameConditions,
   type Wanted,
 } from "../kube/conditions.js";
+import { apiStatus } from "../kube/errors.js";
 import { expiringOf, expiryCondition } from "./expiry.plan.js";
 
 /** How one reconcile of a bundle came out. */
@@ -27,6 +28,8 @@ export interface Synced {
   /** Digests of the policy that decided. */
   readonly policy: readonly string[];
   readonly target: { readonly uid: string; readonly resourceVersion: string };
+  /** How many keys it has. */
+  readonly entries: number;
   /** The generated values that it holds: {@link valuesDigest}. */
   readonly applied?: string | undefined;
   /** The version of each of them, where a job rotates them. */
@@ -38,7 +41,7 @@ export interface Synced {
 /** New values wait for their job; the Secret, if there is one, stays as it is. */
 export interface Rotating {
   readonly kind: "rotating";
-  /** What they wait for: RotationPending, RotationFailed. */
+  /** What they wait for: RotationPending, RotationFailed, RotationDisabled. */
   readonly error: ZoppError;
   readonly policy: readonly string[];
   /** The Secret of before is there, as it was written. */
@@ -147,7 +150,7 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
     ...(outcome.applied === undefined ? {} : { applied: outcome.applied }),
     ...(outcome.published === undefined ? {} : { published: outcome.published }),
     ...(rotation === undefined ? {} : { rotation }),
-    entries: targetKeys(bundle).length,
+    entries: outcome.entries,
     target: { name: targetName(bundle), uid, resourceVersion },
     policy: [...outcome.policy],
   };
@@ -156,6 +159,12 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
 /** True where the Secret is still made of what the bundle was before. */
 export function isOld(outcome: Outcome): outcome is Refused | Rotating {
   return outcome.kind === "refused" || outcome.kind === "rotating";
+}
+
+/** Why a Job could not be asked for or made, where that is what new values wait for: to be tried again. */
+export function hindranceOf(outcome: Outcome): ZoppError | undefined {
+  const error = outcome.kind === "rotating" ? outcome.error : outcome.kind === "synced" ? outcome.waits : undefined;
+  return apiStatus(error) === null ? undefined : error;
 }
 
 /** The ends that are spoken of: the bundle's, or, as long as it is not applied, what was spoken of before. Its word counts when it is accepted. */
@@ -174,7 +183,7 @@ function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined
   if (outcome.kind === "refused") return refusedConditions(previous, outcome);
   if (outcome.kind === "rotating") return rotatingConditions(previous, outcome);
   if (outcome.kind === "rested") return (previous?.conditions ?? []).filter(({ type }) => !AGAIN.has(type));
-  const text = holding(targetName(bundle), targetKeys(bundle).length);
+  const text = holding(targetName(bundle), outcome.entries);
   return [
     condition("Ready", true, "Synced", text),
     condition("Verified", true, "Verified", "policy allows all that the bundle holds"),

@@ -26,6 +26,7 @@ import { decide, RECHECK_MS, type Situation, type Step } from "./secret.plan.js"
 import {
   endingsSpokenOf,
   HEALED_BY_CHANGE,
+  hindranceOf,
   isOld,
   nextStatus,
   type Outcome,
@@ -179,6 +180,7 @@ async function settle(
 ): Promise<ReconcileAnswer> {
   const refused = outcome.kind === "refused" ? outcome.error : undefined;
   const passing = refused !== undefined && !HEALED_BY_CHANGE.has(refused.code);
+  const hindrance = hindranceOf(outcome);
   if (passing && QUIET.has(refused.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw refused;
   const previous = deps.bundles.get(key)?.status;
   const now = deps.now();
@@ -197,6 +199,7 @@ async function settle(
   const moments = [toStageMs, toValueMs].filter((ms) => ms !== undefined);
   deps.memory.speaksAt(key, moments.length === 0 ? undefined : now.getTime() + Math.min(...moments));
   if (passing && !refused.terminal) throw refused;
+  if (hindrance !== undefined) throw hindrance;
   deps.memory.settled(key);
   const waits = [afterMs, deps.memory.retryInMs(key), ...moments, passing ? MISCONFIGURED_RETRY_MS : undefined];
   return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
