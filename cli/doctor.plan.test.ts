@@ -9,6 +9,7 @@ import {
   bundleFindings,
   type Finding,
   findingOf,
+  generatedFindings,
   keyringFindings,
   processFindings,
   restartFindings,
@@ -183,4 +184,25 @@ t.test("processes are told by what kubelet says of their containers; what the ch
 t.test("what somebody may not look at is unknown, which is not the same as good", async (t) => {
   t.match(findingOf("processes", new ZoppError("ApiRefused", "cannot list pods")), { state: "unknown" });
   t.match(findingOf("policy", new ZoppError("NotPinned", "no")), { state: "problem", next: /zopp trust/ });
+});
+
+t.test("values of a keyring that policy does not name are told with the command that has others made", async (t) => {
+  const rule = { version: 1, kind: "uuid" } as const;
+  const value = (by: string) => ({ version: 1, by, made: "", rule: "", sealed: "", signature: "", to: "" });
+  const generating = (name: string, by: string): ZoppSecret => {
+    const { spec, ...rest } = bundle(name, "Synced", { generated: { TOKEN: value("zk1new"), KEY: value(by) } });
+    return { ...rest, spec: { ...spec, generate: { TOKEN: rule, KEY: rule, LATER: rule } } };
+  };
+  const named = new Set(["zk1new", "zk1other"]);
+  t.match(
+    generatedFindings([generating("a", "zk1old"), generating("b", "zk1other"), generating("c", "zk1old")], named),
+    [
+      {
+        state: "warning",
+        message: /2 bundles are of a keyring that policy does not name.*: shop\/a, shop\/c$/,
+        next: "have others made: `zopp generate shop/a KEY --again`, and 1 more",
+      },
+    ],
+  );
+  t.strictSame(generatedFindings([generating("b", "zk1new")], named), []);
 });

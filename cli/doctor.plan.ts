@@ -11,6 +11,7 @@ import type { Description } from "../operator/keyring/client.js";
 import { RESTART_PENDING, ROTATION_PENDING, readyOf } from "../operator/kube/conditions.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import type { Checked } from "./check.js";
+import { againCommands } from "./generated.js";
 import { containersOf, type ZoppPod } from "./pods.js";
 
 /** One thing that was looked at. `next` says what to do, where something is to be done. */
@@ -224,6 +225,23 @@ export function rotationFindings(secrets: readonly ZoppSecret[]): readonly Findi
   const message = `new values of ${amount(failed.length, "bundle")} are not published, since the job failed: ${listed(failed)}`;
   const next = "`zopp status BUNDLE` names the job, and what to do, in the condition RotationPending";
   return [{ state: "warning", about: "bundles", reason, message, next }];
+}
+
+/** Bundles with values of a keyring that policy does not name, `clusters` being those that it does: a key that was renewed, mostly. */
+export function generatedFindings(secrets: readonly ZoppSecret[], clusters: ReadonlySet<string>): readonly Finding[] {
+  const stale = secrets.flatMap((secret) => {
+    const { generated = {} } = secret.status ?? {};
+    const rules = Object.entries(secret.spec.generate ?? {}).filter(([key]) => {
+      const by = generated[key]?.by;
+      return by !== undefined && !clusters.has(by);
+    });
+    return rules.length === 0 ? [] : [{ ...secret, spec: { ...secret.spec, generate: Object.fromEntries(rules) } }];
+  });
+  if (stale.length === 0) return [];
+  const message = `generated values of ${amount(stale.length, "bundle")} are of a keyring that policy does not name, and open nowhere any more: ${listed(stale)}`;
+  const [first = "", ...others] = againCommands(stale);
+  const next = `have others made: \`${first}\`${others.length === 0 ? "" : `, and ${others.length} more`}`;
+  return [{ state: "warning", about: "values", message, next }];
 }
 
 const DAY_MS = 86_400_000;

@@ -29,3 +29,10 @@ export function rowText({ key, kind, version, made, rotates }: GeneratedRow): st
   const known = made === undefined ? "" : `, version ${version} of ${made}`;
   return `${key} (${kind}${rotates === undefined ? "" : `, ${rotates}`}${known})`;
 }
+
+/** The commands that sign for another value of each rule of these bundles. */
+export function againCommands(secrets: readonly ZoppSecret[]): string[] {
+  return secrets.flatMap(({ metadata: { namespace, name }, spec }) =>
+    Object.keys(spec.generate ?? {}).map((key) => `zopp generate ${namespace}/${name} ${key} --again`),
+  );
+}

@@ -3,6 +3,7 @@ import { placeOf } from "../crds/bundle/case.js";
 import { ZoppError } from "../crds/errors.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
 import { DEFAULT_DEADLINE } from "../crds/validate.rotation.js";
+import { ROTATION_PENDING } from "../operator/kube/conditions.js";
 
 /** A bundle's rotation. */
 export type Rotation = NonNullable<ZoppSecret["spec"]["rotation"]>;
@@ -31,4 +32,9 @@ export function refuseRotationLacking(secret: ZoppSecret): void {
 export function rotationText({ image, command = [], deadline = DEFAULT_DEADLINE, keys = [] }: Rotation): string {
   const only = keys.length === 0 ? "" : `, with ${keys.join(", ")}`;
   return `${[image, ...command].join(" ")} (within ${deadline}${only})`;
+}
+
+/** True when new values wait for the job, as the operator says it; a directory knows nothing of that. */
+export function isRotating({ status }: ZoppSecret): boolean {
+  return status?.conditions?.some((each) => each.type === ROTATION_PENDING && each.status === "True") === true;
 }

@@ -25,6 +25,7 @@ import {
   bundleFindings,
   type Finding,
   findingOf,
+  generatedFindings,
   keyringFindings,
   policyFindings,
   processFindings,
@@ -86,6 +87,7 @@ async function examine(session: Session, client: ApiClient, options: KeyringOpti
       ...bundleFindings(secrets),
       ...restartFindings(secrets),
       ...rotationFindings(secrets),
+      ...generatedFindings(secrets, new Set(checked.workspaces.flatMap(({ roster }) => [...roster.clusters.keys()]))),
       ...valueFindings(secrets, session.context.now()),
     ];
   });

@@ -133,3 +133,22 @@ t.test("a rule that was edited in the file, or is signed by nobody with the righ
   t.not(verified.code, 0);
   t.match(verified.err + verified.out, /SignatureInvalid/);
 });
+
+t.test(
+  "whoever asks for another value while one waits for its job is warned, where the bundle says that it does",
+  async (t) => {
+    const bench = await withApi(t);
+    await bench.must(["generate", "api", "TOKEN", "--kind", "uuid", "--previous", "TOKEN_OLD"]);
+    const warning = /wait for their rotation job/;
+    t.notMatch((await bench.must(["generate", "api", "TOKEN", "--again"])).err, warning);
+    const at = { reason: "RotationPending", message: "", lastTransitionTime: "2026-11-28T00:00:00Z" };
+    const conditions = [{ type: "RotationPending", status: "True", ...at }];
+    bench.write(FILE, JSON.stringify({ ...stored(bench), status: { conditions } }));
+    t.match((await bench.must(["generate", "api", "TOKEN", "--again"])).err, warning);
+    t.notMatch(
+      (await bench.must(["generate", "api", "TOKEN", "--rotate-every", "30d"])).err,
+      warning,
+      "the value stays",
+    );
+  },
+);

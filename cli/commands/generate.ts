@@ -19,7 +19,7 @@ import {
 } from "../bundles.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
-import { refuseRotationLacking } from "../rotation.js";
+import { isRotating, refuseRotationLacking } from "../rotation.js";
 import { onlyNamespace } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
@@ -68,14 +68,19 @@ export async function run(
   };
   const where = await (await session.store()).write([change("ZoppSecret", { namespace, name }, make)]);
   if (result === undefined) throw new TypeError("the store changed nothing");
-  return report(result, key, where, notesOn(result.secret, policy, now));
+  return report(result, key, where, [...notesOn(result.secret, policy, now), ...result.warnings]);
 }
 
 /** The bundle as it is written, and what that means. */
 interface Ruled {
   readonly secret: ZoppSecret;
   readonly outcome: "same" | "new value" | "same value";
+  readonly warnings: readonly string[];
 }
+
+/** Said where the store knows it: a cluster. */
+const WAITS =
+  "values of this bundle wait for their rotation job: the next job gets those as the ones before, and not what the Secret has until then; `zopp status` says when RotationPending is gone";
 
 function withRule(
   present: ZoppSecret | undefined,
@@ -94,7 +99,7 @@ function withRule(
   const before = present?.spec.generate?.[key];
   const rule = ruleOf(before, options, writing.now);
   if (before !== undefined && present !== undefined && canonicalFields({ ...before }) === canonicalFields({ ...rule }))
-    return { secret: present, outcome: "same" };
+    return { secret: present, outcome: "same", warnings: [] };
   const generate = { ...present?.spec.generate, [key]: rule };
   const start = present ?? newBundle({ ...place, generate }, writing);
   const changed = { ...start, spec: { ...start.spec, generate } };
@@ -102,7 +107,12 @@ function withRule(
   const secret = { ...changed, spec: { ...changed.spec, header: signHeader(changed, writing) } };
   refuseUnsound(secret, policy, [], writing.now);
   const isSame = before !== undefined && ruleHash(before) === ruleHash(rule);
-  return { secret: refuseMisshapen(secret), outcome: isSame ? "same value" : "new value" };
+  const isOvertaking = !isSame && before !== undefined && present !== undefined && isRotating(present);
+  return {
+    secret: refuseMisshapen(secret),
+    outcome: isSame ? "same value" : "new value",
+    warnings: isOvertaking ? [WAITS] : [],
+  };
 }
 
 /** A value that somebody typed is not thrown away by the way. */

@@ -57,6 +57,21 @@ t.test(
   },
 );
 
+t.test("it is said which generated values have to be made anew, of what the cluster serves", async (t) => {
+  const bench = new Workbench(t);
+  await served(bench);
+  await bench.must(["generate", "shop-prod/api", "TOKEN", "--kind", "uuid"], {
+    env: { ZOPP_ENVIRONMENT: "production" },
+  });
+  const command = "zopp generate shop-prod/api TOKEN --again";
+  const other = await renew(bench, "us-1", keyring(), "--yes");
+  t.equal(other.code, 0, other.err);
+  t.notMatch(other.err, command);
+  const ran = await renew(bench, "eu-1", keyring(), "--yes", ...RECOVERY);
+  t.equal(ran.code, 0, ran.err);
+  t.match(ran.err, `the new keyring takes no value that the former one made: \`${command}\``);
+});
+
 t.test("an environment that the cluster does not serve stays as it is", async (t) => {
   const bench = new Workbench(t);
   await served(bench);

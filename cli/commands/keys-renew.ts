@@ -4,8 +4,10 @@ import { parseEncryptionKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster } from "../../crds/types.gen.js";
+import { bundlesOf } from "../bundles.js";
 import { factsOf, type SignInOptions, signIn } from "../cluster-sign.js";
 import { rekeyNote } from "../cluster-wrap.js";
+import { againCommands } from "../generated.js";
 import type { Result } from "../output.js";
 import { acceptEnvironment, acceptNamedWorkspace } from "../policy.js";
 import type { Session } from "../session.js";
@@ -34,8 +36,10 @@ export async function run(session: Session, [text]: readonly string[], options: 
     );
   const signing = { name, workspace, facts, command: `zopp keys renew ${name}` };
   const { data, notes } = await signIn(session, signing, { ...options, environment: [], replace: true });
+  const served = await Promise.all(data.environments.map((path) => bundlesOf(session, path)));
+  const again = againCommands(served.flat());
   return {
-    data,
+    data: { ...data, again },
     names: [name],
     human: [
       `cluster ${name} has another key: ${data.fingerprint}`,
@@ -46,6 +50,7 @@ export async function run(session: Session, [text]: readonly string[], options: 
       ...notes,
       `have it applied: until then ${name} takes nothing new; its Secrets stay as they are`,
       `then have the keyring take in what is there, before it is changed: \`${TAKE_IN}\``,
+      ...again.map((command) => `the new keyring takes no value that the former one made: \`${command}\``),
       ...data.environments.map((path) => rekeyNote(`the former keyring of ${name}`, path)),
     ],
   };
