@@ -167,6 +167,16 @@ export const ERRORS = {
   ),
   RotationDisabled: denied("let the operator run jobs (chart: operator.rotationJobs: true), or `zopp rotation remove`"),
 
+  // certificates by a CA in another bundle
+  IssuerPending: transient(
+    "failed_precondition",
+    EXIT.conflict,
+    "wait for the bundle that the message names, or apply it: it is looked at again when that one changes",
+  ),
+  IssuerRefused: denied(
+    "have whoever may sign the CA's bundle allow the names (`zopp generate CA-BUNDLE KEY --issues BUNDLE=NAME`), or put right what the message says",
+  ),
+
   // API server
   ApiUnreachable: transient("unavailable", EXIT.unreachable, "check the address and that the API server answers"),
   ApiRefused: transient("permission_denied", EXIT.denied, "check the account's rights on the resource in the message"),

@@ -3,7 +3,7 @@
 export const SCHEMA_DIGESTS: Readonly<Record<string, string>> = {
   ZoppWorkspace: "46b9b38dd05829f33eb274c2e620d488f264cccb5d456bc09db7a20dc0020ddd",
   ZoppEnvironment: "62b71557051a7d37386ead0b25ef0e017121330838b7acac47f03bb0e69a5a71",
-  ZoppSecret: "29b4f6a48b9925bf282bb1e810bfdd528cc6c468c6b419871d1eabe5bf293496",
+  ZoppSecret: "bbeb38c94b676613489ac82102fc3067e0b74418fc84c0910698259db2a8a811",
   ZoppBaseline: "609a969f75210e10cfbf138eccdc8bcf4a84f488b329db4f477c82e9b67f72dd",
   ZoppLedger: "ba7c21053893c7a509964ac95fff493bb7b0ab7c0eed146a32c3087171fc0b53",
   ZoppAuditSegment: "1241d44e595b141c42c989d4e7749ab1e083ecd0ba5c83269dae42c60724c97c",

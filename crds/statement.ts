@@ -64,6 +64,7 @@ export interface GeneratedFacts {
   readonly made: string;
   readonly rule: string;
   readonly before?: string | undefined;
+  readonly issuer?: string | undefined;
   readonly to: string;
   readonly sealedHash: string;
 }

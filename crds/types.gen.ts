@@ -364,22 +364,60 @@ export interface Target {
   readonly deletionPolicy?: "Delete" | "Retain" | undefined;
 }
 
+/** The TLS certificate that is made together with the private key, by the key itself or by a CA in another bundle of the same namespace and environment. */
+export interface CertificateRule {
+  /** The key of the Secret that gets the certificate (PEM). */
+  readonly key: string;
+  /** The key of the Secret that gets the certificates that it is checked by (PEM): the CA's, also the one before where that was replaced in time; its own where nobody else signed it. */
+  readonly authority?: string | undefined;
+  /** The subject's common name; none when absent. */
+  readonly commonName?: string | undefined;
+  /** DNS names that it is for; the first label may be *. */
+  readonly dnsNames?: readonly string[] | undefined;
+  /** IP addresses that it is for, in their shortest form. */
+  readonly ipAddresses?: readonly string[] | undefined;
+  /** URIs that it is for, as spiffe://acme/api. */
+  readonly uris?: readonly string[] | undefined;
+  /** Which end of a TLS connection may show it; both when absent. */
+  readonly usages?: readonly ("server" | "client")[] | undefined;
+  /** How long it is valid, unless its CA's certificate ends earlier; longer than rotateEvery. */
+  readonly validFor: string;
+  /** True for a CA: its key signs certificates of other bundles, and its own. */
+  readonly ca?: boolean | undefined;
+  /** The rule that signs it, which has `ca: true` and names this bundle in `issues`; its own key signs it when absent. */
+  readonly issuer?: {
+    /** The bundle. */
+    readonly name: string;
+    /** The key of its rule. */
+    readonly key: string;
+  } | undefined;
+  /** For which bundles a CA signs, and for which names; for nobody when absent. It can change without another CA. */
+  readonly issues?: readonly {
+    /** The bundle's name; * for all of the namespace and environment. */
+    readonly bundle: string;
+    /** What each name of a certificate must be: exactly one of these, or for DNS and common names with one label in the place of a first label *. */
+    readonly names: readonly string[];
+  }[] | undefined;
+}
+
 /** How one value is made, and when another one. */
 export interface GenerateRule {
   /** When the value was asked for, as a version; another one asks for another value. */
   readonly version: number;
-  /** What is made: text of an alphabet, bytes, a random UUID, or the private half of a key pair (PEM, PKCS #8). */
-  readonly kind: "password" | "bytes" | "uuid" | "ed25519" | "ecdsa" | "rsa";
+  /** What is made: text of an alphabet, bytes, a random UUID, or the private half of a key pair (PEM, PKCS #8), also with a certificate. */
+  readonly kind: "password" | "bytes" | "uuid" | "ed25519" | "ecdsa" | "rsa" | "certificate";
   /** How many characters a password, or bytes, has. */
   readonly length?: number | undefined;
   /** The characters of a password, each once; letters and digits when absent. */
   readonly alphabet?: string | undefined;
-  /** The curve of an ecdsa key. */
+  /** The curve of an ecdsa or certificate's key. */
   readonly curve?: "P-256" | "P-384" | undefined;
   /** The size of an rsa key. */
   readonly bits?: 2048 | 3072 | 4096 | undefined;
   /** The key of the Secret that gets the public half (PEM, SubjectPublicKeyInfo). */
   readonly public?: string | undefined;
+  /** The TLS certificate that is made together with the private key, by the key itself or by a CA in another bundle of the same namespace and environment. */
+  readonly certificate?: CertificateRule | undefined;
   /** How long a value stays until the keyring makes another one: 720h, 30d. For ever when absent. */
   readonly rotateEvery?: string | undefined;
   /** The key of the Secret that keeps the value before this one; the same value as long as there was none. */
@@ -459,6 +497,8 @@ export interface GeneratedEntry {
   readonly by: string;
   /** The hash of the accepted value before it, where there was one. */
   readonly before?: string | undefined;
+  /** The hash of the CA's value that signed its certificate, where another rule's did. */
+  readonly issuer?: string | undefined;
   /** The sealed value in base64. */
   readonly sealed: string;
   /** The Ed25519 signature in base64. */
@@ -477,6 +517,8 @@ export interface GeneratedEntry {
     readonly by: string;
     /** The hash of the accepted value before it, where there was one. */
     readonly before?: string | undefined;
+    /** The hash of the CA's value that signed its certificate, where another rule's did. */
+    readonly issuer?: string | undefined;
     /** The sealed value in base64. */
     readonly sealed: string;
     /** The Ed25519 signature in base64. */

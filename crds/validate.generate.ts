@@ -1,7 +1,9 @@
 // Owns what a schema cannot say of the rules by which keyrings make values: names that collide, and values that are too weak.
 // Who may sign such a rule is policy's business, what is made by it the keyring's.
-import type { GenerateRule, SecretSpec } from "./types.gen.js";
-import { isKey, type Problems } from "./validate.checks.js";
+import { namesOf } from "./bundle/certificate.js";
+import { spanMs } from "./span.js";
+import type { CertificateRule, GenerateRule, SecretSpec } from "./types.gen.js";
+import { checkOnce, isKey, type Problems } from "./validate.checks.js";
 import { pathText } from "./validate.copy.js";
 
 /** The characters of a password whose rule names none. */
@@ -14,8 +16,9 @@ const LEAST_BITS = 64;
 const FIELDS = [
   { field: "length", kinds: ["password", "bytes"], needed: true },
   { field: "alphabet", kinds: ["password"], needed: false },
-  { field: "curve", kinds: ["ecdsa"], needed: true },
+  { field: "curve", kinds: ["ecdsa", "certificate"], needed: true },
   { field: "bits", kinds: ["rsa"], needed: true },
+  { field: "certificate", kinds: ["certificate"], needed: true },
   { field: "public", kinds: ["ed25519", "ecdsa", "rsa"], needed: false },
 ] as const;
 
@@ -35,10 +38,12 @@ export function generateProblems({ generate = {}, data = {}, render = {} }: Secr
   for (const { path, key } of rules) take(path, key);
   for (const { path, rule } of rules) {
     ruleProblems(problems, path, rule);
-    for (const field of ["public", "previous"] as const) {
-      const name = rule[field];
+    const { certificate } = rule;
+    if (certificate !== undefined) certificateProblems(problems, path, rule, certificate);
+    const others = { public: rule.public, "certificate.key": certificate?.key };
+    const more = { "certificate.authority": certificate?.authority, previous: rule.previous };
+    for (const [field, name] of Object.entries({ ...others, ...more }))
       if (name !== undefined) take(`${path}.${field}`, name);
-    }
   }
   return problems;
 }
@@ -57,4 +62,41 @@ function ruleProblems(problems: Problems, path: string, rule: GenerateRule): voi
     problems.push({ path: `${path}.alphabet`, problem: "holds a character twice" });
   else if (length * Math.log2(alphabet.length) < LEAST_BITS)
     problems.push({ path: `${path}.length`, problem: `leaves less than ${LEAST_BITS} bits to guess` });
+}
+
+/** So many names fit into what a value may hold at most. */
+const MOST_NAMES = 16;
+
+function certificateProblems(problems: Problems, path: string, rule: GenerateRule, certificate: CertificateRule): void {
+  const { ca = false, issues = [], validFor, ...fields } = certificate;
+  const at = `${path}.certificate`;
+  const names = namesOf(certificate);
+  if (rule.rotateEvery === undefined)
+    problems.push({ path: `${path}.rotateEvery`, problem: "is missing: certificates end" });
+  else if ((spanMs(rule.rotateEvery) ?? 0) >= (spanMs(validFor) ?? 0))
+    problems.push({ path: `${path}.rotateEvery`, problem: "is not shorter than certificate.validFor" });
+  if (names.length > MOST_NAMES) problems.push({ path: at, problem: `has more than ${MOST_NAMES} names` });
+  if (ca) {
+    if (fields.commonName === undefined)
+      problems.push({ path: `${at}.commonName`, problem: "is missing: a CA needs one" });
+    for (const field of ["issuer", "dnsNames", "ipAddresses", "uris", "usages"] as const)
+      if (fields[field] !== undefined) problems.push({ path: `${at}.${field}`, problem: "does not go with ca" });
+  } else {
+    if (names.length === 0) problems.push({ path: at, problem: "names nothing that the certificate is for" });
+    if (certificate.issues !== undefined) problems.push({ path: `${at}.issues`, problem: "goes with ca only" });
+  }
+  for (const field of ["dnsNames", "ipAddresses", "uris", "usages"] as const)
+    checkOnce(problems, `${at}.${field}`, fields[field] ?? []);
+  for (const [index, address] of (fields.ipAddresses ?? []).entries())
+    if (!isAddress(address))
+      problems.push({ path: `${at}.ipAddresses.${index}`, problem: "is not an IP address in its shortest form" });
+  for (const [index, uri] of (fields.uris ?? []).entries())
+    if (!URL.canParse(uri)) problems.push({ path: `${at}.uris.${index}`, problem: "is not a URI" });
+  for (const [index, { names: given }] of issues.entries()) checkOnce(problems, `${at}.issues.${index}.names`, given);
+}
+
+/** True for the text that every parser writes it as, so that one address is one text. */
+function isAddress(text: string): boolean {
+  const host = text.includes(":") ? `[${text}]` : text;
+  return /^[0-9.]+$|:/.test(text) && URL.canParse(`http://${host}/`) && new URL(`http://${host}/`).hostname === host;
 }

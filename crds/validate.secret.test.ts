@@ -140,7 +140,7 @@ t.test("a bundle is refused for a rule of a generated value", async (t) => {
       "of an unknown kind",
       GENERATE,
       at({ version: 1, kind: "pin" }),
-      ["spec.generate.TOKEN.kind is not one of password, bytes, uuid, ed25519, ecdsa, rsa"],
+      ["spec.generate.TOKEN.kind is not one of password, bytes, uuid, ed25519, ecdsa, rsa, certificate"],
     ],
     [
       "with an unknown field",

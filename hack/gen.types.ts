@@ -5,6 +5,7 @@ import type { Kind, Schema } from "./gen.js";
 /** Objects that other code speaks of, by their path in the schema. Two paths may share a name: the first one is rendered. */
 const NAMES: Readonly<Record<string, string>> = {
   "ZoppWorkspace.spec": "WorkspaceSpec",
+  "ZoppSecret.spec.generate{}.certificate": "CertificateRule",
   "ZoppWorkspace.spec.principals[]": "Principal",
   "ZoppWorkspace.spec.principals[].devices[]": "Device",
   "ZoppWorkspace.spec.groups[]": "Group",

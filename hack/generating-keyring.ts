@@ -17,7 +17,10 @@ export async function keyring(workspace = acme()) {
   const { world, book } = kept;
   let now = LATER;
   let step = 0;
-  const generate = (secret: ZoppSecret, { withinMs = 60_000, signal = new AbortController().signal } = {}) =>
+  const generate = (
+    secret: ZoppSecret,
+    { withinMs = 60_000, signal = new AbortController().signal, issuers = [] as readonly ZoppSecret[] } = {},
+  ) =>
     generateValues(presented(secret), OPERATOR, {
       book,
       ledger: world.ledger,
@@ -28,6 +31,7 @@ export async function keyring(workspace = acme()) {
       },
       record: async (fact) => void world.facts.push(fact),
       refuse: (fact) => void world.refusals.push(fact),
+      issuers: issuers.map(presented),
       withinMs,
       signal,
     });

@@ -17,6 +17,8 @@ export interface Accepted {
 export interface AcceptedGenerated extends Accepted {
   readonly rule: string;
   readonly made: string;
+  /** The hash of the CA's value that signed its certificate; absent for what nobody else signed. */
+  readonly issuer?: string | undefined;
 }
 
 /** What is remembered of a place: the environment it is bound to, and the accepted header, entries and generated values. */

@@ -8,7 +8,7 @@ import { sha256Hex, utf8 } from "../crypto/primitives.js";
 import { ZoppError } from "../errors.js";
 import { spanMs } from "../span.js";
 import { generatedStatement, type Statement, verifyStatement } from "../statement.js";
-import type { GeneratedEntry, GenerateRule, ZoppSecret } from "../types.gen.js";
+import type { CertificateRule, GeneratedEntry, GenerateRule, ZoppSecret } from "../types.gen.js";
 import { type AcceptedGenerated, type PlaceLedger, placeOf } from "./case.js";
 import { signedPlace } from "./statements.js";
 
@@ -22,6 +22,8 @@ export interface GeneratedCase {
   readonly ledger?: PlaceLedger | undefined;
   /** The cluster's signing key: this keyring's own. */
   readonly cluster: VerifyKey;
+  /** The hash of the accepted value of a rule in another bundle beside it, which signs certificates. */
+  readonly issuerOf?: ((issuer: NonNullable<CertificateRule["issuer"]>) => string | undefined) | undefined;
   /** The kid of the environment's newest key: what is new to the ledger is sealed to no other. */
   readonly newest: string;
   readonly now: Date;
@@ -47,18 +49,20 @@ export interface JudgedRule {
 
 /**
  * The hash of what decides about a rule's value: hex SHA-256 of the canonical fields. When it is made anew, and which keys get
- * the public half and the value before, can change without another value.
+ * the public half, certificates and the value before, can change without another value, and so can whom a CA signs for.
  */
-export function ruleHash({ rotateEvery: _, previous: __, public: ___, ...rest }: GenerateRule): string {
-  return sha256Hex(utf8(canonicalFields(rest)));
+export function ruleHash({ rotateEvery: _, previous: __, public: ___, certificate, ...rest }: GenerateRule): string {
+  if (certificate === undefined) return sha256Hex(utf8(canonicalFields(rest)));
+  const { key: ____, authority: _____, issues: ______, ...made } = certificate;
+  return sha256Hex(utf8(canonicalFields({ ...rest, certificate: made })));
 }
 
 /** The statement over a generated value of a bundle. Throws Malformed when `sealed` is not canonical base64. */
 export function statementOfGenerated(secret: ZoppSecret, key: string, value: GeneratedValue): Statement {
-  const { version, by, made, rule, before, to, sealed } = value;
+  const { version, by, made, rule, before, issuer, to, sealed } = value;
   const bytes = decodeBase64(sealed);
   if (bytes === null) throw new ZoppError("Malformed", `${fieldOf(secret, key)}.sealed is not canonical base64`);
-  const facts = { key, version, by, made, rule, before, to, sealedHash: sha256Hex(bytes) };
+  const facts = { key, version, by, made, rule, before, issuer, to, sealedHash: sha256Hex(bytes) };
   return generatedStatement(signedPlace(secret, "object"), facts);
 }
 
@@ -73,7 +77,7 @@ export function dueAt(rule: GenerateRule, made: string): number | undefined {
  * wipes a status would change a password under a running database. Throws GeneratedLost, SignatureInvalid, RollbackRefused.
  */
 export function judgeGenerated(given: GeneratedCase, key: string, rule: GenerateRule): JudgedRule {
-  const { secret, ledger, now } = given;
+  const { secret, ledger } = given;
   const known = ledger?.generated?.get(key);
   const present = secret.status?.generated?.[key];
   const hash = ruleHash(rule);
@@ -82,29 +86,33 @@ export function judgeGenerated(given: GeneratedCase, key: string, rule: Generate
     if (known?.rule !== hash) return { make: { after: known?.version, before: accepted } };
     if (accepted === undefined)
       throw lost(secret, key, `version ${known.version}, which this keyring made, is not there`);
-    return putBack(rule, accepted, now);
+    return putBack(given, rule, accepted);
   }
   let held: HeldValue;
   try {
     held = holdValue(given, key, rule, present, known);
   } catch (error) {
     if (known?.rule !== hash || accepted === undefined || accepted.isPresent) throw error;
-    return putBack(rule, accepted, now);
+    return putBack(given, rule, accepted);
   }
   const isOutdated = held.accepted !== undefined && present.to !== given.newest;
-  if (!isOutdated && !isOver(rule, present.made, now)) return { held };
+  if (!isOutdated && !isOver(given, rule, present)) return { held };
   const make = { after: present.version, before: held.accepted === undefined ? held : accepted };
   // what nobody used in its time never comes into use: else values that were held back could follow each other at will
   return held.accepted === undefined ? { held, make } : { make };
 }
 
-function isOver(rule: GenerateRule, made: string, now: Date): boolean {
-  const due = dueAt(rule, made);
-  return due !== undefined && due <= now.getTime();
+/** Its time is over, or another value of its CA is accepted than the one that signed it. */
+function isOver({ now, issuerOf }: GeneratedCase, rule: GenerateRule, value: GeneratedValue): boolean {
+  const due = dueAt(rule, value.made);
+  if (due !== undefined && due <= now.getTime()) return true;
+  const issuer = rule.certificate?.issuer;
+  const signs = issuer && issuerOf?.(issuer);
+  return signs !== undefined && signs !== value.issuer;
 }
 
-function putBack(rule: GenerateRule, accepted: HeldValue, now: Date): JudgedRule {
-  const isDue = isOver(rule, accepted.value.made, now);
+function putBack(given: GeneratedCase, rule: GenerateRule, accepted: HeldValue): JudgedRule {
+  const isDue = isOver(given, rule, accepted.value);
   return { restore: accepted, make: isDue ? { after: accepted.value.version, before: accepted } : undefined };
 }
 
@@ -119,7 +127,7 @@ function holdValue(
   const { previous: kept, ...value } = present;
   const statement = statementOfGenerated(secret, key, value);
   const previous = previousOf(secret, key, rule, present);
-  const { version, made } = value;
+  const { version, made, issuer } = value;
   const { hash } = statement;
   if (value.by !== given.cluster.kid || !verifyStatement(given.cluster, statement, value.signature))
     throw new ZoppError(
@@ -128,7 +136,7 @@ function holdValue(
     );
   if (hash === known?.hash) return { value, hash, previous };
   if (known !== undefined) refuseReplayed(fieldOf(secret, key), rule, value, known);
-  return { value, hash, previous, accepted: { version, hash, rule: value.rule, made } };
+  return { value, hash, previous, accepted: { version, hash, rule: value.rule, made, ...(issuer && { issuer }) } };
 }
 
 /** Several values may have been made before one was accepted: of these no other is ever taken, whatever its version. */
@@ -140,6 +148,8 @@ function refuseReplayed(what: string, rule: GenerateRule, value: GeneratedValue,
     );
   const due = dueAt(rule, known.made);
   if (known.rule !== value.rule || (due !== undefined && Date.parse(value.made) >= due)) return;
+  // who signs now was looked at already: by each value of a CA one is taken in its time
+  if (known.issuer !== value.issuer) return;
   throw new ZoppError(
     "RollbackRefused",
     `${what}: version ${value.version} was made before the accepted one's time was over`,

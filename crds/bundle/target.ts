@@ -46,7 +46,9 @@ export function jobKeys({ spec }: Pick<ZoppSecret, "spec">): string[] {
 
 /** The keys that a rule of `generate` fills. */
 export function keysOfRule(key: string, rule: GenerateRule): string[] {
-  return [key, rule.public, rule.previous].filter((each) => each !== undefined);
+  return [key, rule.public, rule.certificate?.key, rule.certificate?.authority, rule.previous].filter(
+    (each) => each !== undefined,
+  );
 }
 
 /** The most that the data of a Secret may hold, in bytes (Kubernetes' own limit). */

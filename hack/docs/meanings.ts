@@ -81,6 +81,10 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   RotationFailed: "The Job that brings new values to where they are checked has failed, or is not this bundle's.",
   RotationDisabled: "The bundle has `rotation`, and this operator was not told that it may run Jobs.",
 
+  IssuerPending: "The CA that signs one of the bundle's certificates is not there, not accepted yet, or has ended.",
+  IssuerRefused:
+    "The CA that the bundle names does not sign these names for it, is none, or its own bundle is refused.",
+
   ApiUnreachable: "The API server does not answer.",
   ApiRefused: "The API server says that the account may not do this.",
   NotLeading: "An operator of several may write no more: it does not hold the Lease by which one of them leads.",

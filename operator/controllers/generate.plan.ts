@@ -3,16 +3,26 @@
 import { createHash } from "node:crypto";
 import { dueAt, ruleHash } from "../../crds/bundle/generated.js";
 import type { GeneratedEntry, GenerateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import type { IssuerOf } from "./issuer.plan.js";
 
 type Values = SecretStatus["generated"];
 
 /** How soon to ask again where the keyring's clock says that it is too early. */
 const EARLY_MS = 30_000;
 
-/** True when a rule has no value yet, or one that is over. */
-export function isDue(bundle: ZoppSecret, status: SecretStatus | undefined, now: Date): boolean {
+/** True when a rule has no value yet, one that is over, or one of another value of its CA than the one that is in use. */
+export function isDue(
+  bundle: ZoppSecret,
+  status: SecretStatus | undefined,
+  now: Date,
+  issuerOf: IssuerOf = () => undefined,
+): boolean {
   const at = nextAt(bundle, status?.generated);
-  return at !== undefined && at <= now.getTime();
+  if (at !== undefined && at <= now.getTime()) return true;
+  return Object.entries(bundle.spec.generate ?? {}).some(([key, { certificate }]) => {
+    const signs = certificate?.issuer && issuerOf(certificate.issuer);
+    return signs !== undefined && signs !== status?.generated?.[key]?.issuer;
+  });
 }
 
 /** When to look again, in milliseconds from now; undefined = never. */

@@ -4,11 +4,12 @@
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, type ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues, KeyringClient } from "../keyring/client.js";
+import type { GeneratedValues, GenerateQuery, KeyringClient } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
 import { fittingValues, isDue, valuesDigest } from "./generate.plan.js";
+import { issuerKeys, issuersIn } from "./issuer.plan.js";
 
 /** The field manager of generated values, which are nobody else's to write. */
 export const GENERATED_MANAGER = "zopp-operator-generated";
@@ -43,14 +44,15 @@ export async function makeValues(
   const { generated: present = {}, applied } = seen.status ?? {};
   // what is not in the Secret yet may never have been accepted: whether it still will be is the keyring's to say
   const isApplied = applied === valuesDigest(bundle, present);
-  if (isApplied && !isDue(bundle, { generated: present }, deps.now())) return present;
+  if (isApplied && !isDue(bundle, { generated: present }, deps.now(), issuersIn(deps.bundles, bundle))) return present;
   try {
     const { namespace, name } = metadata;
+    const issuers = sentIssuers(bundle, deps.bundles);
     let kept = seen;
     let generated: GeneratedValues = present;
     // the keyring makes as many as it has time for: what there is is kept before more is asked for
     for (const _ of Object.keys(spec.generate)) {
-      const answer = await deps.keyring.generate({ namespace, name, spec, generated }, signal);
+      const answer = await deps.keyring.generate({ namespace, name, spec, generated, issuers }, signal);
       const next = onlyMissing ? { ...answer.generated, ...fittingValues(bundle, present) } : answer.generated;
       if (valuesDigest(bundle, next) === valuesDigest(bundle, generated)) break;
       kept = await keep(kept, next, deps);
@@ -62,6 +64,15 @@ export async function makeValues(
     if (known.code === "ApiConflict") deps.bundles.drop(key);
     return known;
   }
+}
+
+/** The bundles whose CAs sign certificates of this one, as they are there. */
+function sentIssuers(bundle: ZoppSecret, bundles: GenerateDeps["bundles"]): GenerateQuery["issuers"] {
+  return [...issuerKeys(bundle)].flatMap((key) => {
+    const { metadata, spec, status } = bundles.get(key) ?? {};
+    if (metadata === undefined || spec === undefined) return [];
+    return [{ namespace: metadata.namespace, name: metadata.name, spec, generated: status?.generated }];
+  });
 }
 
 /**

@@ -75,7 +75,7 @@ const HISTORY = 5;
 
 /** Transient in the table because somebody else will act; only a change of bundle or policy heals them. */
 const WAITING: readonly ErrorCode[] = ["NoPolicy", "PartlySigned", "UnknownEnvironment", "PendingApproval"];
-/** Terminal in the table, but about keyring and operator: no change of a bundle will heal them. */
+/** Terminal in the table, but about keyring and operator, or another bundle: no change of this one will heal them. */
 const NOT_THE_BUNDLE: readonly ErrorCode[] = [
   "KeyringMismatch",
   "EnrolmentRefused",
@@ -83,6 +83,7 @@ const NOT_THE_BUNDLE: readonly ErrorCode[] = [
   "LogForked",
   "LogBroken",
   "RotationDisabled",
+  "IssuerRefused",
 ];
 
 /** Codes that stay as they are until the bundle, its policy or its target changes: asking again is useless. */

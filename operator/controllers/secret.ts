@@ -16,6 +16,7 @@ import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
 import { againInMs, isDue } from "./generate.plan.js";
+import { issuersIn } from "./issuer.plan.js";
 import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
 import { type ValuesDeps, workThrough } from "./rotation.js";
@@ -68,7 +69,7 @@ export interface SecretDeps extends ValuesDeps {
   };
 }
 
-/** Failures that a restart of keyring or API server explains are told only when they go on for longer than this. */
+/** Failures that a restart of keyring or API server explains, or a CA that is just being made, are told only when they go on for longer than this. */
 export const QUIET_MS = 5_000;
 const QUIET = new Set([
   "KeyringUnavailable",
@@ -77,6 +78,7 @@ const QUIET = new Set([
   "ApiUnreachable",
   "AuditUnavailable",
   "ApiConflict",
+  "IssuerPending",
 ]);
 /** How soon to ask again when keyring or operator are set up wrongly, which no backoff heals. */
 const MISCONFIGURED_RETRY_MS = 60_000;
@@ -127,7 +129,9 @@ function gather(key: string, bundle: ZoppSecret, status: SecretStatus | undefine
     foreignSinceMs: deps.memory.foreignSinceMs(key),
     nameTaken: deps.memory.isNameTaken(key),
     // a value that would have to wait for a job stays, where none can run
-    due: isDue(bundle, status, deps.now()) && (bundle.spec.rotation === undefined || deps.rotations !== undefined),
+    due:
+      isDue(bundle, status, deps.now(), issuersIn(deps.bundles, bundle)) &&
+      (bundle.spec.rotation === undefined || deps.rotations !== undefined),
   };
 }
 

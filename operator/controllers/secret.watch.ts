@@ -6,6 +6,7 @@ import { readyOf } from "../kube/conditions.js";
 import type { Lane, Queue } from "../kube/queue.js";
 import { keyOf } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
+import { isIssuer, issuerKeys } from "./issuer.plan.js";
 import type { PolicyChange } from "./policy.book.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { RECONCILE_ANNOTATION } from "./target.js";
@@ -39,6 +40,7 @@ export class BundleWatch {
     deps.bundles.onChange(({ old, now, initial, own }) => {
       if (!own && valuesChanged(old, now)) this.#deps.memory.demand(keyOf((now ?? old) as ZoppSecret));
       this.#bundleChanged(old, now, initial, own);
+      this.#issuerChanged(old, now);
     });
     deps.targets.onChange(({ old, now, initial, own }) => {
       if (!initial && !own) this.#targetChanged(now ?? old);
@@ -102,6 +104,19 @@ export class BundleWatch {
     if (old !== undefined && !needsThought(old, now) && (own || !valuesChanged(old, now))) return;
     if (this.#leads) memory.changed(key);
     this.#add(key, old === undefined ? "background" : "urgent");
+  }
+
+  /** Another CA, another value of it in use, or another word of whom it signs for: whoever names it is looked at again. */
+  #issuerChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined): void {
+    const ca = now ?? old;
+    if (ca === undefined || ![old, now].some((each) => each !== undefined && isIssuer(each))) return;
+    const isSame =
+      old?.metadata.generation === now?.metadata.generation && old?.status?.applied === now?.status?.applied;
+    if (isSame && old?.status?.digest === now?.status?.digest) return;
+    for (const bundle of this.#deps.all()) {
+      const key = keyOf(bundle);
+      if (issuerKeys(bundle).has(keyOf(ca)) && this.#isOurs(key)) this.#add(key, "background");
+    }
   }
 
   #noticeDemand(key: string, old: ZoppSecret | undefined, now: ZoppSecret): void {

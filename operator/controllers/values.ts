@@ -2,11 +2,13 @@
 // Whoever asks overwrites them.
 import { createPublicKey } from "node:crypto";
 import { placeOf } from "../../crds/bundle/case.js";
+import { certifiedParts } from "../../crds/bundle/certificate.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
 import { openEntry } from "../../crds/crypto/entry.js";
+import { concat } from "../../crds/crypto/labeled.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import { ZoppError } from "../../crds/errors.js";
-import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
 import type { GeneratedValues } from "../keyring/client.js";
 import type { Epochs } from "./epochs.js";
 
@@ -58,7 +60,7 @@ export function openGenerated(
     if (kept === undefined) throw new ZoppError("GeneratedLost", `${field} is not there`);
     const value = openValue(field, kept, keys.get(key), epochs);
     plaintext.set(key, value);
-    if (rule.public !== undefined) plaintext.set(rule.public, publicHalf(value));
+    follow(rule, key, value, plaintext);
     if (rule.previous === undefined) continue;
     // as long as there was none before, both keys have the same: whoever asks for one of them is never left without
     const entryKey = keys.get(rule.previous);
@@ -73,13 +75,26 @@ export function openGenerated(
 /** Puts the value before in the place of these rules' present ones, which nobody may have yet. */
 export function holdBack({ spec }: ZoppSecret, held: ReadonlySet<string>, plaintext: Map<string, Uint8Array>): void {
   for (const key of held) {
-    const { previous = "", public: half } = spec.generate?.[key] ?? {};
-    const before = plaintext.get(previous);
-    if (before === undefined) throw new ZoppError("GeneratedLost", `spec.generate.${key}: there is no value before`);
+    const rule = spec.generate?.[key];
+    const before = plaintext.get(rule?.previous ?? "");
+    if (rule === undefined || before === undefined)
+      throw new ZoppError("GeneratedLost", `spec.generate.${key}: there is no value before`);
     plaintext.get(key)?.fill(0);
-    plaintext.set(key, before.slice());
-    if (half !== undefined) plaintext.set(half, publicHalf(before));
+    const value = before.slice();
+    plaintext.set(key, value);
+    follow(rule, key, value, plaintext);
   }
+}
+
+/** What stands under other keys beside a value: its public half, or the certificates, which leave their private key alone. They are parts of it, no copies. */
+function follow(rule: GenerateRule, key: string, value: Uint8Array, plaintext: Map<string, Uint8Array>): void {
+  if (rule.public !== undefined) plaintext.set(rule.public, publicHalf(value));
+  if (rule.certificate === undefined) return;
+  const parts = certifiedParts(value, rule.certificate.issuer !== undefined);
+  if (parts === undefined) throw new ZoppError("CannotOpen", `status.generated.${key} holds no certificate`);
+  plaintext.set(key, parts.key);
+  plaintext.set(rule.certificate.key, parts.certificate);
+  if (rule.certificate.authority !== undefined) plaintext.set(rule.certificate.authority, concat(...parts.authority));
 }
 
 function publicHalf(pem: Uint8Array): Uint8Array {

@@ -27,6 +27,11 @@ export interface OpenRequest {
   readonly generated?: GeneratedValues | undefined;
 }
 
+/** A bundle that is to have values made, and those whose CAs sign its certificates. */
+export interface GenerateQuery extends Omit<OpenRequest, "keys" | "earlier"> {
+  readonly issuers?: readonly Omit<OpenRequest, "keys" | "earlier">[] | undefined;
+}
+
 /** status.generated of a bundle. */
 export type GeneratedValues = NonNullable<SecretStatus["generated"]>;
 
@@ -86,7 +91,7 @@ export interface KeyringClient {
   wrap(environment: string, to: string, signal?: AbortSignal): Promise<readonly WrappedEpoch[]>;
   /** The bundle's generated values as they are to be kept, and the keys that were made. Throws as `open` does, and why it is refused. */
   generate(
-    request: Omit<OpenRequest, "keys" | "earlier">,
+    request: GenerateQuery,
     signal?: AbortSignal,
   ): Promise<{ readonly generated: GeneratedValues; readonly made: readonly string[] }>;
   /** The log, for whoever has the role audit. */
@@ -144,10 +149,11 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
       const { keys } = await session.call((keyring, options) => keyring.wrap({ environment, to }, options), signal);
       return keys.map(({ epoch, enc, wrapped }) => ({ epoch: Number(epoch), to, enc, wrapped }));
     },
-    async generate(request, signal) {
+    async generate({ issuers: others = [], ...request }, signal) {
       const bundle = sentOf(request);
+      const issuers = others.map(sentOf);
       const answer = await generates.next(
-        () => session.call((keyring, options) => keyring.generate({ bundle }, options), signal),
+        () => session.call((keyring, options) => keyring.generate({ bundle, issuers }, options), signal),
         signal,
       );
       const generated = JSON.parse(Buffer.from(answer.generated).toString("utf8")) as GeneratedValues;

@@ -2,7 +2,8 @@
 // Which are missing or due is decided here, by what was signed and what is on record; the operator only keeps what comes of it.
 
 import { placeOf } from "../../crds/bundle/case.js";
-import type { JudgedRule } from "../../crds/bundle/generated.js";
+import { certifiedParts, namesOf } from "../../crds/bundle/certificate.js";
+import type { HeldValue, JudgedRule } from "../../crds/bundle/generated.js";
 import { judgeGenerated, ruleHash, statementOfGenerated } from "../../crds/bundle/generated.js";
 import { examineBundle } from "../../crds/bundle/verify.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
@@ -11,17 +12,21 @@ import type { SigningKey } from "../../crds/crypto/identity.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import { nextVersion } from "../../crds/policy/versions.js";
 import { signStatement } from "../../crds/statement.js";
-import type { GeneratedEntry, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
+import type { CertificateRule, GeneratedEntry, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
+import { makeCertified } from "./certificates.js";
 import { makeValue } from "./generate.values.js";
-import { contextOf, generatedCase, refuseNews } from "./generated.js";
+import { contextOf, generatedCase, openHeld, refuseNews } from "./generated.js";
+import { authorityOf } from "./issuer.js";
 import { type Caller, caseOf, type OpenOptions, parseSent, policyOf, type SentBundle } from "./open.js";
 import type { ServedEnvironment } from "./policy.types.js";
-import type { Fact } from "./records.js";
+import type { Fact, Issued } from "./records.js";
 
 /** What making values needs of the rest of the keyring. */
 export interface GenerateOptions extends Pick<OpenOptions, "book" | "ledger" | "now" | "refuse"> {
   /** The cluster's signing key. */
   readonly cluster: SigningKey;
+  /** The bundles whose CAs sign certificates of this one, as they were sent. */
+  readonly issuers: readonly SentBundle[];
   /** Appends a fact to the log; resolves when it is durable. */
   record(fact: Fact): Promise<void>;
   /** After so long no other value is begun: whoever asks gets what was made until then, and asks again. */
@@ -37,10 +42,17 @@ interface Wanted {
   readonly make: NonNullable<JudgedRule["make"]>;
 }
 
+/** A value that was made. */
+interface Made {
+  readonly key: string;
+  readonly value: GeneratedEntry;
+  readonly issued: Issued | undefined;
+}
+
 /**
  * Makes what is missing or due, or a part of it, of a bundle that is good as a whole; what is made is on record before it is given away. It is
  * accepted by nobody yet: only an Open does that, so that what is lost on the way to the status can be made again. Throws as
- * verifyBundle and judgeGenerated, and LedgerLost, PolicyExpired, EnvironmentOutdated, NoRecipient, AuditUnavailable.
+ * verifyBundle and judgeGenerated, and LedgerLost, PolicyExpired, EnvironmentOutdated, NoRecipient, IssuerPending, IssuerRefused, AuditUnavailable.
  */
 export async function generateValues(sent: SentBundle, caller: Omit<Caller, "reader">, given: GenerateOptions) {
   // one moment for all of a call: what is made would else be refused as too early when the clock steps back meanwhile
@@ -63,9 +75,12 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
     refuseNews(served, options);
     refuseUnwrapped(served);
     const made = await makeSome(secret, wanted, served, options);
-    const versions = Object.fromEntries(made.map(([key, { version }]) => [key, version]));
-    await options.record({ ...fact, decision: "done", keys: Object.keys(versions), versions });
-    return { generated: onlyRules(secret, { ...kept, ...Object.fromEntries(made) }), made: Object.keys(versions) };
+    const values = Object.fromEntries(made.map(({ key, value }) => [key, value]));
+    const versions = Object.fromEntries(made.map(({ key, value }) => [key, value.version]));
+    const issued = made.flatMap(({ key, issued: each }) => (each === undefined ? [] : [[key, each] as const]));
+    const told = issued.length === 0 ? {} : { issued: Object.fromEntries(issued) };
+    await options.record({ ...fact, decision: "done", keys: Object.keys(versions), versions, ...told });
+    return { generated: onlyRules(secret, { ...kept, ...values }), made: Object.keys(versions) };
   } catch (thrown) {
     const error = asZoppError(thrown, "generating values");
     if (error.code !== "AuditUnavailable" && !options.signal.aborted)
@@ -100,13 +115,13 @@ async function makeSome(
   wanted: readonly Wanted[],
   served: ServedEnvironment,
   options: GenerateOptions,
-): Promise<readonly (readonly [string, GeneratedEntry])[]> {
+): Promise<readonly Made[]> {
   const until = performance.now() + options.withinMs;
-  const made: [string, GeneratedEntry][] = [];
+  const made: Made[] = [];
   for (const each of wanted) {
     if (options.signal.aborted)
       throw new ZoppError("KeyringUnavailable", `bundle ${placeOf(secret)}: nobody waits for its values any more`);
-    made.push([each.key, await makeEntry(secret, each, served, options)]);
+    made.push(await makeEntry(secret, each, served, options));
     if (performance.now() >= until) break;
   }
   return made;
@@ -114,12 +129,17 @@ async function makeSome(
 
 async function makeEntry(
   secret: ZoppSecret,
-  { key, rule, make }: Wanted,
+  wanted: Wanted,
   served: ServedEnvironment,
-  { cluster, now }: GenerateOptions,
-): Promise<GeneratedEntry> {
+  options: GenerateOptions,
+): Promise<Made> {
+  const { key, rule, make } = wanted;
+  const { cluster, now } = options;
   const { newest } = served.environment;
-  const value = await makeValue(rule);
+  const { value, issuer, issued } =
+    rule.certificate === undefined
+      ? { value: await makeValue(rule) }
+      : await certify(secret, wanted, rule.certificate, served, options);
   const at = now();
   const version = nextVersion(make.after, at);
   const context = contextOf(secret, key, version, newest.facts.epoch, served);
@@ -127,18 +147,60 @@ async function makeEntry(
   value.fill(0);
   const unsigned = {
     version,
-    made: `${at.toISOString().slice(0, 19)}Z`,
+    made: timeText(at),
     rule: ruleHash(rule),
     by: cluster.verifyKey.kid,
     // also where no key is for it: until another one is accepted it is the one that counts
     ...(make.before === undefined ? {} : { before: make.before.hash }),
+    ...(issuer === undefined ? {} : { issuer }),
     sealed,
     signature: "",
     to: newest.key.kid,
   };
   const signature = signStatement(cluster, statementOfGenerated(secret, key, unsigned));
   const previous = make.before?.value;
-  return { ...unsigned, signature, ...(previous === undefined ? {} : { previous }) };
+  return { key, value: { ...unsigned, signature, ...(previous === undefined ? {} : { previous }) }, issued };
+}
+
+/** A private key with its certificate, and what is recorded of it where another bundle's CA signed. */
+async function certify(
+  secret: ZoppSecret,
+  { key, rule, make }: Wanted,
+  certificate: CertificateRule,
+  served: ServedEnvironment,
+  options: GenerateOptions,
+): Promise<{ readonly value: Uint8Array; readonly issuer?: string; readonly issued?: Issued }> {
+  const at = options.now();
+  const asked = { secret, key, rule: certificate, issuers: options.issuers };
+  const ca = authorityOf(asked, served, { ...options, cluster: options.cluster.verifyKey });
+  if (ca === undefined) return makeCertified(rule, at, undefined, stillTrusted(secret, key, rule, make.before, served));
+  try {
+    const { value, serial, until } = await makeCertified(rule, at, ca.parts);
+    const names = namesOf(certificate).map(({ name }) => name);
+    return { value, issuer: ca.hash, issued: { by: ca.place, serial, names, until: timeText(until) } };
+  } finally {
+    ca.forget();
+  }
+}
+
+/** The certificate before, where only its time was over: what somebody has replaced by another one is trusted no more. */
+function stillTrusted(
+  secret: ZoppSecret,
+  key: string,
+  rule: GenerateRule,
+  before: HeldValue | undefined,
+  served: ServedEnvironment,
+): Uint8Array | undefined {
+  if (before === undefined || before.value.rule !== ruleHash(rule) || !served.keys.has(before.value.to))
+    return undefined;
+  const value = openHeld(secret, key, before.value, served);
+  const certificate = certifiedParts(value, false)?.certificate.slice();
+  value.fill(0);
+  return certificate;
+}
+
+function timeText(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
 }
 
 /** What has no rule any more goes. */

@@ -7,7 +7,7 @@ import { LETTERS_AND_DIGITS } from "../../crds/validate.generate.js";
 
 const keyPair = promisify(generateKeyPair);
 
-/** A value by a rule, which was parsed. Private keys are PEM of PKCS #8. */
+/** A value by a rule, which was parsed. Private keys are PEM of PKCS #8. Those with a certificate are certificates.ts'. */
 export async function makeValue(rule: GenerateRule): Promise<Uint8Array> {
   switch (rule.kind) {
     case "password":
@@ -22,6 +22,8 @@ export async function makeValue(rule: GenerateRule): Promise<Uint8Array> {
       return pemOf(await keyPair("ec", { namedCurve: rule.curve ?? "P-256" }));
     case "rsa":
       return pemOf(await keyPair("rsa", { modulusLength: rule.bits ?? 3072 }));
+    case "certificate":
+      throw new TypeError("a certificate is not made of random bytes alone");
   }
 }
 

@@ -10,7 +10,7 @@ import {
   ruleHash,
 } from "../../crds/bundle/generated.js";
 import { decodeBase64 } from "../../crds/crypto/encoding.js";
-import { type EntryContext, entryKey } from "../../crds/crypto/entry.js";
+import { type EntryContext, entryKey, openEntry } from "../../crds/crypto/entry.js";
 import { ZoppError } from "../../crds/errors.js";
 import { refuseOutdated, ruleFor } from "../../crds/policy/environment.js";
 import { refuseExpired } from "../../crds/policy/workspace.js";
@@ -33,7 +33,11 @@ export function generatedCase(
   { ledger, cluster, now }: Deciding,
 ): GeneratedCase {
   const newest = environment.newest.key.kid;
-  return { secret, ledger: ledger.place(placeOf(secret)), cluster, newest, now: now() };
+  const issuerOf: GeneratedCase["issuerOf"] = ({ name, key }) => {
+    const place = ledger.place(`${secret.metadata.namespace}/${name}`);
+    return place?.environment === environment.path ? place.generated?.get(key)?.hash : undefined;
+  };
+  return { secret, ledger: ledger.place(placeOf(secret)), cluster, newest, issuerOf, now: now() };
 }
 
 /**
@@ -76,7 +80,7 @@ export function heldValues(
       // transient: the operator asks for another one
       throw new ZoppError(
         "ApiConflict",
-        `bundle ${placeOf(secret)}: status.generated.${key} was not used in its time, or is sealed to an older key`,
+        `bundle ${placeOf(secret)}: status.generated.${key} was not used in its time, or is of an older key or CA`,
       );
     else if (all)
       throw new ZoppError(
@@ -116,6 +120,24 @@ function keyOf(secret: ZoppSecret, key: string, value: GeneratedValue, served: S
     throw new ZoppError("CannotOpen", what);
   }
   return entryKey(opens, contextOf(secret, key, version, epoch.facts.epoch, served), bytes, "generated");
+}
+
+/** Opens a good value, for the keyring itself to go on with; whoever asks overwrites it. Throws CannotOpen. */
+export function openHeld(
+  secret: ZoppSecret,
+  key: string,
+  value: GeneratedValue,
+  served: ServedEnvironment,
+): Uint8Array {
+  const opens = keyOf(secret, key, value, served);
+  try {
+    const { kem } = served.environment.epochs.get(value.to)?.key ?? {};
+    const bytes = decodeBase64(value.sealed);
+    if (kem === undefined || bytes === null) throw new TypeError("a value that has a key can be opened");
+    return openEntry(opens, kem, bytes);
+  } finally {
+    opens.fill(0);
+  }
 }
 
 /** Where a generated value is sealed for: its own bundle, also where the environment's entries open in any. */

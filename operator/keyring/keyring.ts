@@ -148,12 +148,12 @@ export class Keyring {
         const options = { book, log, own, now: () => new Date(), refuse };
         return this.#decided(() => wrapKeys({ environment, to }, peer, options));
       },
-      generate: ({ bundle }, context) => {
+      generate: ({ bundle, issuers }, context) => {
         // of a call that is overtaken less is made at once, so that it is done before the other one writes again
         let withinMs = MAKING_MS * 4;
         return this.#decided(() => {
           withinMs /= 4;
-          return this.#generate(bundle, context, withinMs);
+          return this.#generate(bundle, issuers, context, withinMs);
         });
       },
     });
@@ -230,7 +230,12 @@ export class Keyring {
     }));
   }
 
-  async #generate(bundle: SentBundle | undefined, context: HandlerContext, withinMs: number) {
+  async #generate(
+    bundle: SentBundle | undefined,
+    issuers: readonly SentBundle[],
+    context: HandlerContext,
+    withinMs: number,
+  ) {
     if (bundle === undefined) throw new ZoppError("Malformed", "a request without a bundle");
     const { log, book, memory } = this.#running();
     const { turn } = log;
@@ -239,6 +244,7 @@ export class Keyring {
       book,
       ledger: memory.ledger,
       cluster: this.#options.identity.signing,
+      issuers,
       now: () => new Date(),
       record: (fact) => log.append([fact], turn),
       refuse: (fact) => this.#refuse(fact),

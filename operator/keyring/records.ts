@@ -58,6 +58,19 @@ export interface Fact {
   readonly to?: string | undefined;
   readonly recipient?: string | undefined;
   readonly epochs?: readonly number[] | undefined;
+  /** Of values that were made, the certificates that a CA in another bundle signed, by key. */
+  readonly issued?: Readonly<Record<string, Issued>> | undefined;
+}
+
+/** A certificate that a CA in another bundle signed. */
+export interface Issued {
+  /** `namespace/name` of the CA's bundle. */
+  readonly by: string;
+  /** Its serial number, hexadecimal. */
+  readonly serial: string;
+  readonly names: readonly string[];
+  /** When it ends. */
+  readonly until: string;
 }
 
 /** A fact in the log. */

@@ -2,11 +2,10 @@
 // A key is an identity; what it may do is decided elsewhere. No CA, no chain, no revocation list.
 import { type X509Certificate as NodeCertificate, webcrypto } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import "reflect-metadata"; // the certificate library asks for it at load
-import * as x509 from "@peculiar/x509";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
 import type { SigningKey } from "../../crds/crypto/identity.js";
 import { parseVerifyKey, type VerifyKey } from "../../crds/crypto/keys.js";
+import { x509 } from "./x509.js";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** Certificates are only a way to show a key: nobody checks their dates, so one lasts as long as any process. */
@@ -18,8 +17,6 @@ export interface TlsIdentity {
   readonly cert: string;
   readonly key: string;
 }
-
-x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0]);
 
 /** Makes the certificate of a signing key. */
 export async function tlsIdentity(signing: SigningKey): Promise<TlsIdentity> {
