@@ -115,6 +115,10 @@ t.test("what nobody could make is refused before anything is written", async (t)
     [["--kind", "password", "--alphabet", "aab"], /holds a character twice/],
     [["--kind", "uuid", "--public", "P"], /public does not go with the kind uuid/],
     [["--kind", "uuid", "--rotate-every", "6m"], /--rotate-every is/],
+    [["--kind", "uuid", "--dns", "a.svc"], /flags about certificates go with --kind certificate/],
+    [["--kind", "certificate"], /say which key gets the certificate: --certificate tls\.crt/],
+    [["--kind", "certificate", "--certificate", "c"], /names nothing that the certificate is for/],
+    [["--kind", "certificate", "--certificate", "c", "--dns", "a", "--issuer", "ca"], /--issuer reads BUNDLE\/KEY/],
     [["--kind", "uuid", "--previous", "DB_USER"], /is a data key as well/],
   ];
   for (const [words, text] of refused) {
@@ -152,3 +156,55 @@ t.test(
     );
   },
 );
+
+t.test("a CA and a certificate that it signs are rules of two bundles", async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  const ca = ["generate", "shop-dev/api", "ca.key", "--kind", "certificate", "--certificate", "ca.crt", "--ca"];
+  await bench.must([
+    ...ca,
+    "--common-name",
+    "shop internal",
+    "--issues",
+    "web=*.shop.svc,10.0.0.7",
+    "--issues",
+    "*=all.svc",
+  ]);
+  const issues = [
+    { bundle: "web", names: ["*.shop.svc", "10.0.0.7"] },
+    { bundle: "*", names: ["all.svc"] },
+  ];
+  const certificate = { key: "ca.crt", commonName: "shop internal", validFor: "730d", ca: true, issues };
+  const { version, ...rule } = ruleOf(bench, "ca.key") ?? {};
+  t.same(rule, { kind: "certificate", curve: "P-256", rotateEvery: "365d", certificate });
+  t.match((await bench.must(["generate", "api", "ca.key", "--issues", "none"])).out, /its value stays/);
+  t.equal(ruleOf(bench, "ca.key")?.version, version);
+  t.same(ruleOf(bench, "ca.key")?.certificate?.issues ?? [], []);
+  const leaf = [
+    "generate",
+    "api",
+    "tls.key",
+    "--kind",
+    "certificate",
+    "--certificate",
+    "tls.crt",
+    "--authority",
+    "trust.crt",
+  ];
+  await bench.must([
+    ...leaf,
+    "--dns",
+    "a.svc",
+    "--dns",
+    "b.svc",
+    "--usage",
+    "server",
+    "--issuer",
+    "internal-ca/ca.key",
+  ]);
+  const { certificate: said, rotateEvery } = ruleOf(bench, "tls.key") ?? {};
+  const issuer = { name: "internal-ca", key: "ca.key" };
+  const wanted = { key: "tls.crt", authority: "trust.crt", dnsNames: ["a.svc", "b.svc"], usages: ["server"], issuer };
+  t.same([said, rotateEvery], [{ ...wanted, validFor: "90d" }, "30d"]);
+  await bench.must(["verify"]);
+});

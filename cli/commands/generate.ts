@@ -24,10 +24,11 @@ import { onlyNamespace } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath } from "../settings.js";
 import { change } from "../store/store.js";
+import { type CertificateOptions, certificateOf, certificateRotation } from "./generate.certificate.js";
 import { oneOf, spanOf } from "./options.js";
 
 /** The flags of `zopp generate`. */
-export interface GenerateOptions {
+export interface GenerateOptions extends CertificateOptions {
   readonly kind?: string;
   readonly length?: string;
   readonly alphabet?: string;
@@ -41,7 +42,7 @@ export interface GenerateOptions {
   readonly namespace?: string;
 }
 
-const KINDS = ["password", "bytes", "uuid", "ed25519", "ecdsa", "rsa"] as const;
+const KINDS = ["password", "bytes", "uuid", "ed25519", "ecdsa", "rsa", "certificate"] as const;
 const LENGTHS: Readonly<Record<string, number>> = { password: 32, bytes: 32 };
 
 /** Runs `zopp generate BUNDLE KEY`. */
@@ -133,13 +134,18 @@ function ruleOf(before: GenerateRule | undefined, options: GenerateOptions, now:
   const { version = 0, ...kept } = before?.kind === kind ? before : { version: before?.version ?? 0 };
   if (options.rotateEvery !== undefined && options.rotateEvery !== "never" && spanOf(options.rotateEvery) === undefined)
     throw new ZoppError("Usage", "--rotate-every is 30d, 720h, 4w or never");
+  const certificate = certificateOf(before?.kind === kind ? before : undefined, kind, options);
   const said = {
     length: numberOf("--length", options.length) ?? (before?.kind === kind ? undefined : LENGTHS[kind]),
     alphabet: options.alphabet,
-    curve: oneOf("--curve", options.curve, ["P-256", "P-384"]) ?? defaultFor(before, kind, "ecdsa", "P-256" as const),
+    curve:
+      oneOf("--curve", options.curve, ["P-256", "P-384"]) ??
+      defaultFor(before, kind, kind === "certificate" ? kind : "ecdsa", "P-256" as const),
     bits: numberOf("--bits", options.bits) ?? defaultFor(before, kind, "rsa", 3072),
     public: options.public,
-    rotateEvery: options.rotateEvery,
+    certificate,
+    rotateEvery:
+      options.rotateEvery ?? (before?.kind === kind ? undefined : certificate && certificateRotation(certificate)),
     previous: options.previous,
   };
   const merged = { ...kept, ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) };
