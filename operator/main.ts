@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // The operator's process: settings, wiring and the order of shutdown; nothing else.
 // What it does is in operator.ts and controllers/.
-import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { identityFromSeed, newSeed } from "../crds/crypto/identity.js";
 import { ZoppError } from "../crds/errors.js";
 import { VERSION } from "../crds/version.js";
+import { candidate } from "./candidate.js";
 import { type OperatorConfig, readConfig } from "./config.js";
 import { serveHealth, serveMetrics } from "./health.js";
 import { connectKeyring } from "./keyring/client.js";
@@ -98,22 +98,17 @@ interface Candidacy {
   readonly client: ApiClient;
 }
 
-/** Undefined where this operator is the only one. One that loses ends: another may write already. */
+/** Undefined where this operator is the only one. */
 async function standForElection(
   { leaderElect: place, shards, kubeconfig }: OperatorConfig,
   log: Log,
   metrics: OperatorMetrics,
 ): Promise<Candidacy | undefined> {
   if (place === undefined) return undefined;
-  const client = await connect({ file: kubeconfig, userAgent: `zopp-operator/${VERSION} leader-election` });
-  const lost = (err: ZoppError): void => {
-    log.error({ err }, "does not lead any more: ends, and stands by when it is started again");
-    process.exit(1);
-  };
-  const identity = `${hostname()}_${randomUUID()}`;
-  const election = new ShardElection({ client, place, shards, identity, log, lost });
+  const standing = await candidate("zopp-operator", kubeconfig, log);
+  const election = new ShardElection({ ...standing, place, shards });
   for (const { place: metadata, leads } of election.leases) metrics.watchElection(keyOf({ metadata }), leads);
-  return { election, client };
+  return { election, client: standing.client };
 }
 
 async function readKeyringKey(file: string): Promise<string> {

@@ -66,6 +66,7 @@ export interface KeyringMetrics {
   readonly registry: Registry;
   readonly client: Pick<OperatorMetrics["client"], "requested">;
   readonly informer: OperatorMetrics["informer"];
+  readonly watchElection: OperatorMetrics["watchElection"];
   /** A call ended: `code` is "ok" or an error code. */
   rpc(method: string, code: string, seconds: number): void;
   /** Live connections changed by +1 or -1. */
@@ -148,6 +149,7 @@ export function keyringMetrics(build: BuildInfo, options: { readonly registry?: 
     registry,
     client: clientHooks(registry),
     informer: informerHooks(registry),
+    watchElection: electionGauge(registry),
     rpc(method, code, took) {
       seconds.observe({ method, code }, took);
       if (code !== "ok") errors.inc({ code });

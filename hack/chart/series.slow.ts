@@ -13,7 +13,10 @@ import { readMetrics, readText } from "../testbed.look.js";
 import { startProxiedTestbed } from "../testbed.proxied.js";
 import { alertExpressions, groupedBy, panelExpressions, type Series, selectorsOf, seriesOf } from "./monitoring.js";
 
-const { bed, proxy } = await startProxiedTestbed(t, { apart: true });
+const { bed, proxy } = await startProxiedTestbed(t, {
+  apart: true,
+  env: { ZOPP_KEYRING_LEADER_ELECT: "zopp-system/zopp-keyring" },
+});
 t.setTimeout(240_000);
 
 /** Waits until a count of the operator, or of the keyring, has grown. */

@@ -22,7 +22,7 @@ const FIELDS: Readonly<Record<keyof LogFields, string>> = {
   healthPort: "where probes are answered",
   metricsPort: "where metrics are",
   signal: "which signal ends the process",
-  lease: "the Lease by which operators elect, as namespace/name",
+  lease: "the Lease by which operators or keyrings elect, as namespace/name",
   leader: "who holds it: the pod's name, `_`, and what no other process is called; empty: nobody",
   controller: "which controller: a kind in small letters, `history` or `restart`",
   object: "the object that is worked on, as namespace/name",

@@ -195,6 +195,17 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+t.test("a call waits for a keyring that begins to listen as another one ends", async (t) => {
+  const before = await testKeyring(t);
+  const client = connected(t, before.address);
+  t.match(await client.open(request("api")), { ok: true });
+  await before.close();
+  const asked = client.open(request("api"));
+  await setTimeout(200);
+  await testKeyring(t, {}, before.port);
+  t.match(await asked, { ok: true });
+});
+
 t.test("nothing listens: KeyringUnavailable, and once something does, the same client works", async (t) => {
   const port = await freePort();
   const client = connected(t, `127.0.0.1:${port}`);

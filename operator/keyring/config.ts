@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type Pin, parsePin } from "../../crds/policy/pin.js";
 import { VERSION } from "../../crds/version.js";
 import type { ListenOptions } from "../health.js";
+import { type Place, placeOf } from "../kube/resources.js";
 import type { Level } from "../log.js";
 import type { EnrolRules } from "./enrol.js";
 import type { InstallConfig } from "./install.js";
@@ -22,6 +23,8 @@ export interface ServeConfig {
   readonly operatorAccount: string;
   /** Where the operator runs: in the keyring's own pod, or apart. */
   readonly operatorPod: EnrolRules["pod"];
+  /** The Lease by which one of several keyrings of this seed serves; absent = by none. */
+  readonly leaderElect?: Place | undefined;
   /** How many audit segments stay in the cluster; 0 = all. */
   readonly auditKeep: number;
   readonly listen: Required<ListenOptions> & { readonly host: string };
@@ -152,6 +155,10 @@ function options(): readonly Option[] {
     new Option("--health <host:port>", "/healthz, /readyz and /startz")
       .default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083")
       .argParser(toListen),
+    new Option(
+      "--leader-elect <namespace/name>",
+      "the Lease by which one of several keyrings of this seed serves while the others stand by (default: by none)",
+    ).argParser((text) => placeOf(toAccount(text))),
     new Option(
       "--drain-seconds <number>",
       "how long it answers who is connected after SIGTERM, not ready; a second SIGTERM ends that",

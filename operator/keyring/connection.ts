@@ -2,6 +2,7 @@
 // One connection at a time, made again when it is lost. What is called over it is session.ts' business.
 import type http2 from "node:http2";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Http2SessionManager } from "@connectrpc/connect-node";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
@@ -11,6 +12,11 @@ import { peerKey, type TlsIdentity } from "./tls.js";
 /** A connection that answers no ping for this long is dead: the keyring hangs or is gone. */
 const PING = { pingIntervalMs: 5_000, pingTimeoutMs: 5_000, idleConnectionTimeoutMs: 15 * 60_000 } as const;
 const HANDSHAKE_MS = 5_000;
+/**
+ * For how long, and how often, a connection that is refused is tried again: of several keyrings behind one address only one
+ * listens, and when it ends the next one soon does.
+ */
+const REFUSED = { patienceMs: 1_000, pauseMs: 50 } as const;
 
 /** Where to connect, as whom, and who must be there. */
 export interface Peering {
@@ -90,7 +96,7 @@ export class PinnedConnection {
 
   async #connect(): Promise<Live> {
     this.#current = null;
-    const socket = await this.#handshake();
+    const socket = await this.#patiently();
     let used = false;
     const createConnection = () => {
       if (used) {
@@ -107,6 +113,18 @@ export class PinnedConnection {
     };
     this.#current = live;
     return live;
+  }
+
+  async #patiently(): Promise<TLSSocket> {
+    const until = performance.now() + REFUSED.patienceMs;
+    for (;;) {
+      try {
+        return await this.#handshake();
+      } catch (error) {
+        if (!isRefused(error) || performance.now() > until) throw error;
+        await sleep(REFUSED.pauseMs);
+      }
+    }
   }
 
   /** Resolves with a socket on which nothing was sent but TLS itself, and whose other end is the pinned one. */
@@ -144,6 +162,10 @@ function established(socket: TLSSocket): Promise<void> {
   socket.on("error", (cause) => reject(unavailable("no connection to the keyring", cause)));
   socket.once("close", () => reject(unavailable("the keyring did not complete a TLS handshake")));
   return promise.finally(() => clearTimeout(timer));
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof ZoppError && (error.cause as NodeJS.ErrnoException | undefined)?.code === "ECONNREFUSED";
 }
 
 function isUsable({ ended, socket, manager }: Live): boolean {

@@ -4,19 +4,22 @@
 import { hostname } from "node:os";
 import { asZoppError, ERRORS } from "../../crds/errors.js";
 import { VERSION } from "../../crds/version.js";
+import { candidate } from "../candidate.js";
 import { serveHealth, serveMetrics } from "../health.js";
 import { pause } from "../kube/backoff.js";
-import { connect } from "../kube/client.js";
+import { type ApiClient, connect } from "../kube/client.js";
+import { Election } from "../kube/lease.js";
 import type { Log } from "../kube/observe.js";
+import { keyOf } from "../kube/resources.js";
 import { createLogger } from "../log.js";
-import { keyringMetrics } from "../metrics.js";
+import { type KeyringMetrics, keyringMetrics } from "../metrics.js";
 import { startTracing } from "../tracing.js";
 import { command, type ServeConfig } from "./config.js";
 import { type InstallConfig, install } from "./install.js";
 import { Keyring } from "./keyring.js";
 import { keygen, readSeed } from "./keys.js";
 import { reflectionAndHealth } from "./reflection.js";
-import { type Listening, listen } from "./server.js";
+import { type Listening, listen, type ServerOptions } from "./server.js";
 import { tlsIdentity } from "./tls.js";
 
 /** How long what is active may take once nothing new is taken; the chart gives a pod 60 s from SIGTERM. */
@@ -27,11 +30,13 @@ async function serve(config: ServeConfig): Promise<void> {
   const identity = await readSeed(config.seed);
   const metrics = keyringMetrics({ component: "keyring", version: VERSION });
   const tracing = await startTracing("zopp-keyring", log);
+  const candidacy = await standForElection(config, log, metrics);
   const client = await connect({
     file: config.kubeconfig,
     userAgent: `zopp-keyring/${VERSION}`,
     hooks: metrics.client,
     tracing,
+    mayWrite: candidacy && (() => candidacy.election.leads),
   });
   const { namespace, trust, auditKeep } = config;
   const enrol = { account: config.operatorAccount, pod: config.operatorPod };
@@ -39,14 +44,19 @@ async function serve(config: ServeConfig): Promise<void> {
   let server: Listening | undefined;
   let stopping = false;
   const hurry = new AbortController();
+  const election = candidacy?.election;
   const health = await serveHealth({
     ...config.health,
     live: () => null,
-    ready: () => (stopping ? "Stopping" : keyring.notReady()),
-    // without policy it serves nothing, but it answers: the operator must start, and say what policy lacks
+    ready: () => {
+      if (stopping) return "Stopping";
+      return election === undefined || election.leads ? keyring.notReady() : "StandingBy";
+    },
+    // without policy it serves nothing, but it answers: the operator must start, and say what policy lacks. One that stands by,
+    // or takes over from there, is all that it can be, and rollouts wait for it
     started: () => {
       if (stopping) return "Stopping";
-      return server === undefined ? "Starting" : null;
+      return server === undefined && election?.hasStoodBy !== true ? "Starting" : null;
     },
   });
   const numbers = await serveMetrics({ ...config.metrics, registry: metrics.registry });
@@ -56,7 +66,7 @@ async function serve(config: ServeConfig): Promise<void> {
     if (stopping) return hurry.abort();
     stopping = true;
     log.info({ signal }, "stopping");
-    // nobody was answered yet
+    // nobody was answered yet; a Lease that it has just taken runs out, since a record of its start may be on its way
     if (server === undefined) process.exit(0);
     // its Service leads here until kubelet has asked whether it is ready, and every node has heard: whoever is connected
     // would come back too early, and hang
@@ -64,27 +74,50 @@ async function serve(config: ServeConfig): Promise<void> {
     setTimeout(() => process.exit(1), GRACE_MS).unref();
     await server.close();
     await keyring.end();
-    await Promise.all([client.close(), health.close(), numbers.close(), tracing?.close()]);
+    // only now: whoever serves next must find the whole log
+    await election?.release();
+    await Promise.all([client.close(), candidacy?.client.close(), health.close(), numbers.close(), tracing?.close()]);
     log.info({}, "stopped");
     process.exit(0);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+  // until then it does not listen: whoever connects is refused at once, and finds the one that serves
+  if (election !== undefined && !(await election.campaign())) return;
   await keyring.begin((err) => {
     log.error({ err }, "this log has another writer");
     process.exit(ERRORS.LogForked.exit);
   });
-  server = await listen({
-    ...config.listen,
-    tls: await tlsIdentity(identity.signing),
-    metrics,
-    tracing,
+  const tls = await tlsIdentity(identity.signing);
+  server = await listen({ ...config.listen, tls, metrics, tracing, ...answersOf(keyring) });
+  log.info({ port: server.port }, "serving");
+}
+
+function answersOf(keyring: Keyring): Pick<ServerOptions, "identify" | "routes"> {
+  return {
     identify: (key) => keyring.identify(key),
     routes: (router) => {
       keyring.routes(router);
       reflectionAndHealth(router, () => keyring.notReady() === null);
     },
-  });
-  log.info({ port: server.port }, "serving");
+  };
+}
+
+interface Candidacy {
+  readonly election: Election;
+  readonly client: ApiClient;
+}
+
+/** Undefined where no other keyring stands by for this one. */
+async function standForElection(
+  { leaderElect: place, kubeconfig }: ServeConfig,
+  log: Log,
+  metrics: KeyringMetrics,
+): Promise<Candidacy | undefined> {
+  if (place === undefined) return undefined;
+  const standing = await candidate("zopp-keyring", kubeconfig, log);
+  const election = new Election({ ...standing, place });
+  metrics.watchElection(keyOf({ metadata: place }), () => election.leads);
+  return { election, client: standing.client };
 }
 
 async function generate(seed: string, publicFile: string): Promise<void> {

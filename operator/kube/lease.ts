@@ -61,6 +61,7 @@ export class Election {
   #running: Promise<unknown> = Promise.resolve();
   readonly #led = Promise.withResolvers<boolean>();
   #leader: string | undefined;
+  #hasSeenAnother = false;
   /** Why it could not stand by the last time: said once. */
   #hindrance: string | undefined;
 
@@ -72,6 +73,11 @@ export class Election {
   /** True while this process leads. False in the moment in which its time is up, also after a pause that it did not notice. */
   get leads(): boolean {
     return this.#holds && shardsOf(this.#seen?.lease) === this.#shards;
+  }
+
+  /** True once another one was seen to lead: this process stands by, or did. */
+  get hasStoodBy(): boolean {
+    return this.#hasSeenAnother;
   }
 
   get #holds(): boolean {
@@ -233,6 +239,7 @@ export class Election {
     this.#leader = leader;
     const fields = { lease: keyOf({ metadata: this.#options.place }), leader };
     const isMe = leader === this.#options.identity;
+    this.#hasSeenAnother ||= leader !== "" && !isMe;
     this.#options.log.info(fields, leader === "" ? "nobody leads" : isMe ? "leads" : "another one leads: standing by");
   }
 

@@ -1,0 +1,104 @@
+// Keyrings of one testbed, of which one serves by a Lease: started, told apart, and what they have recorded.
+// Does not own what is done to them.
+import type { Test } from "tap";
+import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
+import type { Child } from "../child.js";
+import { eventually } from "../eventually.js";
+import type { Testbed } from "../testbed.js";
+import { readMetrics } from "../testbed.look.js";
+import { fivePorts, type Ports } from "../testbed.ports.js";
+import { readLog } from "./log.js";
+
+const LEASE = "zopp-system/zopp-keyring";
+/** More than a Lease lasts after its holder is gone. */
+const PATIENCE_MS = 60_000;
+
+/** What a keyring is told to stand for election. */
+export const ELECTING = { ZOPP_KEYRING_LEADER_ELECT: LEASE } as const;
+
+/** One of several keyrings. */
+export interface Standing {
+  readonly child: Child;
+  readonly ports: Ports;
+}
+
+/** Keyrings of the testbed's seed, those that run. Of a testbed whose own one has ended. */
+export class Keyrings {
+  readonly #bed: Testbed;
+  readonly running = new Set<Standing>();
+
+  constructor(bed: Testbed) {
+    this.#bed = bed;
+  }
+
+  /** Starts one, and waits until it serves or stands by. Where the operator looks for one, unless at a port of its own. */
+  async start(own = false): Promise<Standing> {
+    const ports = { ...(await fivePorts()), ...(own ? {} : { keyring: this.#bed.ports.keyring }) };
+    const keyring = { child: this.#bed.keyringAt(ports, ELECTING), ports };
+    this.running.add(keyring);
+    void keyring.child.stopped().then(() => this.running.delete(keyring));
+    await keyring.child.healthy(ports.keyringHealth, "/startz");
+    return keyring;
+  }
+
+  /** Waits until one of those that run says that it leads, and no other does, and it serves. */
+  async serving(...only: readonly Standing[]): Promise<Standing> {
+    const found = await eventually(
+      async () => {
+        const leading: Standing[] = [];
+        for (const keyring of only.length > 0 ? only : this.running) {
+          const numbers = await readMetrics(keyring.ports.keyringMetrics);
+          if (numbers.sum("leader_election_master_status", { name: LEASE }) === 1) leading.push(keyring);
+        }
+        return leading.length === 1 ? leading[0] : undefined;
+      },
+      { timeoutMs: PATIENCE_MS, message: "one keyring leads" },
+    );
+    await found.child.healthy(found.ports.keyringHealth, "/readyz", PATIENCE_MS);
+    return found;
+  }
+
+  /** Ends those that run, one after the other. */
+  async stop(): Promise<void> {
+    for (const { child } of this.running) await child.stop();
+  }
+}
+
+/** When a process said something for the last time, in milliseconds since the epoch. */
+export function saidAt({ child }: Standing, what: string): number {
+  const line = child.lines.findLast((said) => said.includes(`"msg":"${what}"`));
+  return Date.parse(JSON.parse(line ?? "{}").time);
+}
+
+/** Fails unless the log is one chain without a gap, in which so many keyrings began and what the bundles hold was released. */
+export async function judgeLog(t: Test, bed: Testbed, starts: number, digests: Iterable<string>): Promise<void> {
+  const records = await readLog(bed);
+  const [first = { index: 0 }] = records;
+  t.strictSame(
+    records.map(({ index }) => index),
+    [...records.keys()].map((at) => first.index + at),
+    "no record is lost, and none is there twice",
+  );
+  t.equal(records.filter(({ action }) => action === "start").length, starts, "each that served has recorded its start");
+  t.strictSame(
+    records.filter(({ decision }) => decision === "refused"),
+    [],
+    "nothing was refused",
+  );
+  const released = new Set(records.map(({ action, digest }) => (action === "open" ? digest : undefined)));
+  t.strictSame(
+    [...digests].filter((digest) => !released.has(digest)),
+    [],
+    "all that was delivered was recorded",
+  );
+}
+
+/** The resourceVersion of everything that a keyring writes down. */
+export async function recorded({ client }: Testbed): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const resource of [ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS]) {
+    const { items } = await client.list(resource, { namespace: "zopp-system", metadataOnly: true });
+    for (const { metadata } of items) found.set(metadata.name, metadata.resourceVersion ?? "");
+  }
+  return found;
+}
