@@ -11,6 +11,12 @@ const pod = (name: string, ...args: string[]): ZoppPod => ({
   metadata: { name, namespace: "zopp-system" },
   spec: { containers: [{ args }] },
 });
+const OPERATORS = { name: NAME, part: "operator" } as const;
+const KEYRINGS = { name: "zopp-system/zopp-keyring", part: "keyring" } as const;
+const keyring = (name: string): ZoppPod => ({
+  metadata: { name, namespace: "zopp-system" },
+  spec: { containers: [{ name: "keyring", args: ["serve", `--leader-elect=${KEYRINGS.name}`] }] },
+});
 const PODS = [pod("zopp-a", `--leader-elect=${NAME}`), pod("zopp-b", `--leader-elect=${NAME}`), pod("zopp-keyring-c")];
 
 function lease(holderIdentity: string, renewedSecondsAgo: number): Lease {
@@ -19,19 +25,27 @@ function lease(holderIdentity: string, renewedSecondsAgo: number): Lease {
 }
 
 function said(given: Lease | undefined, renewed = false): string {
-  const [finding] = leaderFindings(NAME, { lease: given, renewed }, PODS, NOW);
+  const [finding] = leaderFindings(OPERATORS, { lease: given, renewed }, PODS, NOW);
   return `${finding?.state}: ${finding?.message}`;
 }
 
 t.test("operators that elect nobody have no leader to look for", async (t) => {
   t.strictSame(electionsOf([pod("zopp-0", "--workers=48")]), []);
-  t.strictSame(electionsOf(PODS), [NAME]);
+  t.strictSame(electionsOf(PODS), [OPERATORS]);
   const dividing = pod("zopp-d", `--leader-elect=${NAME}`, "--shards=3");
   t.strictSame(
     electionsOf([dividing]),
-    [NAME, `${NAME}-1`, `${NAME}-2`],
+    [NAME, `${NAME}-1`, `${NAME}-2`].map((name) => ({ name, part: "operator" })),
     "where the work is divided, each part has a Lease",
   );
+});
+
+t.test("keyrings that elect have a Lease of their own, and the one that holds it serves", async (t) => {
+  const pods = [...PODS, keyring("zopp-keyring-d"), keyring("zopp-keyring-e")];
+  t.strictSame(electionsOf(pods), [OPERATORS, KEYRINGS]);
+  const say = (given: Lease) => leaderFindings(KEYRINGS, { lease: given, renewed: false }, pods, NOW)[0]?.message;
+  t.equal(say(lease("zopp-keyring-e_f81d", 3)), "the keyring in pod zopp-keyring-e serves");
+  t.match(say(lease("", 3)), /^no keyring serves, so changes wait: nobody holds the lease/);
 });
 
 t.test("a lease that is held is told by the pod that leads", async (t) => {
@@ -49,5 +63,5 @@ t.test("no lease, no holder, a lease that ran out, a holder that is gone: each i
 
 t.test("whatever is wrong comes with a next step", async (t) => {
   for (const each of [undefined, lease("", 3), lease("zopp-a_f81d", 75), lease("zopp-x_f81d", 3)])
-    for (const { next } of leaderFindings(NAME, { lease: each, renewed: false }, PODS, NOW)) t.match(next, /\S/);
+    for (const { next } of leaderFindings(OPERATORS, { lease: each, renewed: false }, PODS, NOW)) t.match(next, /\S/);
 });

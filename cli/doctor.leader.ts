@@ -1,4 +1,4 @@
-// Which of several operators leads, by the Lease that they are told: what is wrong with it, in words. Pure.
+// Which of several operators leads, and which of several keyrings serves, by the Lease that they are told: what is wrong with it, in words. Pure.
 // Looking at it is commands/doctor.ts' business.
 import { holderOf, LEASE_TIMES, type Lease } from "../operator/kube/lease.plan.js";
 import { keyOf, placeOf } from "../operator/kube/resources.js";
@@ -10,17 +10,35 @@ const LEASE = "--leader-elect=";
 const SHARDS = "--shards=";
 const about = "leader";
 
-/** The Leases (`namespace/name`) by which these pods' operators elect; none where there is one operator alone. */
-export function electionsOf(pods: readonly ZoppPod[]): readonly string[] {
+/** A Lease, `namespace/name`, and whose it is. */
+export interface Elected {
+  readonly name: string;
+  readonly part: "operator" | "keyring";
+}
+
+const DOES = { operator: "leads", keyring: "serves" } as const;
+
+/** The Leases by which these pods' operators and keyrings elect; none where there is one of each alone. */
+export function electionsOf(pods: readonly ZoppPod[]): readonly Elected[] {
   const told = pods.flatMap(({ spec }) => spec?.containers ?? []);
-  const names = told.flatMap(({ args = [] }) => {
+  const all = told.flatMap(({ name: container, args = [] }): Elected[] => {
+    const part = container === "keyring" ? container : "operator";
     const said = (flag: string) => args.find((arg) => arg.startsWith(flag))?.slice(flag.length);
     const place = said(LEASE);
     if (place === undefined) return [];
     const shards = Number(said(SHARDS) ?? 1);
-    return Array.from({ length: shards }, (_, shard) => keyOf({ metadata: leaseOfShard(placeOf(place), shard) }));
+    return Array.from({ length: shards }, (_, shard) => ({
+      name: keyOf({ metadata: leaseOfShard(placeOf(place), shard) }),
+      part,
+    }));
   });
-  return [...new Set(names)];
+  return [...new Map(all.map((each) => [each.name, each])).values()];
+}
+
+/** The pod of the process that holds a Lease; empty: nobody does. */
+export function podOf(lease: Lease | undefined): string {
+  const holder = holderOf(lease);
+  return holder.slice(0, Math.max(0, holder.lastIndexOf("_")));
 }
 
 /** How long ago a Lease ran out, in seconds by this machine's clock; undefined: it binds, or nobody holds it. */
@@ -35,20 +53,19 @@ export function expiredFor(lease: Lease | undefined, now: Date): number | undefi
  * What a Lease says. `renewed`: it changed while it was looked at, so that its holder is alive, whatever the clocks say.
  */
 export function leaderFindings(
-  name: string,
+  { name, part }: Elected,
   seen: { readonly lease: Lease | undefined; readonly renewed: boolean },
   pods: readonly ZoppPod[],
   now: Date,
 ): readonly Finding[] {
   const [namespace] = name.split("/");
-  const logs = `kubectl logs --namespace ${namespace} --selector app.kubernetes.io/component=operator says why none takes it`;
+  const logs = `kubectl logs --namespace ${namespace} --selector app.kubernetes.io/component=${part} says why none takes it`;
   const problem = (message: string): readonly Finding[] => [{ state: "problem", about, message, next: logs }];
-  const nobody = "no operator leads, so changes wait";
+  const nobody = `no ${part} ${DOES[part]}, so changes wait`;
   const { lease } = seen;
   if (lease === undefined) return problem(`${nobody}: the lease ${name} is not there`);
-  const holder = holderOf(lease);
-  if (holder === "") return problem(`${nobody}: nobody holds the lease ${name}`);
-  const pod = holder.slice(0, holder.lastIndexOf("_"));
+  if (holderOf(lease) === "") return problem(`${nobody}: nobody holds the lease ${name}`);
+  const pod = podOf(lease);
   const isGone = !pods.some(({ metadata }) => metadata.name === pod);
   const gone = isGone ? ", a pod that is gone" : "";
   const expired = seen.renewed ? undefined : expiredFor(lease, now);
@@ -61,9 +78,9 @@ export function leaderFindings(
         state: "warning",
         about,
         message,
-        next: "wait half a minute: another operator takes it; if none does, ask again",
+        next: `wait half a minute: another ${part} takes it; if none does, ask again`,
       },
     ];
   }
-  return [{ state: "ok", about, message: `the operator in pod ${pod} leads` }];
+  return [{ state: "ok", about, message: `the ${part} in pod ${pod} ${DOES[part]}` }];
 }

@@ -7,9 +7,12 @@ import type { AcceptedWorkspace } from "../crds/policy/workspace.js";
 import type { Cluster } from "../crds/types.gen.js";
 import { connectKeyring, type KeyringClient } from "../operator/keyring/client.js";
 import type { ApiClient } from "../operator/kube/client.js";
+import type { Lease } from "../operator/kube/lease.plan.js";
 import { silentLog } from "../operator/kube/observe.js";
 import { forwardPort } from "../operator/kube/port-forward.js";
+import { LEASES, placeOf } from "../operator/kube/resources.js";
 import { factsFromCluster, KEYRING_NAMESPACE } from "./cluster-facts.js";
+import { electionsOf, podOf } from "./doctor.leader.js";
 import { withProgress } from "./output.js";
 import { containersOf, zoppPods } from "./pods.js";
 import type { Session } from "./session.js";
@@ -186,12 +189,17 @@ async function forwarded(session: Session, namespace: string): Promise<Way> {
   }
 }
 
-/** A pod whose keyring serves. */
+/** A pod whose keyring serves: of several it is the one that holds their Lease. */
 async function keyringPod(client: ApiClient, namespace: string): Promise<string> {
-  const found = (await zoppPods(client, namespace)).find((pod) => {
-    const serves = containersOf(pod).some(({ name, ready }) => name === CONTAINER && ready);
-    return serves && pod.metadata.deletionTimestamp === undefined;
+  const [found, ...others] = (await zoppPods(client, namespace)).filter((pod) => {
+    const isReady = containersOf(pod).some(({ name, ready }) => name === CONTAINER && ready);
+    return isReady && pod.metadata.deletionTimestamp === undefined;
   });
-  if (found !== undefined) return found.metadata.name;
+  if (found !== undefined) {
+    const [elected] = others.length > 0 ? electionsOf([found]) : [];
+    // whoever may not read it tries the first one
+    const lease = elected && (await client.get<Lease>(LEASES, placeOf(elected.name)).catch(() => undefined));
+    return (others.find(({ metadata }) => metadata.name === podOf(lease)) ?? found).metadata.name;
+  }
   throw new ZoppError("KeyringUnavailable", `no pod in ${namespace} has a keyring that is ready`);
 }

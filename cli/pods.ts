@@ -10,9 +10,15 @@ export interface ContainerState {
   readonly state?: { readonly waiting?: { readonly reason?: string } };
 }
 
+/** A container as the chart wants it. */
+export interface ContainerSpec {
+  readonly name?: string;
+  readonly args?: readonly string[];
+}
+
 /** A pod of the chart. */
 export interface ZoppPod extends KubeObject {
-  readonly spec?: { readonly containers?: readonly { readonly args?: readonly string[] }[] };
+  readonly spec?: { readonly containers?: readonly ContainerSpec[] };
   readonly status?: {
     readonly phase?: string;
     readonly containerStatuses?: readonly ContainerState[];

@@ -20,7 +20,7 @@ import {
 } from "../../operator/kube/resources.js";
 import { type Checked, checkStore } from "../check.js";
 import { factsFromCluster, KEYRING_NAMESPACE } from "../cluster-facts.js";
-import { electionsOf, expiredFor, leaderFindings } from "../doctor.leader.js";
+import { type Elected, electionsOf, expiredFor, leaderFindings } from "../doctor.leader.js";
 import {
   bundleFindings,
   type Finding,
@@ -70,7 +70,7 @@ async function examine(session: Session, client: ApiClient, options: KeyringOpti
   const namespace = options.keyringNamespace ?? KEYRING_NAMESPACE;
   const processes = await found("processes", async () => {
     const pods = await zoppPods(client, namespace);
-    const leaders = electionsOf(pods).map((name) => found("leader", () => leaderOf(session, client, name, pods)));
+    const leaders = electionsOf(pods).map((elected) => found("leader", () => leaderOf(session, client, elected, pods)));
     return [...processFindings(pods, namespace), ...(await Promise.all(leaders)).flat()];
   });
   const rest = await found("policy", async () => {
@@ -104,8 +104,8 @@ async function found(about: Finding["about"], look: () => Promise<readonly Findi
 }
 
 /** A Lease that seems to have run out is looked at again after two renewals' time: clocks may differ. */
-async function leaderOf({ context }: Session, client: ApiClient, name: string, pods: readonly ZoppPod[]) {
-  const look = () => orAbsent(client.get<Lease>(LEASES, placeOf(name)));
+async function leaderOf({ context }: Session, client: ApiClient, elected: Elected, pods: readonly ZoppPod[]) {
+  const look = () => orAbsent(client.get<Lease>(LEASES, placeOf(elected.name)));
   let lease = await look();
   const { resourceVersion } = lease?.metadata ?? {};
   if (expiredFor(lease, context.now()) !== undefined) {
@@ -113,7 +113,7 @@ async function leaderOf({ context }: Session, client: ApiClient, name: string, p
     lease = await look();
   }
   const renewed = lease?.metadata.resourceVersion !== resourceVersion;
-  return leaderFindings(name, { lease, renewed }, pods, context.now());
+  return leaderFindings(elected, { lease, renewed }, pods, context.now());
 }
 
 async function resourceTypes(client: ApiClient): Promise<ReadonlyMap<string, ResourceType | undefined>> {
