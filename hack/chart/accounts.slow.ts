@@ -14,6 +14,7 @@ import { withValue } from "../fixtures.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { kubectlOf, quiet, readMetrics } from "../testbed.look.js";
 import type { OwnPorts } from "../testbed.operator.js";
+import { fivePorts } from "../testbed.ports.js";
 import { USES, Workloads } from "../workloads.js";
 import { MODES, render, SYSTEM } from "./chart.js";
 import { applyChart } from "./installed.js";
@@ -104,6 +105,14 @@ async function standBy(t: Test, bed: Testbed): Promise<OwnPorts> {
   return ports;
 }
 
+/** A second keyring, which follows the Lease of the first until that has served. */
+async function standByForKeyring(t: Test, bed: Testbed): Promise<void> {
+  const child = bed.keyringAt(await fivePorts());
+  t.teardown(() => child.stop());
+  await eventually(() => child.lines.some((line) => line.includes("standing by")), { message: "it stands by" });
+  t.equal(await child.stop(), 0);
+}
+
 /** A baseline comes into force, and says so. */
 async function vouched(bed: Testbed): Promise<void> {
   const policy = { workspace: readWorkspace(bed.workspace), environment: bed.environment };
@@ -185,7 +194,10 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
         // as the chart has them: beside its operator a keyring deletes no segment, and needs no right to see that it is alone
         ...(mode === "sidecar"
           ? { ZOPP_KEYRING_AUDIT_KEEP: "0" }
-          : { ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator` }),
+          : {
+              ZOPP_OPERATOR_LEADER_ELECT: `${SYSTEM}/zopp-operator`,
+              ZOPP_KEYRING_LEADER_ELECT: `${SYSTEM}/zopp-keyring`,
+            }),
       },
       apiServerArgs: [`--audit-policy-file=${policy}`, `--audit-log-path=${log}`],
       kubeconfig: async (cp) => {
@@ -197,6 +209,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       },
     });
     t.teardown(() => bed.stop());
+    if (mode !== "sidecar") await standByForKeyring(t, bed);
     await live(t, bed, mode === "sidecar" ? [] : [await standBy(t, bed)]);
     const said = [...bed.operator.lines, ...bed.keyring.lines].filter((line) =>
       /forbidden|"status":403|Forbidden/.test(line),

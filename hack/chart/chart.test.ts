@@ -83,6 +83,11 @@ const REFUSED: Record<string, readonly [values: Values, sentence: RegExp]> = {
     { ...MODES.sidecar, replicas: 2 },
     /replicas is 2 and must be 1 with mode=sidecar: operators elect no leader there/,
   ],
+  "two keyrings beside one operator": [
+    { ...MODES.sidecar, keyring: { replicas: 2 } },
+    /keyring.replicas is 2 and must be 1 with mode=sidecar/,
+  ],
+  "no keyring": [{ ...MODES.all, keyring: { replicas: 0 } }, /at '\/keyring\/replicas': minimum/],
   "shards beside the keyring": [
     { ...MODES.sidecar, operator: { shards: 2 } },
     /operator.shards is 2 and must be 1 with mode=sidecar/,
@@ -156,48 +161,6 @@ t.test("a sidecar is a native one: the operator starts after it and ends before 
   );
   t.ok(pod?.spec.initContainers?.[0]?.args?.includes("--listen=127.0.0.1:8443"), "nobody reaches it from outside");
 });
-
-t.test("what owns the log is never there twice", { skip }, async (t) => {
-  for (const [values, name] of [
-    [MODES.sidecar, "zopp"],
-    [{ ...MODES.all, replicas: 3 }, "zopp-keyring"],
-  ] as const) {
-    const { spec } = pick(await render(helm, values), "Deployment", name);
-    t.match(spec, { replicas: 1, strategy: { type: "Recreate" } });
-  }
-});
-
-t.test("operators without a keyring of their own elect a leader, and are replaced one by one", { skip }, async (t) => {
-  const flag = "--leader-elect=zopp-system/zopp-operator";
-  const flags = (objects: readonly Rendered[]) =>
-    podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
-  t.notOk(flags(await render(helm, MODES.sidecar)).some((arg) => arg.startsWith("--leader-elect")));
-  for (const replicas of [1, 2]) {
-    const objects = await render(helm, { ...MODES.all, replicas });
-    t.ok(flags(objects).includes(flag), "one does so too: a second one may come at any time");
-    const { spec } = pick(objects, "Deployment", "zopp");
-    t.match(spec, { replicas, strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } } });
-    t.equal(/"topologySpreadConstraints"/.test(JSON.stringify(spec)), replicas > 1, "several are on several nodes");
-  }
-});
-
-t.test(
-  "each shard has a Lease that its operators may take, also those of another number before",
-  { skip },
-  async (t) => {
-    const leases = async (values: Values) => {
-      const objects = await render(helm, values);
-      const args = podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
-      const { rules } = pick(objects, "Role", "zopp-operator") as unknown as { rules: { resourceNames: string[] }[] };
-      return { rules, shards: args.find((arg) => arg.startsWith("--shards")) };
-    };
-    const verbs = ["get", "watch", "create", "patch"];
-    const resourceNames = ["zopp-operator", ...Array.from({ length: 15 }, (_, at) => `zopp-operator-${at + 1}`)];
-    const rules = [{ resourceNames, verbs }];
-    t.match(await leases(MODES.all), { shards: "--shards=1", rules });
-    t.match(await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } }), { shards: "--shards=3", rules });
-  },
-);
 
 t.test("the hook's account and rights go with the hook, and Helm does not own what it made", { skip }, async (t) => {
   const objects = await render(helm, MODES.sidecar);

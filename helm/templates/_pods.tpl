@@ -55,6 +55,20 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
+{{/* Several of one kind are put on several nodes where there are. Call with (dict "root" $ "component" … "replicas" …). */}}
+{{- define "zopp.spread" -}}
+{{- if and (gt (int .replicas) 1) (not .root.Values.pod.topologySpreadConstraints) }}
+topologySpreadConstraints:
+- maxSkew: 1
+  topologyKey: kubernetes.io/hostname
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "zopp.selector" .root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+{{- end }}
+{{- end }}
+
 {{- define "zopp.containerSecurity" -}}
 securityContext:
   allowPrivilegeEscalation: false
@@ -234,6 +248,7 @@ securityContext:
   {{- else }}
   - --operator=remote
   - --listen=0.0.0.0:8443
+  - --leader-elect={{ .Release.Namespace }}/{{ include "zopp.keyringName" . }}
   - --drain-seconds={{ .Values.keyring.drainSeconds }}
   {{- end }}
   {{- if .Values.firstUse }}

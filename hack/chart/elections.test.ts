@@ -1,0 +1,69 @@
+// Who of the chart's pods elects one that works, by which Lease, and how they are replaced: rendered by Helm, looked at as objects.
+import t from "tap";
+import { MODES, pick, podsOf, type Rendered, render, type Values } from "./chart.js";
+import { findHelm } from "./programs.js";
+
+const found = await findHelm();
+const skip = "skip" in found && `no Helm: ${found.skip}`;
+const helm = "skip" in found ? "" : found.program;
+
+t.test("a sidecar keyring is never there twice", { skip }, async (t) => {
+  const { spec } = pick(await render(helm, MODES.sidecar), "Deployment", "zopp");
+  t.match(spec, { replicas: 1, strategy: { type: "Recreate" } });
+});
+
+t.test("keyrings with pods of their own elect one that serves, and are replaced one by one", { skip }, async (t) => {
+  for (const replicas of [1, 2]) {
+    const objects = await render(helm, { ...MODES.all, keyring: { replicas } });
+    const keyring = pick(objects, "Deployment", "zopp-keyring");
+    const args = podsOf([keyring])[0]?.spec.containers[0]?.args ?? [];
+    t.ok(
+      args.includes("--leader-elect=zopp-system/zopp-keyring"),
+      "one does so too: a second one may come at any time",
+    );
+    t.match(keyring.spec, { replicas, strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } } });
+    t.equal(
+      /"topologySpreadConstraints"/.test(JSON.stringify(keyring.spec)),
+      replicas > 1,
+      "several: on several nodes",
+    );
+    const { rules } = pick(objects, "Role", "zopp-keyring") as unknown as { rules: { resources: string[] }[] };
+    t.match(
+      rules.find(({ resources }) => resources.includes("leases")),
+      { resourceNames: ["zopp-keyring"], verbs: ["get", "watch", "create", "patch"] },
+      "it may take that Lease, and no other",
+    );
+  }
+});
+
+t.test("operators without a keyring of their own elect a leader, and are replaced one by one", { skip }, async (t) => {
+  const flag = "--leader-elect=zopp-system/zopp-operator";
+  const flags = (objects: readonly Rendered[]) =>
+    podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
+  t.notOk(flags(await render(helm, MODES.sidecar)).some((arg) => arg.startsWith("--leader-elect")));
+  for (const replicas of [1, 2]) {
+    const objects = await render(helm, { ...MODES.all, replicas });
+    t.ok(flags(objects).includes(flag), "one does so too: a second one may come at any time");
+    const { spec } = pick(objects, "Deployment", "zopp");
+    t.match(spec, { replicas, strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } } });
+    t.equal(/"topologySpreadConstraints"/.test(JSON.stringify(spec)), replicas > 1, "several are on several nodes");
+  }
+});
+
+t.test(
+  "each shard has a Lease that its operators may take, also those of another number before",
+  { skip },
+  async (t) => {
+    const leases = async (values: Values) => {
+      const objects = await render(helm, values);
+      const args = podsOf([pick(objects, "Deployment", "zopp")])[0]?.spec.containers[0]?.args ?? [];
+      const { rules } = pick(objects, "Role", "zopp-operator") as unknown as { rules: { resourceNames: string[] }[] };
+      return { rules, shards: args.find((arg) => arg.startsWith("--shards")) };
+    };
+    const verbs = ["get", "watch", "create", "patch"];
+    const resourceNames = ["zopp-operator", ...Array.from({ length: 15 }, (_, at) => `zopp-operator-${at + 1}`)];
+    const rules = [{ resourceNames, verbs }];
+    t.match(await leases(MODES.all), { shards: "--shards=1", rules });
+    t.match(await leases({ ...MODES.all, replicas: 4, operator: { shards: 3 } }), { shards: "--shards=3", rules });
+  },
+);
