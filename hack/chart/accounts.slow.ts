@@ -101,7 +101,10 @@ async function live(t: Test, bed: Testbed, others: readonly OwnPorts[]): Promise
 async function standBy(t: Test, bed: Testbed): Promise<OwnPorts> {
   const { child, ports } = await bed.startReplica("zopp-1");
   t.teardown(() => child.stop());
-  await eventually(() => child.lines.some((line) => line.includes("standing by")), { message: "it stands by" });
+  await eventually(() => child.lines.some((line) => line.includes("standing by")), {
+    timeoutMs: 60_000,
+    message: "it stands by",
+  });
   return ports;
 }
 
@@ -109,7 +112,10 @@ async function standBy(t: Test, bed: Testbed): Promise<OwnPorts> {
 async function standByForKeyring(t: Test, bed: Testbed): Promise<void> {
   const child = bed.keyringAt(await fivePorts());
   t.teardown(() => child.stop());
-  await eventually(() => child.lines.some((line) => line.includes("standing by")), { message: "it stands by" });
+  await eventually(() => child.lines.some((line) => line.includes("standing by")), {
+    timeoutMs: 60_000,
+    message: "it stands by",
+  });
   t.equal(await child.stop(), 0);
 }
 
