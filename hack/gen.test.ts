@@ -120,6 +120,7 @@ t.test("lists of what is signed are atomic, and so are its objects outside lists
     "ZoppSecret.spec.data{}",
     "ZoppSecret.spec.generate",
     "ZoppSecret.spec.generate{}",
+    "ZoppSecret.spec.generate{}.certificate",
     "ZoppSecret.spec.header",
     "ZoppSecret.spec.render",
     "ZoppSecret.spec.rotation",
