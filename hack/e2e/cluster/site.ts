@@ -51,6 +51,8 @@ export interface ContainerStatus {
   readonly name: string;
   readonly ready: boolean;
   readonly restartCount: number;
+  /** `containerd://` and the id that is in its processes' cgroups; absent as long as none was started. */
+  readonly containerID?: string;
   readonly lastState?: { readonly terminated?: { readonly reason?: string; readonly exitCode?: number } };
 }
 
@@ -171,12 +173,17 @@ export class Site {
     );
   }
 
-  /** The process id of a part, as the node sees it. */
+  /** The process id of a part, as the node sees it: not that of one whose pod ends, while another one is there already. */
   async pid(part: Part): Promise<number> {
-    const { stdout } = await this.attempt(`pgrep -f '^/nodejs/bin/node .*/app/${part}.mjs'`);
-    const [pid] = stdout.trim().split("\n");
-    if (!pid) throw new Error(`no process of ${part} runs`);
-    return Number(pid);
+    const { containerID = "" } = await this.container(part);
+    const id = containerID.slice(containerID.lastIndexOf("/") + 1);
+    const all = `pgrep -f '^/nodejs/bin/node .*/app/${part}.mjs'`;
+    const { stdout } = await this.attempt(
+      `for pid in $(${all}); do grep -q '${id}' /proc/$pid/cgroup && echo $pid; done; true`,
+    );
+    const pid = Number.parseInt(stdout, 10);
+    if (id === "" || Number.isNaN(pid)) throw new Error(`no process of ${part} runs`);
+    return pid;
   }
 
   /** Removes the checkout. */
