@@ -48,6 +48,11 @@ t.test("a certificate's rule is refused", async (t) => {
     ["without what is in it", uncertified, `${CERTIFICATE} is missing: the kind certificate needs it`],
     ["without a curve", curveless, "spec.generate.K.curve is missing: the kind certificate needs it"],
     ["of another kind", { ...leafRule(), kind: "ecdsa" }, `${CERTIFICATE} does not go with the kind ecdsa`],
+    [
+      "by a CA in its own bundle",
+      leaf({ issuer: { name: "api", key: "ca.key" } }),
+      `${CERTIFICATE}.issuer.name is this bundle: a CA stands in another one`,
+    ],
     ["for nothing", leaf({ dnsNames: undefined }), `${CERTIFICATE} names nothing that the certificate is for`],
     ["for too much", leaf({ dnsNames: names(16), commonName: "a" }), `${CERTIFICATE} has more than 16 names`],
     ["for a sealed key", leaf({ key: "SEALED" }), `${CERTIFICATE}.key is a data key as well`],

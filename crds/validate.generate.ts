@@ -22,8 +22,8 @@ const FIELDS = [
   { field: "public", kinds: ["ed25519", "ecdsa", "rsa"], needed: false },
 ] as const;
 
-/** Problems of a bundle's `generate`. */
-export function generateProblems({ generate = {}, data = {}, render = {} }: SecretSpec): Problems {
+/** Problems of the `generate` of the bundle of that name. */
+export function generateProblems(name: string, { generate = {}, data = {}, render = {} }: SecretSpec): Problems {
   const problems: Problems = [];
   const taken = new Map<string, string>();
   for (const [key, { retired }] of Object.entries(data)) if (retired !== true) taken.set(key, "a data key");
@@ -40,10 +40,13 @@ export function generateProblems({ generate = {}, data = {}, render = {} }: Secr
     ruleProblems(problems, path, rule);
     const { certificate } = rule;
     if (certificate !== undefined) certificateProblems(problems, path, rule, certificate);
+    // neither could be accepted before the other
+    if (certificate?.issuer?.name === name)
+      problems.push({ path: `${path}.certificate.issuer.name`, problem: "is this bundle: a CA stands in another one" });
     const others = { public: rule.public, "certificate.key": certificate?.key };
     const more = { "certificate.authority": certificate?.authority, previous: rule.previous };
-    for (const [field, name] of Object.entries({ ...others, ...more }))
-      if (name !== undefined) take(`${path}.${field}`, name);
+    for (const [field, named] of Object.entries({ ...others, ...more }))
+      if (named !== undefined) take(`${path}.${field}`, named);
   }
   return problems;
 }

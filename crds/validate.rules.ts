@@ -17,7 +17,7 @@ import { generateProblems } from "./validate.generate.js";
 import { rotationProblems } from "./validate.rotation.js";
 
 /** Problems of a bundle's fields. */
-export function secretProblems({ spec }: ZoppSecret): Problems {
+export function secretProblems({ metadata, spec }: ZoppSecret): Problems {
   const problems: Problems = [];
   for (const [key, entry] of Object.entries(spec.data ?? {})) {
     if (isKey(key)) entryProblems(problems, `spec.data.${key}`, entry);
@@ -28,7 +28,7 @@ export function secretProblems({ spec }: ZoppSecret): Problems {
     if (!isKey(key) || Object.hasOwn(spec.data ?? {}, key))
       problems.push({ path: pathText(["spec.render", key]), problem });
   }
-  problems.push(...generateProblems(spec), ...rotationProblems(spec));
+  problems.push(...generateProblems(metadata.name, spec), ...rotationProblems(spec));
   for (const field of ["labels", "annotations"] as const) {
     for (const key of Object.keys(spec.target?.[field] ?? {})) {
       if (isQualifiedName(key)) continue;

@@ -33,6 +33,18 @@ t.test("while new values wait, the Secret has those before, as long as they are 
   t.equal(keptKeys({}), "left alone", "nothing was published yet");
 });
 
+t.test("a value before that another rule made is not taken apart by the present one", async (t) => {
+  const pair = { version: 2, kind: "ecdsa", curve: "P-256", public: "USER_PUB", previous: "USER_OLD" } as const;
+  const { USER, PASSWORD } = SECOND;
+  const made = (rule: string) => ({ USER: { ...USER, rule }, PASSWORD });
+  const given = { bundle: bundle(), status: published(1, 1), target: "absent" } as const;
+  const spec = { ...given.bundle.spec, generate: { ...given.bundle.spec.generate, USER: pair } };
+  const changed = { ...given, bundle: { ...given.bundle, spec } };
+  t.ok(keptOf(given, made("another")), "one that stands alone is what it was");
+  t.notOk(keptOf(changed, made("another")));
+  t.ok(keptOf(changed, made(USER.rule)));
+});
+
 t.test("it has nothing of a rule that was added, as long as it can be made without", async (t) => {
   const added: Partial<SecretStatus> = { published: { USER: 1 } };
   const rendering = (render: Record<string, string>) => ({ ...bundle(), spec: { ...bundle().spec, render } });

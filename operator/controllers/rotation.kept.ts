@@ -24,11 +24,14 @@ export function keptOf({ bundle, status, target }: Looked, values: GeneratedValu
   if (status?.published === undefined) return undefined;
   const kept = asPublished(bundle, status);
   const held = new Set<string>();
-  for (const key of Object.keys(kept.spec.generate ?? {})) {
+  for (const [key, rule] of Object.entries(kept.spec.generate ?? {})) {
     const published = status.published[key];
     const value = values?.[key];
     if (published === value?.version) continue;
     if (value === undefined || published !== value.previous?.version) return undefined;
+    // what stands under other keys beside a value is taken from it by the present rule
+    const isWhole = (rule.certificate ?? rule.public) === undefined;
+    if (!isWhole && value.previous?.rule !== value.rule) return undefined;
     held.add(key);
   }
   // a key that was a sealed one before, or that a template needs, is only in the Secret of before

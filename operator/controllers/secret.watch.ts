@@ -40,7 +40,7 @@ export class BundleWatch {
     deps.bundles.onChange(({ old, now, initial, own }) => {
       if (!own && valuesChanged(old, now)) this.#deps.memory.demand(keyOf((now ?? old) as ZoppSecret));
       this.#bundleChanged(old, now, initial, own);
-      this.#issuerChanged(old, now);
+      if (!initial) this.#issuerChanged(old, now);
     });
     deps.targets.onChange(({ old, now, initial, own }) => {
       if (!initial && !own) this.#targetChanged(now ?? old);
@@ -113,9 +113,10 @@ export class BundleWatch {
     const isSame =
       old?.metadata.generation === now?.metadata.generation && old?.status?.applied === now?.status?.applied;
     if (isSame && old?.status?.digest === now?.status?.digest) return;
+    if (!this.#isOurs(keyOf(ca))) return;
     for (const bundle of this.#deps.all()) {
-      const key = keyOf(bundle);
-      if (issuerKeys(bundle).has(keyOf(ca)) && this.#isOurs(key)) this.#add(key, "background");
+      if (bundle.metadata.namespace !== ca.metadata.namespace) continue;
+      if (issuerKeys(bundle).has(keyOf(ca))) this.#add(keyOf(bundle), "background");
     }
   }
 

@@ -53,14 +53,17 @@ export function authorityOf(
       `does not sign ${missing.join(", ")} for it: certificate.issues there names who gets what`,
     );
   const value = openHeld(ca, issuer.key, held.value, served);
-  const parts = certifiedParts(value, false);
   const forget = () => void value.fill(0);
-  if (parts === undefined) throw refuse("IssuerRefused", "has a value that holds no certificate");
-  if (endOf(parts.certificate) <= options.now()) {
+  try {
+    const parts = certifiedParts(value, false);
+    if (parts === undefined) throw refuse("IssuerRefused", "has a value that holds no certificate");
+    if (endOf(parts.certificate) <= options.now())
+      throw refuse("IssuerPending", "has ended, and waits for another certificate");
+    return { place, hash: held.hash, parts, forget };
+  } catch (error) {
     forget();
-    throw refuse("IssuerPending", "has ended, and waits for another certificate");
+    throw error;
   }
-  return { place, hash: held.hash, parts, forget };
 }
 
 /** The CA's rule and value, exactly as this keyring has accepted them. */

@@ -42,6 +42,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   readonly #stopped = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   readonly #unsynced: Set<string | undefined>;
+  #hasListed = false;
   #running: Promise<unknown> | null = null;
 
   constructor(options: InformerOptions<T>) {
@@ -106,11 +107,12 @@ export class Informer<T extends KubeObject = KubeObject> {
   }
 
   /**
-   * A namespace that was deleted took its Roles along, and must not hold up all others. Rights that are just being made come sooner;
+   * A namespace that was deleted took its Roles along, and must not hold up all others. Where none can be listed, something else is wrong. Rights that are just being made come sooner;
    * it is tried on, and what it holds is seen as soon as it can be.
    */
-  #refused(namespace: string | undefined, failures: number): void {
-    if (namespace === undefined || failures < REFUSALS || !this.#unsynced.delete(namespace)) return;
+  #refused(namespace: string | undefined, times: number): void {
+    if (namespace === undefined || times < REFUSALS || !this.#hasListed) return;
+    if (!this.#unsynced.delete(namespace)) return;
     const { log, resource } = this.#options;
     log.warn({ resource: resource.plural, namespace }, "cannot be listed: goes on without this namespace until it can");
     if (this.hasSynced) this.#synced.resolve();
@@ -122,7 +124,7 @@ export class Informer<T extends KubeObject = KubeObject> {
       namespace,
       keep: (object) => this.#keep(object as T),
       onList: (objects) => this.#replace(namespace, objects as readonly T[]),
-      onRefused: (failures) => this.#refused(namespace, failures),
+      onRefused: (times) => this.#refused(namespace, times),
       onEvent: (object, gone) => (gone ? this.#remove(keyOf(object)) : this.#put(object as T, false)),
     });
   }
@@ -144,6 +146,7 @@ export class Informer<T extends KubeObject = KubeObject> {
       if (!listed.has(key) && (namespace === undefined || object.metadata.namespace === namespace)) this.#remove(key);
     }
     for (const object of objects) this.#put(object, initial);
+    this.#hasListed = true;
     this.#unsynced.delete(namespace);
     if (this.hasSynced) this.#synced.resolve();
   }

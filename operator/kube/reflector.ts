@@ -21,8 +21,8 @@ export interface ReflectorOptions extends Selection {
   onList(objects: readonly KubeObject[]): void;
   /** One object appeared or changed, or was deleted (`gone`). */
   onEvent(object: KubeObject, gone: boolean): void;
-  /** The scope may not be listed, or is not there: told again and again until it was listed. */
-  onRefused?(failures: number): void;
+  /** The scope may not be listed, or is not there, so many times in a row: told again and again until it was listed. */
+  onRefused?(times: number): void;
 }
 
 /** Times in milliseconds; the defaults are client-go's. */
@@ -60,6 +60,8 @@ export class Reflector {
   #failures = 0;
   /** Failures of the server itself, by which it may mean the version that it was asked for. */
   #doubts = 0;
+  /** How often in a row the list was refused. */
+  #refusals = 0;
   /** How often in a row the version was too old. */
   #outdated = 0;
   #page = PAGE;
@@ -121,7 +123,8 @@ export class Reflector {
     // the first "too old" is ordinary, also after the server was away; a circle of them is not
     const backoff = gone && this.#outdated === 1 ? 0 : backoffMs(this.#failures, this.#timing.backoff);
     const waitMs = Math.max(backoff, failure?.retryAfterMs ?? 0);
-    if (phase === "list" && REFUSED.has(status)) this.#options.onRefused?.(this.#failures);
+    this.#refusals = phase === "list" && REFUSED.has(status) ? this.#refusals + 1 : 0;
+    if (this.#refusals > 0) this.#options.onRefused?.(this.#refusals);
     hooks?.failed?.(resource.plural, phase, status);
     const fields = { resource: resource.plural, namespace: this.#options.namespace, phase, status, reason };
     log[gone ? "debug" : "warn"]({ ...fields, failures: this.#failures, waitMs: Math.round(waitMs) }, "cannot follow");
