@@ -37,9 +37,8 @@ export function certificateOf(
 ): CertificateRule | undefined {
   const said = saidOf(options);
   if (kind !== "certificate") {
-    const [flag] = Object.keys(said);
-    if (flag !== undefined) throw new ZoppError("Usage", "flags about certificates go with --kind certificate");
-    return undefined;
+    if (Object.keys(said).length === 0) return undefined;
+    throw new ZoppError("Usage", "flags about certificates go with --kind certificate");
   }
   const present = before?.certificate;
   const key = options.certificate ?? present?.key;

@@ -2,7 +2,6 @@
 // guess: whether a CA may sign is the keyring's decision.
 import { statementOfGenerated } from "../../crds/bundle/generated.js";
 import type { CertificateRule, ZoppSecret } from "../../crds/types.gen.js";
-import { parseSecret } from "../../crds/validate.js";
 import { valuesDigest } from "./generate.plan.js";
 
 /** Finds a bundle by its key (`namespace/name`). */
@@ -33,7 +32,7 @@ export function issuersIn(bundles: Bundles, { metadata }: ZoppSecret): IssuerOf 
     try {
       const { status } = ca;
       // what is not in its Secret yet may never have been accepted
-      if (status?.applied !== valuesDigest(parseSecret(ca), status?.generated)) return undefined;
+      if (status?.applied !== valuesDigest(ca, status?.generated)) return undefined;
       return statementOfGenerated(ca, key, value).hash;
     } catch {
       return undefined; // nothing that a keyring would take

@@ -9,10 +9,8 @@ const FIRST_RETRY_MS = 10 * 60_000;
 export class BundleMemory {
   readonly #now: () => number;
   readonly #random: () => number;
-  /** How often people asked for a bundle, until that is met. */
-  readonly #demands = new Map<string, number>();
-  /** How many of these the attempt that runs meets. */
-  readonly #meets = new Map<string, number>();
+  /** What people asked for, until it is met: true when the attempt that runs meets it, having begun afterwards. */
+  readonly #demands = new Map<string, boolean>();
   readonly #foreignAt = new Map<string, number>();
   readonly #retryAt = new Map<string, number>();
   readonly #changedAt = new Map<string, number>();
@@ -28,16 +26,12 @@ export class BundleMemory {
 
   /** A person asked for this bundle to be opened and written again. */
   demand(key: string): void {
-    this.#demands.set(key, this.#demandsOf(key) + 1);
+    this.#demands.set(key, false);
   }
 
   /** True when a person asked. Stays so until an attempt that began afterwards is {@link settled}. */
   isDemanded(key: string): boolean {
     return this.#demands.has(key);
-  }
-
-  #demandsOf(key: string): number {
-    return this.#demands.get(key) ?? 0;
   }
 
   /**
@@ -56,15 +50,14 @@ export class BundleMemory {
   /** The bundle was opened, or refused for good: demands from before the attempt are met, the next retry is another day's. */
   settled(key: string): void {
     if (this.retryInMs(key) <= 0) this.#retryAt.set(key, this.#now() + (0.5 + this.#random()) * DAY_MS);
-    if (this.#demandsOf(key) === (this.#meets.get(key) ?? 0)) this.#demands.delete(key);
-    this.#meets.delete(key);
+    if (this.#demands.get(key) === true) this.#demands.delete(key);
     this.#changedAt.delete(key);
     this.#tryingSince.delete(key);
   }
 
   /** The bundle is about to be brought to where it should be; the first attempt counts until it is settled. */
   trying(key: string): void {
-    this.#meets.set(key, this.#demandsOf(key));
+    if (this.#demands.has(key)) this.#demands.set(key, true);
     if (!this.#tryingSince.has(key)) this.#tryingSince.set(key, this.#now());
   }
 
@@ -125,7 +118,6 @@ export class BundleMemory {
     this.#nameTaken.delete(key);
     for (const map of [
       this.#demands,
-      this.#meets,
       this.#foreignAt,
       this.#retryAt,
       this.#changedAt,

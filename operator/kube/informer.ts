@@ -112,9 +112,14 @@ export class Informer<T extends KubeObject = KubeObject> {
    */
   #refused(namespace: string | undefined, times: number): void {
     if (namespace === undefined || times < REFUSALS || !this.#hasListed) return;
-    if (!this.#unsynced.delete(namespace)) return;
+    if (!this.#unsynced.has(namespace)) return;
     const { log, resource } = this.#options;
     log.warn({ resource: resource.plural, namespace }, "cannot be listed: goes on without this namespace until it can");
+    this.#waitNoLongerFor(namespace);
+  }
+
+  #waitNoLongerFor(namespace: string | undefined): void {
+    this.#unsynced.delete(namespace);
     if (this.hasSynced) this.#synced.resolve();
   }
 
@@ -147,8 +152,7 @@ export class Informer<T extends KubeObject = KubeObject> {
     }
     for (const object of objects) this.#put(object, initial);
     this.#hasListed = true;
-    this.#unsynced.delete(namespace);
-    if (this.hasSynced) this.#synced.resolve();
+    this.#waitNoLongerFor(namespace);
   }
 
   #put(object: T, initial: boolean): void {
