@@ -1,6 +1,6 @@
 // A whole zopp on a real API server for tests and measurements: control plane, keyring, operator, and a signed policy.
 // People are those of fixtures.ts; everything is signed now, since the processes judge by the real clock.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newEnvironment, newWorkspace } from "../crds/policy/edit.js";
@@ -20,7 +20,7 @@ import {
 } from "../operator/kube/resources.js";
 import { Child } from "./child.js";
 import { type ControlPlane, startControlPlane } from "./control-plane/control-plane.js";
-import { createOperatorPod, type OperatorPod } from "./control-plane/operator-pod.js";
+import { createOperatorPod, type OperatorPod, renewToken } from "./control-plane/operator-pod.js";
 import { eventually } from "./eventually.js";
 import { type BundleOptions, bundle, type Value, writingBy } from "./fixtures.js";
 import { type OwnPorts, operatorFlags, type Replica } from "./testbed.operator.js";
@@ -272,7 +272,7 @@ export class Testbed {
 
   async #operatorFlags(file: string, pod: OperatorPod, ports: OwnPorts, more: readonly string[]) {
     const token = join(this.folder, file);
-    writeFileSync(token, await pod.token(), { mode: 0o600 });
+    await renewToken(pod, token);
     const { operator: kubeconfig } = this.#kubeconfigs;
     return operatorFlags({ kubeconfig, keyringPort: this.ports.keyring, key: this.publicFile, token, ports, more });
   }

@@ -8,6 +8,7 @@ import type { ZoppBaseline, ZoppLedger } from "../../crds/types.gen.js";
 import { ROTATION_LABEL } from "../../operator/controllers/rotation.plan.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { type KubeObject, type ObjectMeta, PODS, ZOPP_BASELINES, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
+import type { Child } from "../child.js";
 import { eventually } from "../eventually.js";
 import { baseline } from "../fixtures.baseline.js";
 import { withValue } from "../fixtures.js";
@@ -100,23 +101,21 @@ async function live(t: Test, bed: Testbed, others: readonly OwnPorts[]): Promise
 /** A second operator, which follows the Lease of the first; where the work is divided it has a part of its own. */
 async function standBy(t: Test, bed: Testbed): Promise<OwnPorts> {
   const { child, ports } = await bed.startReplica("zopp-1");
-  t.teardown(() => child.stop());
-  await eventually(() => child.lines.some((line) => line.includes("standing by")), {
-    timeoutMs: 60_000,
-    message: "it stands by",
-  });
+  await standsBy(t, child);
   return ports;
 }
 
 /** A second keyring, which follows the Lease of the first until that has served. */
 async function standByForKeyring(t: Test, bed: Testbed): Promise<void> {
   const child = bed.keyringAt(await fivePorts());
-  t.teardown(() => child.stop());
-  await eventually(() => child.lines.some((line) => line.includes("standing by")), {
-    timeoutMs: 60_000,
-    message: "it stands by",
-  });
+  await standsBy(t, child);
   t.equal(await child.stop(), 0);
+}
+
+async function standsBy(t: Test, child: Child): Promise<void> {
+  t.teardown(() => child.stop());
+  const says = () => child.lines.some((line) => line.includes("standing by"));
+  await eventually(says, { timeoutMs: 60_000, message: "it stands by" });
 }
 
 /** A baseline comes into force, and says so. */

@@ -1,5 +1,6 @@
 // Owns a Pod object that stands for the operator's, so that tokens can be bound to it.
 // Does not own running anything: there is no node.
+import { rename, writeFile } from "node:fs/promises";
 import type { ControlPlane } from "./control-plane.js";
 import { must } from "./kubectl.js";
 
@@ -11,6 +12,12 @@ export interface OperatorPod {
   readonly podUid: string;
   /** A new token of the service account, for the keyring's audience, bound to the Pod; valid for an hour. */
   token(): Promise<string>;
+}
+
+/** Puts a new token in the place of the one in that file, as kubelet does before its hour is over. */
+export async function renewToken({ token }: Pick<OperatorPod, "token">, file: string): Promise<void> {
+  await writeFile(`${file}.new`, await token(), { mode: 0o600 });
+  await rename(`${file}.new`, file);
 }
 
 /** Names of the Pod and of the account it runs as. */

@@ -16,6 +16,21 @@ const PER_SECOND = 20;
 /** More than a Lease lasts after its holder is gone. */
 const PATIENCE_MS = 60_000;
 
+/** Waits until one of these says that it leads by that Lease, and no other does; `port` is where its metrics are. */
+export function soleLeader<T>(all: Iterable<T>, name: string, port: (one: T) => number): Promise<T> {
+  return eventually(
+    async () => {
+      const leading: T[] = [];
+      for (const one of all) {
+        const numbers = await readMetrics(port(one));
+        if (numbers.sum("leader_election_master_status", { name }) === 1) leading.push(one);
+      }
+      return leading.length === 1 ? leading[0] : undefined;
+    },
+    { timeoutMs: PATIENCE_MS, message: `one leads by ${name}` },
+  );
+}
+
 /** Operators, those that run. The keyring of the testbed serves all of them. */
 export class Operators {
   readonly #bed: Testbed;
@@ -36,17 +51,7 @@ export class Operators {
 
   /** Waits until one of those that run says that it leads, and no other does. */
   leader(...others: readonly Replica[]): Promise<Replica> {
-    return eventually(
-      async () => {
-        const leading: Replica[] = [];
-        for (const replica of others.length > 0 ? others : this.running) {
-          const numbers = await readMetrics(replica.ports.metrics);
-          if (numbers.sum("leader_election_master_status", { name: NAME }) === 1) leading.push(replica);
-        }
-        return leading.length === 1 ? leading[0] : undefined;
-      },
-      { timeoutMs: PATIENCE_MS, message: "one operator leads" },
-    );
+    return soleLeader(others.length > 0 ? others : this.running, NAME, ({ ports }) => ports.metrics);
   }
 
   /** Waits until each of so many shards is led by one of those that run, and gives them by shard. */

@@ -3,11 +3,10 @@
 import type { Test } from "tap";
 import { ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../../operator/kube/resources.js";
 import type { Child } from "../child.js";
-import { eventually } from "../eventually.js";
 import type { Testbed } from "../testbed.js";
-import { readMetrics } from "../testbed.look.js";
 import { fivePorts, type Ports } from "../testbed.ports.js";
 import { readLog } from "./log.js";
+import { soleLeader } from "./operators.js";
 
 const LEASE = "zopp-system/zopp-keyring";
 /** More than a Lease lasts after its holder is gone. */
@@ -43,17 +42,8 @@ export class Keyrings {
 
   /** Waits until one of those that run says that it leads, and no other does, and it serves. */
   async serving(...only: readonly Standing[]): Promise<Standing> {
-    const found = await eventually(
-      async () => {
-        const leading: Standing[] = [];
-        for (const keyring of only.length > 0 ? only : this.running) {
-          const numbers = await readMetrics(keyring.ports.keyringMetrics);
-          if (numbers.sum("leader_election_master_status", { name: LEASE }) === 1) leading.push(keyring);
-        }
-        return leading.length === 1 ? leading[0] : undefined;
-      },
-      { timeoutMs: PATIENCE_MS, message: "one keyring leads" },
-    );
+    const all = only.length > 0 ? only : this.running;
+    const found = await soleLeader(all, LEASE, ({ ports }) => ports.keyringMetrics);
     await found.child.healthy(found.ports.keyringHealth, "/readyz", PATIENCE_MS);
     return found;
   }

@@ -7,7 +7,7 @@ import { newEnvironment } from "../../crds/policy/edit.js";
 import { readEnvironment } from "../../crds/policy/environment.js";
 import { ZOPP_ENVIRONMENTS } from "../../operator/kube/resources.js";
 import { Child } from "../child.js";
-import { createOperatorPod, type OperatorPod } from "../control-plane/operator-pod.js";
+import { createOperatorPod, renewToken } from "../control-plane/operator-pod.js";
 import { freePort } from "../control-plane/processes.js";
 import { eventually } from "../eventually.js";
 import { FaultingProxy } from "../faulting-proxy.js";
@@ -190,17 +190,13 @@ async function keepOperator({ bed, wires, storms }: Frame, name: string): Promis
   const ports = { health: await freePort(), metrics: await freePort() };
   const [clock, token] = [join(bed.folder, `clock-${name}`), join(bed.folder, `token-${name}`)];
   writeFileSync(clock, "0");
-  const renewToken = () => renew(pod, token);
+  const patient = { token: () => eventually(() => pod.token(), { timeoutMs: READY_MS }) };
+  const renew = () => renewToken(patient, token);
   const { kubeconfig } = storms.operators;
   const keyringPort = wires.get("operators to keyring")?.port ?? 0;
   const more = ["--leader-elect", LEASE, "--history", String(HISTORY)];
   const args = operatorFlags({ kubeconfig, keyringPort, key: bed.publicFile, token, ports, more });
-  await renewToken();
+  await renew();
   const start = async () => new Child({ ...COMPILED.operator, name, args, env: underTest(clock) });
-  return { kept: await KeptAlive.begin(name, start), ports, clock, token, renewToken };
-}
-
-async function renew(pod: OperatorPod, file: string): Promise<void> {
-  const token = await eventually(() => pod.token(), { timeoutMs: READY_MS });
-  writeFileSync(file, token, { mode: 0o600 });
+  return { kept: await KeptAlive.begin(name, start), ports, clock, token, renewToken: renew };
 }

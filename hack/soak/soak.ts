@@ -1,9 +1,9 @@
 // Many changes a second for as long as is asked, on one zopp: whether it keeps up, and keeps no more than it did.
 // The changes and what became of them are load.ts'.
-import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gcOptions } from "../bench/gc.options.js";
+import { renewToken } from "../control-plane/operator-pod.js";
 import { type Kept, kept } from "../faults/footprint.js";
 import type { Verdict } from "../faults/verdict.js";
 import { Load, type Outcome } from "../load.js";
@@ -72,7 +72,8 @@ async function soak(bed: Testbed, { minutes, rate, say }: SoakOptions): Promise<
     const look = await lookAt(bed, load, since());
     looks.push(look);
     say(lineOf(look));
-    await renewToken(bed);
+    // one lasts for an hour, and so does what the keyring gives for it
+    await renewToken({ token: () => bed.token() }, join(bed.folder, "token"));
     await sleep(Math.max(0, due - since()));
   }
   await changing;
@@ -80,13 +81,6 @@ async function soak(bed: Testbed, { minutes, rate, say }: SoakOptions): Promise<
   const outcome = await load.end();
   await quiet(bed);
   return [...judgeLooks(looks), judgeQueue(looks), judgeChanges(outcome, madeS, blind), await judgeProbes(bed)];
-}
-
-/** As kubelet does: a token lasts for an hour, and so does what the keyring gives for it. */
-async function renewToken(bed: Testbed): Promise<void> {
-  const file = join(bed.folder, "token");
-  await writeFile(`${file}.new`, await bed.token(), { mode: 0o600 });
-  await rename(`${file}.new`, file);
 }
 
 async function lookAt(bed: Testbed, load: Load, atMs: number): Promise<Look> {
