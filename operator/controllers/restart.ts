@@ -105,8 +105,8 @@ export class Restarts {
     const due = new Map(entries.map(([, { secret, digest }]) => [secret, digest]));
     const { workloads, refused } = await this.#look(namespace, due, signal);
     const allowed = PER_MINUTE - this.#recentIn(namespace).length;
-    const decided: Decision[] = [];
-    for (const decision of planRestarts(workloads, due, allowed)) decided.push(await this.#act(decision, signal));
+    // at once: no more than a namespace restarts in a minute
+    const decided = await Promise.all(planRestarts(workloads, due, allowed).map((each) => this.#act(each, signal)));
     const all = [...decided, ...refused];
     this.#count(namespace, all, due);
     let waits = false;

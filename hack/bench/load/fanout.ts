@@ -13,7 +13,7 @@ const COUNT = 20;
 const BATCH_S = 3;
 /** The edit, the Secret, the status. */
 const WRITES = 3;
-/** Workloads are restarted one after the other: patches wait for answers where the bare client has many in flight. */
+/** Secret, status and patches wait for each other, where the bare client has many in flight; the workloads are read before. */
 const LIMIT = 0.2;
 const NAMESPACE = "xwing-fanout";
 const PATIENCE_MS = 120_000;
