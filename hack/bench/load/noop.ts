@@ -11,8 +11,6 @@ import { atLeast, type Measured, none } from "./rows.js";
 import { type Raw, type Stage, shareOf } from "./stage.js";
 import { applied, Stock, seconds } from "./stock.js";
 
-/** The real change: its edit, Secret and status. */
-const WRITES_OF_ONE = 3;
 const LIMIT = 0.75;
 const LAST = nameOf(0);
 
@@ -42,7 +40,7 @@ export async function noop(stage: Stage): Promise<Measured> {
   const after = await versions(testbed, stock.namespace);
   const written = [...after].filter(([name, version]) => !name.includes(LAST) && expected.get(name) !== version);
   const needless = opens(testbed.keyring) - opened - 1;
-  const ratio = shareOf(raw, count + WRITES_OF_ONE, took);
+  const ratio = shareOf(raw, { edits: count + 1, others: 2 }, took);
   const figures = { bundles: count, s: took, writes: written.length, opens: needless };
   const limits = [none(written.length, "writes"), none(needless, "opens"), atLeast(ratio, LIMIT)];
   return {

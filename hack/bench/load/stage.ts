@@ -4,10 +4,19 @@ import { FaultingProxy } from "../../faulting-proxy.js";
 import type { RawRate } from "../raw.js";
 import { bestInFlight, rawLimit } from "../raw.limit.js";
 import { startWorld, type World, type WorldOptions } from "../world.js";
+import { rawEdits } from "./stock.js";
 
 /** What the bare client reached, and with how many requests in flight. */
 export interface Raw extends RawRate {
   readonly inFlight: number;
+  /** Bundles that it changes a second while nobody follows them: a larger write than a Secret or a status, checked against a schema. */
+  readonly editsPerSecond: number;
+}
+
+/** Writes by their kind: edits of bundles, and Secrets, statuses and the like. */
+export interface Writes {
+  readonly edits: number;
+  readonly others: number;
 }
 
 /** A zopp whose both processes reach the API server through a proxy. */
@@ -16,9 +25,13 @@ export interface Proxied {
   readonly proxy: FaultingProxy;
 }
 
-/** The share of the raw limit: so many writes at the bare client's rate, by the seconds that they took. */
-export function shareOf({ bundlesPerSecond }: RawRate, writes: number, seconds: number): number {
-  return writes / WRITES_A_BUNDLE / bundlesPerSecond / seconds;
+/** The share of the raw limit: the seconds that the bare client takes for these writes, by those that they took. */
+export function shareOf(
+  { bundlesPerSecond, editsPerSecond }: Pick<Raw, "bundlesPerSecond" | "editsPerSecond">,
+  { edits, others }: Writes,
+  seconds: number,
+): number {
+  return (edits / editsPerSecond + others / WRITES_A_BUNDLE / bundlesPerSecond) / seconds;
 }
 
 /** The bare client's: a Secret and a status. */
@@ -76,8 +89,10 @@ export class Stage {
     this.say(world.cores);
     const inFlight = await bestInFlight(world, Math.ceil(this.bundles / 4), this.say);
     const rate = await rawLimit(world, "xwing-raw", { inFlight, count: this.bundles });
-    this.say(`raw limit: ${rate.bundlesPerSecond.toFixed(0)} bundles/s with ${inFlight} in flight`);
-    this.#raw = { ...rate, inFlight };
+    const editsPerSecond = await rawEdits(world.testbed, world.environments.xwing, { inFlight, count: this.bundles });
+    const [bundles, edits] = [rate.bundlesPerSecond, editsPerSecond].map((each) => each.toFixed(0));
+    this.say(`raw limit: ${bundles} bundles/s, ${edits} edits/s with ${inFlight} in flight`);
+    this.#raw = { ...rate, inFlight, editsPerSecond };
     return this.#raw;
   }
 

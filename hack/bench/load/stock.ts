@@ -93,6 +93,19 @@ export function applyAll({ client }: Testbed, bundles: readonly ZoppSecret[], in
   return inParallel(bundles.length, (at) => client.apply(ZOPP_SECRETS, bundles[at] as ZoppSecret, options), inFlight);
 }
 
+/** How many bundles a second can be changed while nobody follows them. */
+export async function rawEdits(
+  testbed: Testbed,
+  environment: AcceptedEnvironment,
+  { count, inFlight }: { readonly count: number; readonly inFlight: number },
+): Promise<number> {
+  const stock = await Stock.layOut(testbed, environment, { namespace: "xwing-raw-edits", count });
+  const changed = stock.change("raw");
+  const begun = performance.now();
+  await stock.apply(changed, inFlight);
+  return count / ((performance.now() - begun) / 1000);
+}
+
 function holds(data: FoundSecret["data"] = {}, wanted: Readonly<Record<string, string>>): boolean {
   const keys = Object.keys(wanted);
   const isSame = (key: string) => data[key] === Buffer.from(wanted[key] ?? "").toString("base64");
