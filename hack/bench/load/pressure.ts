@@ -14,7 +14,8 @@ const RETRY_AFTER_S = 1;
 const DELAY_MS = 20;
 /** Who waits most has most in flight. */
 const IN_FLIGHT = 64;
-const LIMIT = 0.5;
+/** The log's records come one after the other: one that is refused holds up, for the second that it was asked to wait, all that wait for theirs. */
+const LIMIT = 0.35;
 const PATIENCE_MS = 600_000;
 
 /** First sync through it. */
