@@ -96,6 +96,13 @@ export function checkStore(checking: Checking): Checked {
   return { workspaces, environments, bundles, baselines: good, problems: found.problems, warnings: found.warnings };
 }
 
+/** The problems of these bundles, and those that concern no bundle that could be read. */
+export function problemsAbout(found: readonly CheckedBundle[], { bundles, problems }: Checked): readonly Finding[] {
+  const ours = new Set(found.flatMap((each) => each.problems));
+  const others = new Set(bundles.flatMap((each) => each.problems).filter((problem) => !ours.has(problem)));
+  return problems.filter(({ error }) => !others.has(error));
+}
+
 function parseAll<K extends Kind>({ contents }: Checking, found: Collector, kind: K): Parsed<K>[] {
   return contents.objects.flatMap((each) => {
     if (each.kind !== kind) return [];

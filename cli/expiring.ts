@@ -3,7 +3,7 @@
 import { placeOf } from "../crds/bundle/case.js";
 import { endingsOf } from "../crds/bundle/endings.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
-import type { Checked, CheckedBundle } from "./check.js";
+import { type Checked, type CheckedBundle, problemsAbout } from "./check.js";
 import { type Result, table } from "./output.js";
 
 /** The end that comes first of a bundle's values; empty where none has one. */
@@ -47,10 +47,9 @@ export function expiringResult(
 }
 
 /** Why ends cannot be told: what is wrong with these bundles, or with no bundle that could be read. Approvals concern no end. */
-function doubts(found: readonly CheckedBundle[], { bundles, problems }: Checked) {
-  const ours = new Set(found.flatMap((each) => each.problems));
-  const others = new Set(bundles.flatMap((each) => each.problems).filter((problem) => !ours.has(problem)));
-  return problems.map(({ error }) => error).filter((error) => !others.has(error) && error.code !== "PendingApproval");
+function doubts(found: readonly CheckedBundle[], checked: Checked) {
+  const problems = problemsAbout(found, checked).map(({ error }) => error);
+  return problems.filter(({ code }) => code !== "PendingApproval");
 }
 
 function timeText(ms: number): string {

@@ -70,7 +70,7 @@ async function open(context: Context, options: GlobalOptions, place: StorePlace)
   const patiently = <T>(work: Promise<T>): Promise<T> => withProgress(context, `waiting for ${store.title}`, work);
   return {
     ...store,
-    contents: () => patiently(store.contents()),
+    contents: (namespace) => patiently(store.contents(namespace)),
     read: (kind, name) => patiently(store.read(kind, name)),
     write: (changes) => patiently(store.write(changes)),
   };

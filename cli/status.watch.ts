@@ -30,10 +30,16 @@ export interface BundleStatus {
   }[];
 }
 
+/** Where what is watched lies; `namespace`: of bundles, those of this one alone. */
+export interface Watched {
+  readonly store: Store;
+  readonly namespace: string | undefined;
+}
+
 /** Says the state now and after every change. Ends with the process. Throws Usage, and why the cluster cannot be read. */
 export async function watchStatus(
   session: Session,
-  store: Store,
+  { store, namespace }: Watched,
   look: (contents: Contents) => Status,
 ): Promise<never> {
   const { context, options } = session;
@@ -43,9 +49,9 @@ export async function watchStatus(
   if (!asLines && (options.output ?? "human") !== "human")
     throw new ZoppError("Usage", "--watch shows text, or lines of JSON with -o json");
   // whoever may not read hears it at once, and why
-  await store.contents();
+  await store.contents(namespace);
   let before: Status | undefined;
-  await follow(session, store.title, (contents) => {
+  await follow(session, { store, namespace }, (contents) => {
     const now = look(contents);
     const isTerminal = context.stdout.isTTY === true && !asLines;
     const lines = asLines ? jsonNews(before, now) : isTerminal ? inWords(now) : textNews(before, now);
@@ -57,19 +63,27 @@ export async function watchStatus(
 }
 
 /** Calls back with everything once it was listed, and after every change. */
-async function follow(session: Session, where: string, changed: (contents: Contents) => void): Promise<void> {
+async function follow(
+  session: Session,
+  { store, namespace }: Watched,
+  changed: (contents: Contents) => void,
+): Promise<void> {
   const client = await contextClient(session);
   const log: Log = {
     ...silentLog,
     warn: (_, message) => session.context.stderr.write(`note: ${message}; trying again\n`),
   };
   const kinds = Object.keys(RESOURCES) as Kind[];
-  const informers = kinds.map((kind) => ({ kind, informer: new Informer({ client, resource: RESOURCES[kind], log }) }));
+  const informers = kinds.map((kind) => {
+    const resource = RESOURCES[kind];
+    const namespaces = resource.namespaced && namespace !== undefined ? [namespace] : undefined;
+    return { kind, informer: new Informer({ client, resource, namespaces, log }) };
+  });
   let isDue = false;
   const look = (): void => {
     isDue = false;
     const objects = informers.flatMap(({ kind, informer }) =>
-      [...informer.list()].map((object) => foundIn(kind, object, where)),
+      [...informer.list()].map((object) => foundIn(kind, object, store.title)),
     );
     changed({ objects, problems: [] });
   };

@@ -7,6 +7,9 @@ export const ENVIRONMENT: OptionSpec = {
 };
 export const NAMESPACE: OptionSpec = { flags: "-n, --namespace <name>", description: "the bundle's namespace" };
 
+/** Of what shows several bundles. */
+export const ONLY_NAMESPACE: OptionSpec = { ...NAMESPACE, description: "only the bundles of this namespace" };
+
 /** How a keyring is reached. */
 export const KEYRING_PLACE: readonly OptionSpec[] = [
   {

@@ -7,7 +7,7 @@ import { EXPIRY_COMMANDS } from "./table.expiry.js";
 import { GENERATE_COMMANDS } from "./table.generate.js";
 import { HISTORY_COMMANDS } from "./table.history.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
-import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, RECOVERY } from "./table.options.js";
+import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, ONLY_NAMESPACE, RECOVERY } from "./table.options.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
 import { READING_COMMANDS } from "./table.reading.js";
 import { ROTATION_COMMANDS } from "./table.rotation.js";
@@ -176,7 +176,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: "[bundle]",
     summary: "list bundles, or the keys of one",
     examples: ["zopp list", "zopp list api", "zopp list -e shop/dev -o name"],
-    options: [ENVIRONMENT, NAMESPACE],
+    options: [ENVIRONMENT, ONLY_NAMESPACE],
   },
   {
     name: "unset",
@@ -228,6 +228,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       "zopp status",
       "zopp status api --context eu-1",
+      "zopp status -n shop-prod --context eu-1",
       "zopp status --expiring 30d",
       "zopp status --watch --context eu-1",
     ],
@@ -238,7 +239,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       },
       { flags: "--watch", description: "of a cluster: say it again whenever it changes, and in words what is wrong" },
       ENVIRONMENT,
-      NAMESPACE,
+      ONLY_NAMESPACE,
     ],
   },
   ...DOCTOR_COMMANDS,

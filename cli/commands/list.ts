@@ -22,7 +22,7 @@ export interface ListOptions {
 export async function run(session: Session, [bundle]: readonly string[], options: ListOptions): Promise<Result> {
   if (bundle !== undefined) return entries(session, bundle, options);
   const store = await session.store();
-  const { objects, problems } = await store.contents();
+  const { objects, problems } = await store.contents(options.namespace);
   const notes = problems.map(({ error }) => error.message);
   const bundles: ZoppSecret[] = [];
   for (const { kind, value, where } of objects) {
@@ -34,9 +34,7 @@ export async function run(session: Session, [bundle]: readonly string[], options
       notes.push(error.message);
     }
   }
-  const chosen = bundles
-    .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace)
-    .filter(({ spec }) => isAskedFor(spec.environment, options));
+  const chosen = bundles.filter(({ spec }) => isAskedFor(spec.environment, options));
   const environments = objects.filter(({ kind }) => kind === "ZoppEnvironment");
   const named = [
     ...environments.map(({ name }) => name.replaceAll(".", "/")),

@@ -38,8 +38,15 @@ t.test("status narrows by bundle, namespace and environment, and refuses what is
     t.same(await names(command, "-n", "shop-test"), ["zoppsecret/shop-test/api"]);
     t.same(await names(command, "-e", "shop/test"), ["zoppsecret/shop-test/api"]);
   }
+  const good = bench.read(BUNDLE);
+  bench.write(BUNDLE, good.replace("name: api", "name: other"));
+  t.match((await bench.must(["status"])).out, /shop-dev\/other .* SignatureInvalid/);
+  const narrow = await bench.must(["status", "-n", "shop-test"]);
+  t.notMatch(narrow.err, "shop-dev", "what is wrong elsewhere is not told");
+  t.strictSame(JSON.parse((await bench.must(["status", "-n", "shop-test", "-o", "json"])).out).problems, []);
   t.equal((await bench.run(["status", "nothing"])).code, 4);
   t.equal((await bench.run(["list", "nothing"])).code, 4);
+  bench.write(BUNDLE, good);
   t.equal((await bench.run(["list", "api"])).code, 2, "two namespaces have one");
 });
 

@@ -7,7 +7,7 @@ import { jobKeys, targetName } from "../../crds/bundle/target.js";
 import { ZoppError } from "../../crds/errors.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { bundleName } from "../bundles.js";
-import { type Checked, type CheckedBundle, checkStore } from "../check.js";
+import { type Checked, type CheckedBundle, checkStore, problemsAbout } from "../check.js";
 import { endsHeading, expiringResult, firstEnd } from "../expiring.js";
 import { generatedRows, rowText } from "../generated.js";
 import { problemLine, type Result, table } from "../output.js";
@@ -15,7 +15,7 @@ import { rotationText } from "../rotation.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
 import { watchStatus } from "../status.watch.js";
-import type { Contents } from "../store/store.js";
+import type { Contents, ObjectName } from "../store/store.js";
 import { spanOf } from "./options.js";
 
 /** The flags of `zopp status`. */
@@ -34,7 +34,9 @@ export async function run(session: Session, [bundle]: readonly string[], options
   if (options.expiring !== undefined && withinMs === undefined)
     throw new ZoppError("Usage", "--expiring is 30d, 12h or 2w");
   const store = await session.store();
-  const wanted = filterOf(session, bundle, options);
+  const asked: Partial<ObjectName> =
+    bundle === undefined ? { namespace: options.namespace } : bundleName(bundle, options.namespace);
+  const wanted = filterOf(session, asked.name, options.environment);
   const look = (contents: Contents): Looked => {
     const { context, options: given } = session;
     const checked = checkStore({ context, contents, workspace: given.workspace, strict: false });
@@ -42,9 +44,9 @@ export async function run(session: Session, [bundle]: readonly string[], options
   };
   if (options.watch === true) {
     if (withinMs !== undefined) throw new ZoppError("Usage", "--watch and --expiring exclude each other");
-    return watchStatus(session, store, (contents) => shown(look(contents), undefined));
+    return watchStatus(session, { store, namespace: asked.namespace }, (contents) => shown(look(contents), undefined));
   }
-  const looked = look(await store.contents());
+  const looked = look(await store.contents(asked.namespace));
   const { checked, found } = looked;
   if (bundle !== undefined && found.length === 0) {
     const unread = checked.problems.find(({ error }) => error.code === "Malformed");
@@ -60,14 +62,13 @@ interface Looked {
 }
 
 function shown({ checked, found }: Looked, bundle: string | undefined) {
-  const about = new Set(found.flatMap(({ problems }) => problems));
-  const notes = checked.problems
-    .filter(({ error }) => !about.has(error))
-    .map(({ error }) => `${error.code}: ${error.message}`);
+  const problems = problemsAbout(found, checked);
+  const about = new Set(found.flatMap((each) => each.problems));
+  const notes = problems.filter(({ error }) => !about.has(error)).map(({ error }) => `${error.code}: ${error.message}`);
   return {
     data: {
       bundles: found.map(plain),
-      problems: checked.problems.map(({ where, error: { code, message } }) => ({ where, code, message })),
+      problems: problems.map(({ where, error: { code, message } }) => ({ where, code, message })),
     },
     names: found.map((each) => `zoppsecret/${placeOf(each.secret)}`),
     human: bundle === undefined ? overview(found) : found.flatMap(details),
@@ -77,17 +78,12 @@ function shown({ checked, found }: Looked, bundle: string | undefined) {
 
 function filterOf(
   session: Session,
-  bundle: string | undefined,
-  options: StatusOptions,
+  name: string | undefined,
+  environment: string | undefined,
 ): (checked: CheckedBundle) => boolean {
-  const name =
-    bundle === undefined ? { namespace: options.namespace, name: undefined } : bundleName(bundle, options.namespace);
-  const path =
-    options.environment === undefined ? undefined : pathText(environmentPath(options.environment, session.settings));
+  const path = environment === undefined ? undefined : pathText(environmentPath(environment, session.settings));
   return ({ secret: { metadata, spec } }) =>
-    (name.name === undefined || name.name === metadata.name) &&
-    (name.namespace === undefined || name.namespace === metadata.namespace) &&
-    (path === undefined || path === spec.environment);
+    (name === undefined || name === metadata.name) && (path === undefined || path === spec.environment);
 }
 
 function saidOf({ secret }: CheckedBundle): {

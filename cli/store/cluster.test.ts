@@ -132,6 +132,40 @@ t.test("a cluster is a store", { timeout: 240_000 }, async (t) => {
     t.equal(there.out, "zoppsecret/shop-dev/one\n");
   });
 
+  await t.test(
+    "who may list the bundles of one namespace is shown that namespace, and no other is asked for",
+    async (t) => {
+      const kubectl = async (...args: string[]) => t.match(await controlPlane.kubectl(args), { code: 0 });
+      await kubectl("create", "serviceaccount", "reader", "-n", "shop-dev");
+      const policy = "--resource=zoppworkspaces,zoppenvironments,zoppbaselines";
+      await kubectl("create", "clusterrole", "zopp-policy", "--verb=list,watch", policy);
+      await kubectl(
+        "create",
+        "clusterrolebinding",
+        "reader",
+        "--clusterrole=zopp-policy",
+        "--serviceaccount=shop-dev:reader",
+      );
+      await kubectl("create", "role", "reader", "-n", "shop-dev", "--verb=list,watch", "--resource=zoppsecrets");
+      await kubectl(
+        "create",
+        "rolebinding",
+        "reader",
+        "-n",
+        "shop-dev",
+        "--role=reader",
+        "--serviceaccount=shop-dev:reader",
+      );
+      const reader = await controlPlane.serviceAccountKubeconfig("shop-dev", "reader");
+      const as = ["--store", "cluster", "--kubeconfig", reader, "-o", "name"];
+      for (const command of ["status", "list"]) {
+        t.equal((await bench.run([command, ...as])).code, 3, "all namespaces are more than it may list");
+        t.match((await bench.must([command, "-n", "shop-dev", ...as])).out, /^zoppsecret\/shop-dev\/api$/m);
+      }
+      t.equal((await bench.must(["status", "shop-dev/api", ...as])).out, "zoppsecret/shop-dev/api\n");
+    },
+  );
+
   await t.test("an account without rights and a server that is away are told apart", async (t) => {
     await controlPlane.kubectl(["create", "serviceaccount", "nobody", "-n", "shop-dev"]);
     const weak = await controlPlane.serviceAccountKubeconfig("shop-dev", "nobody");

@@ -53,8 +53,9 @@ export async function openCluster(options: ClusterOptions): Promise<Store> {
   return {
     title: where,
     kind: "cluster",
-    contents: async () => {
-      const lists = await Promise.all((Object.keys(RESOURCES) as Kind[]).map((kind) => listAll(client, kind, where)));
+    contents: async (namespace) => {
+      const kinds = Object.keys(RESOURCES) as Kind[];
+      const lists = await Promise.all(kinds.map((kind) => listAll(client, kind, where, namespace)));
       return { objects: lists.flat(), problems: [] };
     },
     read: (kind, name) => read(client, kind, name, where),
@@ -85,11 +86,11 @@ export function foundIn(kind: Kind, item: KubeObject, where: string): Found {
   return { kind, name, namespace, where, value: { apiVersion: "zopp.dev/v1alpha1", kind, ...item } };
 }
 
-async function listAll(client: ApiClient, kind: Kind, where: string): Promise<Found[]> {
+async function listAll(client: ApiClient, kind: Kind, where: string, namespace: string | undefined): Promise<Found[]> {
   const found: Found[] = [];
   let next: string | undefined;
   do {
-    const page = await client.list<KubeObject>(RESOURCES[kind], { limit: PAGE, continue: next });
+    const page = await client.list<KubeObject>(RESOURCES[kind], { namespace, limit: PAGE, continue: next });
     found.push(...page.items.map((item) => foundIn(kind, item, where)));
     next = page.metadata.continue || undefined;
   } while (next !== undefined);

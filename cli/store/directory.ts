@@ -70,7 +70,13 @@ export function openDirectory(options: DirectoryOptions): DirectoryStore {
   return {
     title: `directory ${relative(cwd, root) || "."}`,
     kind: "directory",
-    contents: async () => load(),
+    contents: async (namespace) => {
+      const { objects, problems } = load();
+      if (namespace === undefined) return { objects, problems };
+      const isWanted = (each: Found) =>
+        each.kind !== "ZoppSecret" || each.namespace === undefined || each.namespace === namespace;
+      return { objects: objects.filter(isWanted), problems };
+    },
     read: async (kind, name) => {
       const found = locate(load(), kind, name);
       return found === undefined ? undefined : parseFound(kind, found.value, found.where);

@@ -49,7 +49,8 @@ export interface Store {
   /** In words, for messages: "directory zopp", "the cluster". */
   readonly title: string;
   readonly kind: "directory" | "cluster";
-  contents(): Promise<Contents>;
+  /** Everything; of bundles those of `namespace`, where one is named. */
+  contents(namespace?: string): Promise<Contents>;
   /** Reads one object strictly; undefined when there is none. Throws Malformed, TooLarge, Api*. */
   read<K extends Kind>(kind: K, name: ObjectName): Promise<Kinds[K] | undefined>;
   /**

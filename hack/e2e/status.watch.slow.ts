@@ -23,10 +23,10 @@ const env = () => ({
   ZOPP_TOKEN: formatToken(seedOf("alice"), digestOfOwners(bed.workspace)),
 });
 
-/** Watches until the test is over. */
-function watch(t: Test, ...words: readonly string[]): Child {
+/** Watches until the test is over; with another kubeconfig as that account. */
+function watch(t: Test, words: readonly string[] = [], KUBECONFIG = env().KUBECONFIG): Child {
   const args = ["status", "--watch", "--store", "cluster", ...words];
-  const child = new Child({ name: "zopp", main: ZOPP, args, env: env() });
+  const child = new Child({ name: "zopp", main: ZOPP, args, env: { ...env(), KUBECONFIG } });
   t.teardown(() => child.stop());
   return child;
 }
@@ -43,7 +43,7 @@ function said(child: Child, line: RegExp): Promise<string> {
 t.test("each change of a bundle is one line of JSON, its end too", async (t) => {
   await bed.applyBundle(bed.seal({ A: "a" }));
   await bed.settled("Synced");
-  const child = watch(t, "-o", "json");
+  const child = watch(t, ["-o", "json"]);
   t.match(JSON.parse(await said(child, /"shop-prod\/api".*"Synced"/)), { bundle: "shop-prod/api", problems: [] });
   const good = bed.seal({ A: "a" }, { name: "bad" });
   await bed.applyBundle(withEntry(good, "A", { signature: flip(good.spec.data?.["A"]?.signature ?? "") }));
@@ -64,6 +64,25 @@ t.test("to people it says in words what is wrong, and what to do next", async (t
   await said(child, /^shop-prod\/bad: SignatureInvalid: this machine: /);
   await said(child, /^ {2}next: write the value again/);
   t.equal(await child.stop("SIGINT"), 130);
+});
+
+t.test("who may list one namespace watches that one", async (t) => {
+  await kubectl("create", "serviceaccount", "reader");
+  const policy = "--resource=zoppworkspaces,zoppenvironments,zoppbaselines";
+  await kubectl("create", "clusterrole", "zopp-policy", "--verb=list,watch", policy);
+  await kubectl(
+    "create",
+    "clusterrolebinding",
+    "reader",
+    "--clusterrole=zopp-policy",
+    "--serviceaccount=shop-prod:reader",
+  );
+  await kubectl("create", "role", "reader", "--verb=list,watch", "--resource=zoppsecrets");
+  await kubectl("create", "rolebinding", "reader", "--role=reader", "--serviceaccount=shop-prod:reader");
+  const reader = await bed.controlPlane.serviceAccountKubeconfig("shop-prod", "reader");
+  const child = watch(t, ["-n", "shop-prod"], reader);
+  await said(child, /^shop-prod\/api .* ok +True +Synced$/);
+  t.notOk(child.lines.some((line) => line.includes("trying again")));
 });
 
 t.test("a directory, a form that is no line, and an account that may not look are refused", async (t) => {
