@@ -1,4 +1,4 @@
-// What the operator's metrics say of bundles: by their places where that is asked for, else counted over all of them.
+// What the operator's metrics say of bundles and their restarts: by places where that is asked for, else counted over all.
 // Does not own what happened to them.
 import { Gauge, type Registry } from "prom-client";
 import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
@@ -30,6 +30,18 @@ export function bundleGauge(registry: Registry): (key: string, reason: string | 
     if (reason === null) known.delete(key);
     else known.set(key, reason);
     if (reason !== null) made.inc({ reason });
+  };
+}
+
+/** One series over all namespaces: a label would be as many as there are of them. */
+export function refusedGauge(registry: Registry): (namespace: string, workloads: number) => void {
+  const help = "Workloads whose restart for a changed Secret was refused and is still to be done";
+  const made = new Gauge({ name: "zopp_restarts_refused", help, registers: [registry] });
+  const known = new Map<string, number>();
+  return (namespace, workloads) => {
+    made.inc(workloads - (known.get(namespace) ?? 0));
+    if (workloads === 0) known.delete(namespace);
+    else known.set(namespace, workloads);
   };
 }
 

@@ -103,6 +103,22 @@ t.test("what was never kept, restarted or run is there at 0, so that the first t
     t.ok(text.includes(series), series);
 });
 
+t.test("restarts that are refused are counted over all namespaces, until they are done", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  const count = async () => (await metrics.registry.metrics()).match(/^zopp_restarts_refused (\d+)$/m)?.[1];
+  t.equal(await count(), "0", "none is not the same as unknown");
+  metrics.restartsRefused("shop", 2);
+  metrics.restartsRefused("web", 1);
+  metrics.restartsRefused("web", 1);
+  t.equal(await count(), "3");
+  metrics.restartsRefused("shop", 1);
+  metrics.restartsRefused("unknown", 0);
+  t.equal(await count(), "2");
+  metrics.restartsRefused("web", 0);
+  metrics.restartsRefused("shop", 0);
+  t.equal(await count(), "0");
+});
+
 t.test("values that end are counted by reason over all bundles, and not under a bundle's name", async (t) => {
   const metrics = operatorMetrics(BUILD);
   const counts = async () => {

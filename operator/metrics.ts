@@ -8,6 +8,7 @@ import {
   conditionGauge,
   expiringGauge,
   type PlaceLabels,
+  refusedGauge,
 } from "./metrics.bundles.js";
 
 /** What identifies a build: shown by zopp_build_info. */
@@ -51,6 +52,8 @@ export interface OperatorMetrics {
   history(what: (typeof HISTORY_RESULTS)[number]): void;
   /** A workload whose Secret changed was restarted, skipped, left waiting or refused. */
   restarted(result: (typeof RESTART_RESULTS)[number]): void;
+  /** How many workloads of a namespace have a restart that was refused and is still to be done. */
+  restartsRefused(namespace: string, workloads: number): void;
   /** A Job that new generated values wait for was made, has succeeded, or has failed. */
   rotation(result: (typeof ROTATION_RESULTS)[number]): void;
   /** The conditions of one bundle; does nothing unless per-object series are on. `null` = the bundle is gone. */
@@ -129,6 +132,7 @@ export function operatorMetrics(
     applied: (seconds) => apply.observe(seconds),
     history: (result) => history.inc({ result }),
     restarted: (result) => restarts.inc({ result }),
+    restartsRefused: refusedGauge(registry),
     rotation: (result) => rotations.inc({ result }),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
     bundle: bundleGauge(registry),

@@ -236,7 +236,8 @@ export class ZoppOperator extends dotI.default {
     if (kinds.length === 0) return undefined;
     const queue = this.#queue("restart");
     const news = (key: string) => bundles.add(key, "background");
-    const restarts = new Restarts({ kinds, client, queue, events, news, restarted: metrics.restarted, now: nowMs });
+    const { restarted, restartsRefused: refused } = metrics;
+    const restarts = new Restarts({ kinds, client, queue, events, news, restarted, refused, now: nowMs });
     this.#controller(queue, RESTART_WORKERS, (namespace, signal) => restarts.round(namespace, signal));
     return restarts;
   }

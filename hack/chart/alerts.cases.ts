@@ -34,7 +34,7 @@ const watches = `zopp_informer_failures_total{resource="zoppsecrets",phase="watc
 const bundles = (reason: string) => `zopp_bundles{reason="${reason}",${HERE}}`;
 const history = (result: string) => `zopp_history_total{result="${result}",${HERE}}`;
 const rotations = (result: string) => `zopp_rotation_jobs_total{result="${result}",${HERE}}`;
-const restarts = (result: string) => `zopp_restarts_total{result="${result}",${HERE}}`;
+const refusedRestarts = (where = HERE) => `zopp_restarts_refused{${where}}`;
 
 const absent = (component: string): AlertCases => ({
   fires: {
@@ -136,8 +136,13 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     silent: { "states are kept": { series: { [history("kept")]: "0+1x40" }, at: "30m" } },
   },
   ZoppRestartsRefused: {
-    fires: { series: { [restarts("refused")]: "0x10 1x10" }, at: "12m", as: [{}] },
-    silent: { "workloads wait": { series: { [restarts("waiting")]: "0+1x40" }, at: "30m" } },
+    // hours after the change: its pods still have the old value
+    fires: { series: { [refusedRestarts()]: "0x10 1x300" }, at: "300m", as: [{}] },
+    silent: {
+      "they were done": { series: { [refusedRestarts()]: "0x10 2x10 0x30" }, at: "30m" },
+      "once, and then they were not": { series: { [refusedRestarts()]: "0x10 1x3 0x30" }, at: "14m" },
+      "another one's": { series: { [refusedRestarts(ELSEWHERE)]: "1x40" }, at: "30m" },
+    },
   },
   ZoppRotationFailed: {
     fires: { series: { [rotations("failed")]: "0x10 1x10" }, at: "12m", as: [{}] },

@@ -221,7 +221,12 @@ t.test("an operator that is killed after it wrote the Secret loses no restart, w
   t.equal((await workloads.restarts("deployments", "killed")).count, 2, "killed before the workload was marked");
 });
 
-t.test("an operator without the right to restart says so, and the Secret follows", async (t) => {
+/** How many workloads' restarts are refused now. */
+async function refusedNow(): Promise<number> {
+  return (await readMetrics(bed.ports.metrics)).sum("zopp_restarts_refused");
+}
+
+t.test("an operator without the right to restart says so until it is done, and the Secret follows", async (t) => {
   await born("denied");
   await workloads.make("deployments", "denied", USES.env("denied"));
   const account = "zopp-system:weak";
@@ -249,7 +254,13 @@ t.test("an operator without the right to restart says so, and the Secret follows
   t.match((await bed.bundle("denied")).status?.conditions?.[0], { type: "Ready", status: "True" });
   t.equal((await events("denied", "RestartRefused")).length, 1);
   await neverRestarted(t, ["denied"]);
-  await again();
+  t.equal(await refusedNow(), 4, "each kind that may not be listed is one");
+  const right = ["--verb", "list,patch", "--resource", "*.apps,*.argoproj.io"];
+  await must(controlPlane.kubectl(["create", "clusterrole", "weak-restarts", ...right]));
+  const bind = ["create", "clusterrolebinding", "weak-restarts", "--clusterrole", "weak-restarts"];
+  await must(controlPlane.kubectl([...bind, "--serviceaccount", account]));
+  // what was refused is looked at again after a minute
+  await eventually(async () => (await refusedNow()) === 0, { timeoutMs: 90_000, message: "nothing is refused" });
   await concluded("denied");
   t.equal((await workloads.restarts("deployments", "denied")).count, 1, "with the right it is done");
 });

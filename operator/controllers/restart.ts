@@ -38,6 +38,8 @@ export interface RestartDeps {
   /** Lets a bundle's story be told again: its restart is done, or waits for something else. */
   readonly news: (key: string) => void;
   readonly restarted: (result: RestartResult) => void;
+  /** How many workloads of a namespace are refused now. */
+  readonly refused: (namespace: string, workloads: number) => void;
   /** Milliseconds that only grow. */
   readonly now: () => number;
 }
@@ -120,6 +122,7 @@ export class Restarts {
 
   #rest(namespace: string): ReconcileAnswer {
     this.#counted.delete(namespace);
+    this.#deps.refused(namespace, 0);
     return {};
   }
 
@@ -188,7 +191,7 @@ export class Restarts {
     }
   }
 
-  /** Each result of each workload for the same change is counted once, however often it is found again. */
+  /** Each result of each workload for the same change is counted once, however often it is found again; what is refused now is told. */
   #count(namespace: string, decisions: readonly Decision[], due: ReadonlyMap<string, string>): void {
     const before = this.#counted.get(namespace);
     const now = new Set<string>();
@@ -199,6 +202,7 @@ export class Restarts {
       now.add(what);
     }
     this.#counted.set(namespace, now);
+    this.#deps.refused(namespace, decisions.filter(({ step }) => step.do === "refused").length);
   }
 
   #recentIn(namespace: string): number[] {
