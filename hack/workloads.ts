@@ -42,6 +42,11 @@ function app(more: object): object {
   return { name: "app", image: "app", ...more };
 }
 
+function madeOf(name: string, pod: object): object {
+  const labels = { app: name };
+  return { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } };
+}
+
 /** Makes workloads in one namespace and looks at them. */
 export class Workloads {
   readonly #client: ApiClient;
@@ -72,18 +77,25 @@ export class Workloads {
 
   /** Makes a workload of one pod and waits until it is rolled out, unless it is broken. */
   async make(kind: WorkloadKind, name: string, pod: object, metadata: Partial<ObjectMeta> = {}): Promise<void> {
-    const labels = { app: name };
     const spec = {
       ...(kind === "daemonsets" ? {} : { replicas: 1 }),
       ...(kind === "statefulsets" ? { serviceName: name } : {}),
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: pod },
+      ...madeOf(name, pod),
     };
     await this.#apply(WORKLOADS[kind], {
       metadata: { ...metadata, name, namespace: this.#namespace },
       spec,
     } as KubeObject);
     if (!this.broken.has(name)) await this.rolledOut(kind, name);
+  }
+
+  /** Makes a Deployment without pods, and a Rollout of its name that follows its template, and waits until that is rolled out. */
+  async makeFollowed(name: string, pod: object): Promise<void> {
+    const metadata = { name, namespace: this.#namespace };
+    await this.#apply(WORKLOADS.deployments, { metadata, spec: { replicas: 0, ...madeOf(name, pod) } } as KubeObject);
+    const workloadRef = { apiVersion: "apps/v1", kind: "Deployment", name };
+    await this.#apply(WORKLOADS.rollouts, { metadata, spec: { replicas: 1, workloadRef } } as KubeObject);
+    await this.rolledOut("rollouts", name);
   }
 
   /** Waits until a workload's pods are those of its present template, and available. */
@@ -128,9 +140,11 @@ export class Workloads {
 
   /** Says of a Rollout what its controller, which is not there, would. */
   async #inPlaceOfArgo(name: string): Promise<void> {
-    const { metadata } = await this.get("rollouts", name);
+    const { metadata, spec } = await this.get("rollouts", name);
+    const followed = spec?.workloadRef && (await this.get("deployments", name)).metadata.generation;
+    const seen = followed === undefined ? {} : { workloadObservedGeneration: String(followed) };
     const observedGeneration = String(metadata.generation);
-    const done = { observedGeneration, phase: "Healthy", updatedReplicas: 1, availableReplicas: 1 };
+    const done = { observedGeneration, ...seen, phase: "Healthy", updatedReplicas: 1, availableReplicas: 1 };
     await this.#status(WORKLOADS.rollouts, { name, namespace: this.#namespace }, done);
   }
 

@@ -136,6 +136,24 @@ t.test("a workload that opts out, or uses another Secret, or whose bundle wants 
   t.equal(metrics.sum("zopp_restarts_total", { result: "skipped" }), 1);
 });
 
+t.test("a Rollout that follows a Deployment's template is restarted by it, when it is well", async (t) => {
+  await born("followed");
+  await workloads.makeFollowed("followed", USES.env("followed"));
+  await set("followed", "two");
+  await concluded("followed");
+  const { count, mark } = await workloads.restarts("deployments", "followed");
+  t.match(mark, /^followed=[0-9a-f]{32}$/);
+  t.equal(count, 1);
+  t.equal((await workloads.restarts("rollouts", "followed")).count, 0, "it has no template to be marked");
+  await set("followed", "three");
+  const isWaiting = async () => pendingOf(await bed.bundle("followed"))?.message;
+  const waits = await eventually(isWaiting, { timeoutMs: 30_000, message: "its rollout is not finished" });
+  t.match(waits, /deployment\/followed \(rollout\/followed, which has its pods: its rollout is not finished\)/);
+  await workloads.rolledOut("rollouts", "followed");
+  await concluded("followed");
+  t.equal((await workloads.restarts("deployments", "followed")).count, 2);
+});
+
 t.test("several bundles that change in one go restart a workload once", async (t) => {
   const names = ["burst-a", "burst-b", "burst-c"];
   for (const name of names) await born(name);

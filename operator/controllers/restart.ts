@@ -18,6 +18,7 @@ import {
   type Workload,
   type WorkloadKind,
   type WorkloadObject,
+  withFollowers,
   workloadOf,
 } from "./workload.js";
 
@@ -129,11 +130,13 @@ export class Restarts {
   /** The workloads of a namespace that use one of the Secrets, condensed page by page; and kinds that may not be read. */
   async #look(namespace: string, due: ReadonlyMap<string, string>, signal: AbortSignal) {
     const workloads: Workload[] = [];
+    const followers: Workload[] = [];
     const refused: Decision[] = [];
     for (const kind of this.#deps.kinds) {
       try {
         for await (const workload of this.#workloads(kind, namespace, signal)) {
-          if (workload.secrets.some((name) => due.has(name))) workloads.push(workload);
+          if (workload.follows !== undefined) followers.push(workload);
+          else if (workload.secrets.some((name) => due.has(name))) workloads.push(workload);
         }
       } catch (error) {
         // nobody has installed Argo Rollouts
@@ -142,7 +145,7 @@ export class Restarts {
         refused.push(unreadable(kind, namespace, [...due.keys()]));
       }
     }
-    return { workloads, refused };
+    return { workloads: workloads.map((each) => withFollowers(each, followers)), refused };
   }
 
   async *#workloads(kind: WorkloadKind, namespace: string, signal: AbortSignal): AsyncGenerator<Workload> {

@@ -1,6 +1,6 @@
 // What is read of a workload: the Secrets of its pods, and whether it may be restarted now.
 import t from "tap";
-import { secretsOf, type WorkloadKind, type WorkloadObject, workloadOf } from "./workload.js";
+import { secretsOf, type Workload, type WorkloadKind, type WorkloadObject, withFollowers, workloadOf } from "./workload.js";
 
 const USES: Record<string, readonly [spec: object, secrets: readonly string[]]> = {
   "a variable": [{ containers: [{ env: [{ valueFrom: { secretKeyRef: { name: "a" } } }] }] }, ["a"]],
@@ -108,3 +108,61 @@ for (const [title, [kind, object, why]] of Object.entries(IDLE)) {
     else t.match(idle, why);
   });
 }
+
+const OF_API = { workloadRef: { apiVersion: "apps/v1", kind: "Deployment", name: "api" } };
+const WELL = { observedGeneration: "2", phase: "Healthy", updatedReplicas: 1, availableReplicas: 1 };
+
+/** The Deployment `api` of generation 2, without pods of its own. */
+function deployment(spec: object = { replicas: 0 }, annotations: Record<string, string> = {}): Workload {
+  const status = { observedGeneration: 2, updatedReplicas: 1, availableReplicas: 1 };
+  return workloadOf("deployments", { metadata: { name: "api", generation: 2, annotations }, spec, status });
+}
+
+/** A Rollout that follows it. */
+function rollout(status: object = {}, spec: object = {}, annotations: Record<string, string> = {}): Workload {
+  return workloadOf("rollouts", {
+    metadata: { name: "web", generation: 2, annotations },
+    spec: { ...OF_API, ...spec },
+    status: { ...WELL, workloadObservedGeneration: "2", ...status },
+  });
+}
+
+const OPT_OUT = { "zopp.dev/restart": "none" };
+const elsewhere = rollout({}, { workloadRef: { kind: "Deployment", name: "other" } });
+const FOLLOWED: Record<
+  string,
+  readonly [deployment: Workload, rollouts: readonly Workload[], idle: RegExp | undefined, trouble?: RegExp]
+> = {
+  "whose Rollout is well is restarted, although it has no pods of its own": [deployment(), [rollout()], undefined],
+  "that no Rollout follows has no pods": [deployment(), [elsewhere], /no pods/],
+  "whose Rollout has no pods either is skipped": [deployment(), [rollout({}, { replicas: 0 })], /no pods/],
+  "whose Rollout opted out is skipped": [deployment(), [rollout({}, {}, OPT_OUT)], /restart: none/],
+  "that opted out is skipped": [deployment({ replicas: 1 }, OPT_OUT), [rollout()], /restart: none/],
+  "waits for its Rollout": [deployment(), [rollout({ phase: "Paused" })], undefined, /^rollout\/web, .*: it is Paused$/],
+  "waits until its Rollout has seen it": [
+    deployment(),
+    [rollout({ workloadObservedGeneration: "1" })],
+    undefined,
+    /^rollout\/web, .*not finished$/,
+  ],
+  "waits for its own pods too": [deployment({ paused: true, replicas: 1 }), [rollout()], undefined, /^its rollout is/],
+  "does not wait for a rollout of no pods": [deployment({ paused: true, replicas: 0 }), [rollout()], undefined],
+  "waits for each of several": [deployment(), [rollout(), rollout({ phase: "Degraded" })], undefined, /it is Degraded/],
+};
+for (const [title, [given, rollouts, idle, trouble]] of Object.entries(FOLLOWED)) {
+  t.test(`a Deployment ${title}`, async (t) => {
+    const found = withFollowers(given, rollouts);
+    for (const [is, expected] of [
+      [found.idle, idle],
+      [found.trouble, trouble],
+    ] as const) {
+      if (expected === undefined) t.equal(is, undefined);
+      else t.match(is, expected);
+    }
+  });
+}
+
+t.test("a Rollout that follows what is no Deployment follows nothing that is restarted", async (t) => {
+  t.equal(rollout({}, { workloadRef: { kind: "ReplicaSet", name: "api" } }).follows, undefined);
+  t.equal(withFollowers(elsewhere, [rollout()]), elsewhere);
+});

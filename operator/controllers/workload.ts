@@ -41,6 +41,10 @@ export interface Workload {
   readonly idle: string | undefined;
   /** Why a restart has to wait. */
   readonly trouble: string | undefined;
+  /** Counts changes of its spec. */
+  readonly generation?: number | undefined;
+  /** Of a Rollout without a template: the Deployment whose template it follows, and which generation of that it has seen. */
+  readonly follows?: { readonly name: string; readonly seen: string | undefined } | undefined;
 }
 
 /** The parts of the four kinds that are looked at. */
@@ -50,10 +54,13 @@ export interface WorkloadObject extends KubeObject {
     readonly paused?: boolean;
     readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } };
     readonly template?: Template;
+    /** A Rollout's. */
+    readonly workloadRef?: { readonly kind?: string; readonly name?: string };
   };
   readonly status?: {
     /** A Rollout's is text. */
     readonly observedGeneration?: number | string;
+    readonly workloadObservedGeneration?: string;
     readonly phase?: string;
     readonly updatedReplicas?: number;
     readonly availableReplicas?: number;
@@ -87,11 +94,38 @@ interface Named {
 
 /** Keeps what restarts need of an object. */
 export function workloadOf(kind: WorkloadKind, object: WorkloadObject): Workload {
-  const { namespace = "", name, uid = "", resourceVersion = "" } = object.metadata;
+  const { namespace = "", name, uid = "", resourceVersion = "", generation } = object.metadata;
   const template = object.spec?.template;
   const mark = template?.metadata?.annotations?.[RESTARTED_ANNOTATION] ?? "";
   const about = { secrets: secretsOf(template), mark, idle: idle(kind, object), trouble: trouble(kind, object) };
-  return { kind, namespace, name, uid, resourceVersion, ...about };
+  return { kind, namespace, name, uid, resourceVersion, generation, follows: follows(object), ...about };
+}
+
+function follows({ spec, status }: WorkloadObject): Workload["follows"] {
+  const { kind, name } = spec?.workloadRef ?? {};
+  // the other kinds that a Rollout may name are none that is restarted
+  return kind !== "Deployment" || name === undefined ? undefined : { name, seen: status?.workloadObservedGeneration };
+}
+
+/**
+ * A Deployment with the Rollouts that follow its template: a restart of it is one of their pods, which are mostly all
+ * that it has. Whoever opts out of them takes it out, and it waits for each that has pods.
+ */
+export function withFollowers(deployment: Workload, rollouts: readonly Workload[]): Workload {
+  const theirs = rollouts.filter(({ follows }) => follows?.name === deployment.name);
+  if (deployment.kind !== "deployments" || theirs.length === 0) return deployment;
+  const all = [deployment, ...theirs];
+  const withPods = all.filter(({ idle }) => idle !== NO_PODS);
+  const idle = withPods.length === 0 ? NO_PODS : withPods.find((each) => each.idle !== undefined)?.idle;
+  const waits = withPods.map((each) => troubleBehind(deployment, each)).find((why) => why !== undefined);
+  return { ...deployment, idle, trouble: waits };
+}
+
+function troubleBehind({ generation }: Workload, { name, follows, trouble }: Workload): string | undefined {
+  if (follows === undefined) return trouble;
+  const isBehind = follows.seen !== undefined && follows.seen !== String(generation);
+  const why = isBehind ? UNFINISHED : trouble;
+  return why === undefined ? undefined : `rollout/${name}, which has its pods: ${why}`;
 }
 
 /** The names of Secrets that a pod of the template reads. Those to pull images with are read by nodes, not by pods. */
@@ -111,7 +145,7 @@ function idle(kind: WorkloadKind, { metadata, spec, status }: WorkloadObject): s
   if (metadata.annotations?.[RESTART_ANNOTATION] === "none") return `it says ${RESTART_ANNOTATION}: none`;
   if (spec?.updateStrategy?.type === "OnDelete") return "its pods are replaced when somebody deletes them";
   const hasPods = kind === "daemonsets" ? status?.desiredNumberScheduled !== 0 : spec?.replicas !== 0;
-  return hasPods ? undefined : "it has no pods";
+  return hasPods ? undefined : NO_PODS;
 }
 
 function trouble(kind: WorkloadKind, { metadata, spec, status = {} }: WorkloadObject): string | undefined {
@@ -129,6 +163,7 @@ function trouble(kind: WorkloadKind, { metadata, spec, status = {} }: WorkloadOb
   return (available ?? 0) < wanted ? `${available ?? 0} of ${wanted} pods are available` : undefined;
 }
 
+const NO_PODS = "it has no pods";
 const UNFINISHED = "its rollout is not finished";
 
 /** What is applied to restart a workload: one annotation, and only to the object that was looked at. */
