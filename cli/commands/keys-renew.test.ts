@@ -69,7 +69,18 @@ t.test("it is said which generated values have to be made anew, of what the clus
   t.notMatch(other.err, command);
   const ran = await renew(bench, "eu-1", keyring(), "--yes", ...RECOVERY);
   t.equal(ran.code, 0, ran.err);
-  t.match(ran.err, `the new keyring takes no value that the former one made: \`${command}\``);
+  const said = "the new keyring takes no value that the former one made; this has another one made";
+  t.match(ran.err, `${said}, in every cluster that serves the bundle: \`${command}\``);
+});
+
+t.test("a renewal beside a file that cannot be read is told whole, and what cannot be told of it", async (t) => {
+  const bench = new Workbench(t);
+  await served(bench);
+  bench.write("zopp/shop-dev/broken.yaml", "apiVersion: zopp.dev/v1alpha1\nkind: ZoppSecret\nmetadata: {name: 1}\n");
+  const ran = await renew(bench, "eu-1", keyring(), "--yes", ...RECOVERY);
+  t.equal(ran.code, 0, ran.err);
+  t.match(ran.err, /takes nothing new; its Secrets stay as they are/);
+  t.match(ran.err, /generated values.*cannot be told: Malformed.*`zopp doctor`/);
 });
 
 t.test("an environment that the cluster does not serve stays as it is", async (t) => {

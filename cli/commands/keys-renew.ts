@@ -16,6 +16,8 @@ import { label, pathIn } from "../settings.js";
 /** The flags of `zopp keys renew`: the key changes, and nothing else of the cluster. */
 export type KeysRenewOptions = Omit<SignInOptions, "environment" | "endpoint" | "replace">;
 
+const ANEW =
+  "the new keyring takes no value that the former one made; this has another one made, in every cluster that serves the bundle";
 const TAKE_IN = 'kubectl annotate zoppsecrets --all --all-namespaces --overwrite zopp.dev/reconcile="$(date +%s)"';
 
 /** Runs `zopp keys renew CLUSTER`. */
@@ -36,10 +38,9 @@ export async function run(session: Session, [text]: readonly string[], options: 
     );
   const signing = { name, workspace, facts, command: `zopp keys renew ${name}` };
   const { data, notes } = await signIn(session, signing, { ...options, environment: [], replace: true });
-  const served = await Promise.all(data.environments.map((path) => bundlesOf(session, path)));
-  const again = againCommands(served.flat());
+  const again = await anewOf(session, data.environments);
   return {
-    data: { ...data, again },
+    data: { ...data, again: again.commands },
     names: [name],
     human: [
       `cluster ${name} has another key: ${data.fingerprint}`,
@@ -50,10 +51,26 @@ export async function run(session: Session, [text]: readonly string[], options: 
       ...notes,
       `have it applied: until then ${name} takes nothing new; its Secrets stay as they are`,
       `then have the keyring take in what is there, before it is changed: \`${TAKE_IN}\``,
-      ...again.map((command) => `the new keyring takes no value that the former one made: \`${command}\``),
+      ...again.notes,
       ...data.environments.map((path) => rekeyNote(`the former keyring of ${name}`, path)),
     ],
   };
+}
+
+/** What makes the generated values of environments anew. What cannot be told is a note: the key is signed already. */
+async function anewOf(
+  session: Session,
+  paths: readonly string[],
+): Promise<{ readonly commands: readonly string[]; readonly notes: readonly string[] }> {
+  try {
+    const served = await Promise.all(paths.map((path) => bundlesOf(session, path)));
+    const commands = againCommands(served.flat());
+    return { commands, notes: commands.map((command) => `${ANEW}: \`${command}\``) };
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
+    const text = `which generated values have to be made anew cannot be told: ${error.code}: ${error.message}`;
+    return { commands: [], notes: [`${text}; \`zopp doctor\` lists them once the key is applied`] };
+  }
 }
 
 /** Whether the newest key of each environment that a cluster serves is wrapped to it: a renewal that was interrupted is not done. */
