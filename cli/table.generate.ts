@@ -59,6 +59,7 @@ export const GENERATE_COMMANDS: readonly CommandSpec[] = [
       ...CERTIFICATE,
       { flags: "--previous <key>", description: "the key of the Secret that keeps the value before" },
       { flags: "--again", description: "another value now, by the same rule" },
+      { flags: "-y, --yes", description: "do not ask: another value also while one waits for its rotation job" },
       ENVIRONMENT,
       NAMESPACE,
     ],

@@ -139,7 +139,7 @@ t.test("a rule that was edited in the file, or is signed by nobody with the righ
 });
 
 t.test(
-  "whoever asks for another value while one waits for its job is warned, where the bundle says that it does",
+  "whoever asks for another value while one waits for its job is asked first, where the bundle says that it does",
   async (t) => {
     const bench = await withApi(t);
     await bench.must(["generate", "api", "TOKEN", "--kind", "uuid", "--previous", "TOKEN_OLD"]);
@@ -148,7 +148,14 @@ t.test(
     const at = { reason: "RotationPending", message: "", lastTransitionTime: "2026-11-28T00:00:00Z" };
     const conditions = [{ type: "RotationPending", status: "True", ...at }];
     bench.write(FILE, JSON.stringify({ ...stored(bench), status: { conditions } }));
-    t.match((await bench.must(["generate", "api", "TOKEN", "--again"])).err, warning);
+    const again = ["generate", "api", "TOKEN", "--again"];
+    const before = bench.read(FILE);
+    t.match(await bench.run(again), { code: 2, err: warning }, "nobody is there to ask");
+    t.match(await bench.run(again, { answers: ["n"] }), { code: 1, err: /nothing was signed/ });
+    t.equal(bench.read(FILE), before);
+    t.match((await bench.must([...again, "--yes"])).err, warning);
+    await bench.must(again, { answers: ["y"] });
+    t.not(bench.read(FILE), before);
     t.notMatch(
       (await bench.must(["generate", "api", "TOKEN", "--rotate-every", "30d"])).err,
       warning,

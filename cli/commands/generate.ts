@@ -17,6 +17,8 @@ import {
   refuseOther,
   refuseUnsound,
 } from "../bundles.js";
+import { askYes } from "../confirm.js";
+import { terminalOf } from "../input.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
 import { isRotating, refuseRotationLacking } from "../rotation.js";
@@ -38,6 +40,7 @@ export interface GenerateOptions extends CertificateOptions {
   readonly rotateEvery?: string;
   readonly previous?: string;
   readonly again?: boolean;
+  readonly yes?: boolean;
   readonly environment?: string;
   readonly namespace?: string;
 }
@@ -62,6 +65,8 @@ export async function run(
   refuseWithout(policy, signerOf(policy.workspace, identity).principal.name, "header", now);
   const writing = { environment: policy.environment, signingKey: identity.signing, now };
   const { name, namespace = onlyNamespace(policy) } = found?.secret.metadata ?? wanted;
+  if (found !== undefined && withRule(found.secret, { namespace, name }, key, options, policy, writing).isOvertaking)
+    await confirmOvertaking(session, options.yes === true);
   let result: Ruled | undefined;
   const make = (present: ZoppSecret | undefined): ZoppSecret => {
     result = withRule(present, { namespace, name }, key, options, policy, writing);
@@ -69,19 +74,28 @@ export async function run(
   };
   const where = await (await session.store()).write([change("ZoppSecret", { namespace, name }, make)]);
   if (result === undefined) throw new TypeError("the store changed nothing");
-  return report(result, key, where, [...notesOn(result.secret, policy, now), ...result.warnings]);
+  return report(result, key, where, notesOn(result.secret, policy, now));
 }
 
 /** The bundle as it is written, and what that means. */
 interface Ruled {
   readonly secret: ZoppSecret;
   readonly outcome: "same" | "new value" | "same value";
-  readonly warnings: readonly string[];
+  /** A value is asked for while another one waits for its job, where the store knows that: a cluster. */
+  readonly isOvertaking: boolean;
 }
 
-/** Said where the store knows it: a cluster. */
 const WAITS =
   "values of this bundle wait for their rotation job: the next job gets those as the ones before, and not what the Secret has until then; `zopp status` says when RotationPending is gone";
+
+/** A job that takes away what is neither new nor old would take away what clients still have; and what is signed stays. */
+async function confirmOvertaking(session: Session, isAnswered: boolean): Promise<void> {
+  const { context } = session;
+  context.stderr.write(`${WAITS}\n`);
+  if (isAnswered) return;
+  const terminal = terminalOf(context, "wait for that, or say --yes");
+  await askYes(terminal, "Have another one made all the same?", "nothing was signed");
+}
 
 function withRule(
   present: ZoppSecret | undefined,
@@ -100,7 +114,7 @@ function withRule(
   const before = present?.spec.generate?.[key];
   const rule = ruleOf(before, options, writing.now);
   if (before !== undefined && present !== undefined && canonicalFields({ ...before }) === canonicalFields({ ...rule }))
-    return { secret: present, outcome: "same", warnings: [] };
+    return { secret: present, outcome: "same", isOvertaking: false };
   const generate = { ...present?.spec.generate, [key]: rule };
   const start = present ?? newBundle({ ...place, generate }, writing);
   const changed = { ...start, spec: { ...start.spec, generate } };
@@ -112,7 +126,7 @@ function withRule(
   return {
     secret: refuseMisshapen(secret),
     outcome: isSame ? "same value" : "new value",
-    warnings: isOvertaking ? [WAITS] : [],
+    isOvertaking,
   };
 }
 
