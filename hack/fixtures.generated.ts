@@ -38,11 +38,13 @@ export interface MadeOptions {
   /** Whose signing key. */
   readonly by?: string;
   readonly after?: { readonly value: GeneratedValue; readonly hash: string };
+  /** The hash of the CA's value that signs it. */
+  readonly issuer?: string;
 }
 
 /** A value for TOKEN as the keyring of eu-1 would have made it at this moment. */
 export function madeAt(secret: ZoppSecret, at: Date, options: MadeOptions = {}): GeneratedEntry {
-  const { rule = PASSWORD, key = "TOKEN", by = "cluster eu-1", after } = options;
+  const { rule = PASSWORD, key = "TOKEN", by = "cluster eu-1", after, issuer } = options;
   const { newest } = world().environment;
   const version = versionAt(at);
   const { namespace, name } = secret.metadata;
@@ -54,6 +56,7 @@ export function madeAt(secret: ZoppSecret, at: Date, options: MadeOptions = {}):
     rule: ruleHash(rule),
     by: identityOf(by).signing.verifyKey.kid,
     ...(after === undefined ? {} : { before: after.hash }),
+    ...(issuer === undefined ? {} : { issuer }),
     sealed: encodeBase64(sealEntry(newest.key, context, utf8(`made at ${version}`), "generated")),
     signature: "",
     to: newest.key.kid,

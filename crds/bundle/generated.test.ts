@@ -1,6 +1,7 @@
 // Generated values, judged without a keyring: which are taken, which are made, and what an attacker presents in vain.
 import t from "tap";
 import { caseOf, usual } from "../../hack/fixtures.bundle.js";
+import { leafRule } from "../../hack/fixtures.certificates.js";
 import { generating, madeAt, PASSWORD, ruled, withGenerated } from "../../hack/fixtures.generated.js";
 import { bundle, identityOf, NOW } from "../../hack/fixtures.js";
 import { ZoppError } from "../errors.js";
@@ -16,8 +17,8 @@ const FIRST = madeAt(SECRET, at(1));
 const cluster = identityOf("cluster eu-1").signing.verifyKey;
 
 function knownOf(secret: ZoppSecret, { previous: _, ...value }: GeneratedEntry): AcceptedGenerated {
-  const { version, rule, made } = value;
-  return { version, rule, made, hash: statementOfGenerated(secret, "TOKEN", value).hash };
+  const { version, rule, made, issuer } = value;
+  return { version, rule, made, hash: statementOfGenerated(secret, "TOKEN", value).hash, issuer };
 }
 const KNOWN = knownOf(SECRET, FIRST);
 const after = { value: FIRST, hash: KNOWN.hash };
@@ -29,6 +30,8 @@ interface Presented {
   readonly known?: AcceptedGenerated | undefined;
   readonly now?: Date;
   readonly newest?: string;
+  /** The hash of the CA's accepted value. */
+  readonly signs?: string | undefined;
 }
 
 /** What becomes of what is presented: held, accepted, made, or the code of the refusal. */
@@ -39,6 +42,7 @@ function judged({
   known,
   now = at(2),
   newest = FIRST.to,
+  signs,
 }: Presented): string {
   const ledger = known && {
     environment: "acme/shop/production",
@@ -48,7 +52,8 @@ function judged({
   };
   const presented = present === undefined ? secret : withGenerated(secret, { TOKEN: present });
   try {
-    const { held, restore, make } = judgeGenerated({ secret: presented, ledger, cluster, newest, now }, "TOKEN", rule);
+    const given = { secret: presented, ledger, cluster, newest, now, issuerOf: () => signs };
+    const { held, restore, make } = judgeGenerated(given, "TOKEN", rule);
     const kept = held === undefined ? [] : [held.accepted === undefined ? "held" : "accepted"];
     if (restore !== undefined) kept.push(restore.value.version === known?.version ? "put back" : "mistaken");
     return [...kept, ...(make === undefined ? [] : ["made"])].join(" and ");
@@ -62,6 +67,11 @@ const OTHER_RULE: GenerateRule = { ...PASSWORD, version: PASSWORD.version + 1 };
 const FOREVER: GenerateRule = { version: PASSWORD.version, kind: "password", length: 32 };
 const DAILY: GenerateRule = { ...PASSWORD, rotateEvery: "1d" };
 const again = ruled(SECRET, OTHER_RULE);
+const LEAF = leafRule();
+const leaf = generating(LEAF);
+const [CA, OTHER_CA] = ["a".repeat(64), "b".repeat(64)] as const;
+const SIGNED = madeAt(leaf, at(1), { rule: LEAF, issuer: CA });
+const certified = { secret: leaf, rule: LEAF, present: SIGNED } as const;
 const flipped = `${FIRST.sealed.startsWith("A") ? "B" : "A"}${FIRST.sealed.slice(1)}`;
 const badSignature = madeAt(SECRET, at(0)).signature;
 const elsewhere = bundle(usual.environment, {}, { name: "web", generate: { TOKEN: PASSWORD } });
@@ -78,7 +88,7 @@ const GOES_WELL: Readonly<Record<string, readonly [given: Presented, outcome: st
   "what was made and not used in its hour is made again": [{ present: FIRST, now: at(70) }, "made"],
   "so is what was to follow the accepted one": [
     { present: madeAt(SECRET, at(61), { after }), known: KNOWN, now: at(121) },
-    "made",
+    "put back and made",
   ],
   "the environment got another key before what was made is accepted": [
     { present: FIRST, newest: "0".repeat(32) },
@@ -111,6 +121,17 @@ const GOES_WELL: Readonly<Record<string, readonly [given: Presented, outcome: st
     { present: { ...madeAt(SECRET, at(61), { after }), made: "2020-01-01T00:00:00Z" }, known: KNOWN },
     "put back",
   ],
+  "the CA's accepted value signed the certificate": [{ ...certified, signs: CA }, "accepted"],
+  "it was accepted, and its CA has no accepted value any more": [
+    { ...certified, known: knownOf(leaf, SIGNED) },
+    "held",
+  ],
+  "it was accepted, and its CA has another value": [
+    { ...certified, known: knownOf(leaf, SIGNED), signs: OTHER_CA },
+    "held and made",
+  ],
+  "another value of the CA is accepted before what the one before signed": [{ ...certified, signs: OTHER_CA }, "made"],
+  "no value of the CA is accepted any more before what it signed is": [certified, "made"],
 };
 for (const [what, [given, outcome]] of Object.entries(GOES_WELL)) {
   t.test(what, async (t) => t.equal(judged(given), outcome));

@@ -95,20 +95,28 @@ export function judgeGenerated(given: GeneratedCase, key: string, rule: Generate
     if (known?.rule !== hash || accepted === undefined || accepted.isPresent) throw error;
     return putBack(given, rule, accepted);
   }
-  const isOutdated = held.accepted !== undefined && present.to !== given.newest;
+  const isOutdated = held.accepted !== undefined && (present.to !== given.newest || !isSignedNow(given, rule, present));
   if (!isOutdated && !isOver(given, rule, present)) return { held };
   const make = { after: present.version, before: held.accepted === undefined ? held : accepted };
+  if (held.accepted === undefined) return { held, make };
   // what nobody used in its time never comes into use: else values that were held back could follow each other at will
-  return held.accepted === undefined ? { held, make } : { make };
+  return accepted?.value.rule === hash ? { restore: accepted, make } : { make };
 }
 
 /** Its time is over, or another value of its CA is accepted than the one that signed it. */
-function isOver({ now, issuerOf }: GeneratedCase, rule: GenerateRule, value: GeneratedValue): boolean {
+function isOver(given: GeneratedCase, rule: GenerateRule, value: GeneratedValue): boolean {
   const due = dueAt(rule, value.made);
-  if (due !== undefined && due <= now.getTime()) return true;
-  const issuer = rule.certificate?.issuer;
-  const signs = issuer && issuerOf?.(issuer);
-  return signs !== undefined && signs !== value.issuer;
+  if (due !== undefined && due <= given.now.getTime()) return true;
+  return signsNow(given, rule) !== undefined && !isSignedNow(given, rule, value);
+}
+
+/** What is new is by the CA's accepted value: where there is none any more, it is by nobody who may sign. */
+function isSignedNow(given: GeneratedCase, rule: GenerateRule, { issuer }: GeneratedValue): boolean {
+  return rule.certificate?.issuer === undefined || (issuer !== undefined && issuer === signsNow(given, rule));
+}
+
+function signsNow({ issuerOf }: GeneratedCase, { certificate }: GenerateRule): string | undefined {
+  return certificate?.issuer && issuerOf?.(certificate.issuer);
 }
 
 function putBack(given: GeneratedCase, rule: GenerateRule, accepted: HeldValue): JudgedRule {

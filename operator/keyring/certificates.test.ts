@@ -2,39 +2,15 @@
 // does not name, whatever an operator that was taken over sends.
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import t from "tap";
-import { ZoppError } from "../../crds/errors.js";
 import type { CertificateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { caBundle, caRule, caRuled, ISSUES, leafBundle, leafRule, partsOf } from "../../hack/fixtures.certificates.js";
 import { withGenerated } from "../../hack/fixtures.generated.js";
 import { bundle, world } from "../../hack/fixtures.js";
-import { keyring } from "../../hack/generating-keyring.js";
 import { LATER } from "../../hack/keyring-world.js";
-
-const DAY = 86_400_000;
+import { CA, DAY, issuing, refusal } from "./certificates.case.js";
 
 function read(pem: Uint8Array | undefined): X509Certificate {
   return new X509Certificate(pem ?? "");
-}
-
-/** A keyring that has made the CA and accepted it; `born` has a bundle's values made and opened. */
-async function issuing(ca = caBundle()) {
-  const kept = await keyring();
-  const born = async (secret: ZoppSecret, ...issuers: readonly ZoppSecret[]) => {
-    const { generated } = await kept.generate(secret, { issuers });
-    const made = withGenerated(secret, generated);
-    const opened = await kept.open(made);
-    if (opened?.ok !== true) throw opened?.error ?? new TypeError("no result");
-    return { made, opened };
-  };
-  const { made, opened } = await born(ca);
-  return { ...kept, born, ca: made, caParts: () => partsOf(made, "ca.key", opened) };
-}
-
-async function refusal(promise: Promise<unknown>): Promise<string> {
-  return promise.then(
-    () => "ok",
-    (error: unknown) => (error instanceof ZoppError ? `${error.code}: ${error.message}` : String(error)),
-  );
 }
 
 t.test("a CA signs itself, and nothing below it may be one", async (t) => {
@@ -202,4 +178,13 @@ t.test("a certificate by a CA's value that another one has replaced meanwhile is
   t.equal(partsOf(made, "ca.key", opened).authority.length, 1, "a CA that somebody replaced is trusted no more");
   t.match(await open(early), { ok: false, error: { code: "ApiConflict" } });
   await born(early, made);
+});
+
+t.test("what a CA signed is not taken when its place has gone to another environment", async (t) => {
+  const { generate, open, world: kept, ca } = await issuing();
+  const early = withGenerated(leafBundle(), (await generate(leafBundle(), { issuers: [ca] })).generated);
+  const { version } = ca.spec.header;
+  const moved = { environment: "acme/shop/staging", header: { version: version + 1, hash: "0".repeat(64) } };
+  kept.ledger.apply({ index: 99, time: "", actor: "", action: "open", decision: "released", object: CA, ...moved });
+  t.match(await open(early), { ok: false, error: { code: "ApiConflict" } });
 });
