@@ -19,7 +19,12 @@ export async function keyring(workspace = acme()) {
   let step = 0;
   const generate = (
     secret: ZoppSecret,
-    { withinMs = 60_000, signal = new AbortController().signal, issuers = [] as readonly ZoppSecret[] } = {},
+    {
+      withinMs = 60_000,
+      signal = new AbortController().signal,
+      issuers = [] as readonly ZoppSecret[],
+      sentIssuers = issuers.map(presented) as readonly SentBundle[],
+    } = {},
   ) =>
     generateValues(presented(secret), OPERATOR, {
       book,
@@ -31,7 +36,7 @@ export async function keyring(workspace = acme()) {
       },
       record: async (fact) => void world.facts.push(fact),
       refuse: (fact) => void world.refusals.push(fact),
-      issuers: issuers.map(presented),
+      issuers: sentIssuers,
       withinMs,
       signal,
     });

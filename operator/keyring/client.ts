@@ -9,10 +9,11 @@ import type { JoinRequest, SecretSpec, SecretStatus } from "../../crds/types.gen
 import type { Log, Tracing } from "../kube/observe.js";
 import { type AuditClient, auditClient } from "./audit-client.js";
 import { Batcher } from "./batch.js";
+import type { Generated, Waiting } from "./generate.js";
 import type { SentBundle } from "./open.js";
 import { Session } from "./session.js";
 import { Turns } from "./turns.js";
-import { fromDescribeResponse, fromOpenResult } from "./wire.js";
+import { fromDescribeResponse, fromOpenResult, fromWaiting } from "./wire.js";
 
 /** A bundle to open; `spec` exactly as it will be used. */
 export interface OpenRequest {
@@ -34,6 +35,8 @@ export interface GenerateQuery extends Omit<OpenRequest, "keys" | "earlier"> {
 
 /** status.generated of a bundle. */
 export type GeneratedValues = NonNullable<SecretStatus["generated"]>;
+
+export type { Waiting };
 
 /** What came of it: entry keys (32 bytes) by key, or why not. `policy` = digests of workspace and environment. */
 export type OpenResult =
@@ -89,11 +92,8 @@ export interface KeyringClient {
   offer(object: object, signal?: AbortSignal): Promise<{ readonly version: number; readonly digest: string }>;
   /** An environment's keys (its path), wrapped to the recipient with this kid. Throws as `open` does, and why it is refused. */
   wrap(environment: string, to: string, signal?: AbortSignal): Promise<readonly WrappedEpoch[]>;
-  /** The bundle's generated values as they are to be kept, and the keys that were made. Throws as `open` does, and why it is refused. */
-  generate(
-    request: GenerateQuery,
-    signal?: AbortSignal,
-  ): Promise<{ readonly generated: GeneratedValues; readonly made: readonly string[] }>;
+  /** The bundle's generated values as they are to be kept. Throws as `open` does, and why it is refused. */
+  generate(request: GenerateQuery, signal?: AbortSignal): Promise<Generated>;
   /** The log, for whoever has the role audit. */
   readonly audit: AuditClient;
   close(): Promise<void>;
@@ -157,7 +157,7 @@ export function connectKeyring(connection: KeyringConnection): KeyringClient {
         signal,
       );
       const generated = JSON.parse(Buffer.from(answer.generated).toString("utf8")) as GeneratedValues;
-      return { generated, made: answer.made };
+      return { generated, made: answer.made, waiting: fromWaiting(answer.waiting) };
     },
     audit: auditClient(session),
     close: () => session.close(),

@@ -8,6 +8,7 @@ import { acme, bundle, world } from "../../hack/fixtures.js";
 import { keyring, presented, type Values } from "../../hack/generating-keyring.js";
 import { LATER } from "../../hack/keyring-world.js";
 import { OPERATOR } from "../../hack/opening-keyring.js";
+import { sealAway } from "./generate.js";
 import { openBundles } from "./open.js";
 
 const HOUR = 3_600_000;
@@ -38,7 +39,7 @@ t.test("a password is made, recorded without its value, opened beside the sealed
   });
   t.match(opened, { action: "open", generated: { TOKEN: { rule: ruleHash(PASSWORD) } } });
   t.notMatch(JSON.stringify(recorded()), values["TOKEN"] ?? "");
-  t.strictSame(await generate(withGenerated(secret, generated)), { generated, made: [] });
+  t.strictSame(await generate(withGenerated(secret, generated)), { generated, made: [], waiting: [] });
 });
 
 t.test("what was made and lost on the way to the status is made again; what was opened is not", async (t) => {
@@ -243,4 +244,13 @@ t.test("nothing is made or recorded for a caller that is gone", async (t) => {
   const { generate, recorded, world: kept } = await keyring();
   t.equal(await codeOf(generate(generating(), { signal: AbortSignal.abort() })), "KeyringUnavailable");
   t.strictSame([recorded(), kept.refusals], [[], []]);
+});
+
+t.test("a value that cannot be sealed is overwritten all the same", async (t) => {
+  const value = Buffer.from("a private key");
+  const cannot = () => {
+    throw new TypeError("no such key");
+  };
+  t.throws(() => sealAway(value, cannot), TypeError);
+  t.ok(value.every((byte) => byte === 0));
 });

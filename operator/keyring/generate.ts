@@ -16,7 +16,7 @@ import type { CertificateRule, GeneratedEntry, GenerateRule, ZoppSecret } from "
 import { makeCertified } from "./certificates.js";
 import { makeValue } from "./generate.values.js";
 import { contextOf, generatedCase, openHeld, refuseNews } from "./generated.js";
-import { authorityOf } from "./issuer.js";
+import { Authorities, isIssuers } from "./issuer.js";
 import { type Caller, caseOf, type OpenOptions, parseSent, policyOf, type SentBundle } from "./open.js";
 import type { ServedEnvironment } from "./policy.types.js";
 import type { Fact, Issued } from "./records.js";
@@ -40,6 +40,24 @@ interface Wanted {
   readonly key: string;
   readonly rule: GenerateRule;
   readonly make: NonNullable<JudgedRule["make"]>;
+  /** It has a value that is good until there is another one. */
+  readonly hasOne: boolean;
+}
+
+/** A rule whose value stays for now, although it is due: why its CA does not sign. */
+export interface Waiting {
+  readonly key: string;
+  /** IssuerPending, IssuerRefused. */
+  readonly error: ZoppError;
+}
+
+/** What a call came to. */
+export interface Generated {
+  /** status.generated as it is to be. */
+  readonly generated: Readonly<Record<string, GeneratedEntry>>;
+  /** The keys whose values were made. */
+  readonly made: readonly string[];
+  readonly waiting: readonly Waiting[];
 }
 
 /** A value that was made. */
@@ -51,10 +69,15 @@ interface Made {
 
 /**
  * Makes what is missing or due, or a part of it, of a bundle that is good as a whole; what is made is on record before it is given away. It is
- * accepted by nobody yet: only an Open does that, so that what is lost on the way to the status can be made again. Throws as
+ * accepted by nobody yet: only an Open does that, so that what is lost on the way to the status can be made again. A certificate that is due
+ * and whose CA does not sign holds up no other value, as long as the one before is good. Throws as
  * verifyBundle and judgeGenerated, and LedgerLost, PolicyExpired, EnvironmentOutdated, NoRecipient, IssuerPending, IssuerRefused, AuditUnavailable.
  */
-export async function generateValues(sent: SentBundle, caller: Omit<Caller, "reader">, given: GenerateOptions) {
+export async function generateValues(
+  sent: SentBundle,
+  caller: Omit<Caller, "reader">,
+  given: GenerateOptions,
+): Promise<Generated> {
   // one moment for all of a call: what is made would else be refused as too early when the clock steps back meanwhile
   const at = given.now();
   const options = { ...given, now: () => at };
@@ -71,16 +94,18 @@ export async function generateValues(sent: SentBundle, caller: Omit<Caller, "rea
     if (problems[0] !== undefined) throw problems[0];
     const { wanted, restored } = wantedOf(secret, served, options);
     const kept = { ...secret.status?.generated, ...restored };
-    if (wanted.length === 0) return { generated: kept, made: [] };
+    if (wanted.length === 0) return { generated: kept, made: [], waiting: [] };
     refuseNews(served, options);
     refuseUnwrapped(served);
-    const made = await makeSome(secret, wanted, served, options);
+    const { made, waiting } = await makeSome(secret, wanted, served, options);
+    for (const { error } of waiting) options.refuse({ ...fact, decision: "refused", reason: error.code });
+    if (made.length === 0) return { generated: kept, made: [], waiting };
     const values = Object.fromEntries(made.map(({ key, value }) => [key, value]));
     const versions = Object.fromEntries(made.map(({ key, value }) => [key, value.version]));
     const issued = made.flatMap(({ key, issued: each }) => (each === undefined ? [] : [[key, each] as const]));
     const told = issued.length === 0 ? {} : { issued: Object.fromEntries(issued) };
     await options.record({ ...fact, decision: "done", keys: Object.keys(versions), versions, ...told });
-    return { generated: onlyRules(secret, { ...kept, ...values }), made: Object.keys(versions) };
+    return { generated: onlyRules(secret, { ...kept, ...values }), made: Object.keys(versions), waiting };
   } catch (thrown) {
     const error = asZoppError(thrown, "generating values");
     if (error.code !== "AuditUnavailable" && !options.signal.aborted)
@@ -94,8 +119,8 @@ function wantedOf(secret: ZoppSecret, served: ServedEnvironment, { ledger, clust
   const wanted: Wanted[] = [];
   const restored: Record<string, GeneratedEntry> = {};
   for (const [key, rule] of Object.entries(secret.spec.generate ?? {})) {
-    const { make, restore } = judgeGenerated(given, key, rule);
-    if (make !== undefined) wanted.push({ key, rule, make });
+    const { held, make, restore } = judgeGenerated(given, key, rule);
+    if (make !== undefined) wanted.push({ key, rule, make, hasOne: (held ?? restore) !== undefined });
     if (restore !== undefined) restored[key] = restore.value;
   }
   return { wanted, restored };
@@ -115,36 +140,44 @@ async function makeSome(
   wanted: readonly Wanted[],
   served: ServedEnvironment,
   options: GenerateOptions,
-): Promise<readonly Made[]> {
+): Promise<{ readonly made: readonly Made[]; readonly waiting: readonly Waiting[] }> {
   const until = performance.now() + options.withinMs;
+  const { cluster: signing, issuers } = options;
+  const authorities = new Authorities({ secret, issuers }, served, { ...options, cluster: signing.verifyKey });
   const made: Made[] = [];
+  const waiting: Waiting[] = [];
   for (const each of wanted) {
     if (options.signal.aborted)
       throw new ZoppError("KeyringUnavailable", `bundle ${placeOf(secret)}: nobody waits for its values any more`);
-    made.push(await makeEntry(secret, each, served, options));
+    try {
+      made.push(await makeEntry(secret, each, served, authorities, options));
+    } catch (error) {
+      if (!each.hasOne || !isIssuers(error)) throw error;
+      waiting.push({ key: each.key, error });
+      continue;
+    }
     if (performance.now() >= until) break;
   }
-  return made;
+  return { made, waiting };
 }
 
 async function makeEntry(
   secret: ZoppSecret,
   wanted: Wanted,
   served: ServedEnvironment,
-  options: GenerateOptions,
+  authorities: Authorities,
+  { cluster, now }: GenerateOptions,
 ): Promise<Made> {
   const { key, rule, make } = wanted;
-  const { cluster, now } = options;
   const { newest } = served.environment;
-  const { value, issuer, issued } =
-    rule.certificate === undefined
-      ? { value: await makeValue(rule) }
-      : await certify(secret, wanted, rule.certificate, served, options);
   const at = now();
   const version = nextVersion(make.after, at);
   const context = contextOf(secret, key, version, newest.facts.epoch, served);
-  const sealed = encodeBase64(sealEntry(newest.key, context, value, "generated"));
-  value.fill(0);
+  const { value, issuer, issued } =
+    rule.certificate === undefined
+      ? { value: await makeValue(rule) }
+      : await certify(secret, wanted, rule.certificate, served, authorities, at);
+  const sealed = sealAway(value, (plaintext) => sealEntry(newest.key, context, plaintext, "generated"));
   const unsigned = {
     version,
     made: timeText(at),
@@ -162,17 +195,25 @@ async function makeEntry(
   return { key, value: { ...unsigned, signature, ...(previous === undefined ? {} : { previous }) }, issued };
 }
 
+/** The value sealed, as base64; it is overwritten whatever happens. */
+export function sealAway(value: Uint8Array, seal: (value: Uint8Array) => Uint8Array): string {
+  try {
+    return encodeBase64(seal(value));
+  } finally {
+    value.fill(0);
+  }
+}
+
 /** A private key with its certificate, and what is recorded of it where another bundle's CA signed. */
 async function certify(
   secret: ZoppSecret,
   { key, rule, make }: Wanted,
   certificate: CertificateRule,
   served: ServedEnvironment,
-  options: GenerateOptions,
+  authorities: Authorities,
+  at: Date,
 ): Promise<{ readonly value: Uint8Array; readonly issuer?: string; readonly issued?: Issued }> {
-  const at = options.now();
-  const asked = { secret, key, rule: certificate, issuers: options.issuers };
-  const ca = authorityOf(asked, served, { ...options, cluster: options.cluster.verifyKey });
+  const ca = authorities.of(key, certificate);
   if (ca === undefined) return makeCertified(rule, at, undefined, stillTrusted(secret, key, rule, make.before, served));
   try {
     const { value, serial, until } = await makeCertified(rule, at, ca.parts);

@@ -21,59 +21,108 @@ export interface Authority {
   forget(): void;
 }
 
-/** What is asked: a certificate of a verified bundle, and what was sent of others. */
+/** What is asked: certificates of a verified bundle, and what was sent of others. */
 export interface Asked {
   readonly secret: ZoppSecret;
-  readonly key: string;
-  readonly rule: CertificateRule;
   readonly issuers: readonly SentBundle[];
 }
 
-/** Opens the CA that a rule names; undefined where it names none. Throws IssuerPending, IssuerRefused, CannotOpen, LedgerLost. */
-export function authorityOf(
-  asked: Asked,
-  served: ServedEnvironment,
-  options: Pick<OpenOptions, "book" | "ledger" | "cluster" | "now">,
-): Authority | undefined {
-  const { issuer } = asked.rule;
-  if (issuer === undefined) return undefined;
-  const { secret, key } = asked;
-  const place = `${secret.metadata.namespace}/${issuer.name}`;
-  const refuse = (code: ErrorCode, what: string, cause?: unknown): ZoppError => {
-    const field = `bundle ${placeOf(secret)}: spec.generate.${key}.certificate.issuer`;
-    return new ZoppError(code, `${field}: the CA ${issuer.key} of bundle ${place} ${what}`, { cause });
-  };
-  const sent = asked.issuers.find(({ namespace, name }) => `${namespace}/${name}` === place);
-  if (sent === undefined) throw refuse("IssuerPending", "is not there");
-  const { ca, rule, held } = verified(sent, issuer.key, served, options, refuse);
-  const missing = namesNotIssued(rule, secret.metadata.name, asked.rule);
-  if (missing.length > 0)
-    throw refuse(
-      "IssuerRefused",
-      `does not sign ${missing.join(", ")} for it: certificate.issues there names who gets what`,
-    );
-  const value = openHeld(ca, issuer.key, held.value, served);
-  const forget = () => void value.fill(0);
-  try {
-    const parts = certifiedParts(value, false);
-    if (parts === undefined) throw refuse("IssuerRefused", "has a value that holds no certificate");
-    if (endOf(parts.certificate) <= options.now())
-      throw refuse("IssuerPending", "has ended, and waits for another certificate");
-    return { place, hash: held.hash, parts, forget };
-  } catch (error) {
-    forget();
-    throw error;
+type Deciding = Pick<OpenOptions, "book" | "ledger" | "cluster" | "now">;
+type IssuerName = NonNullable<CertificateRule["issuer"]>;
+
+/** The CA's rule and value, exactly as this keyring has accepted them. */
+interface VerifiedCa {
+  readonly ca: ZoppSecret;
+  readonly rule: CertificateRule;
+  readonly held: HeldValue;
+}
+
+/** The CAs that a bundle's rules name, during one call: each is verified once, however many certificates it signs. */
+export class Authorities {
+  readonly #asked: Asked;
+  readonly #served: ServedEnvironment;
+  readonly #options: Deciding;
+  readonly #verified = new Map<string, { readonly ledger: unknown; readonly found: VerifiedCa | ZoppError }>();
+
+  constructor(asked: Asked, served: ServedEnvironment, options: Deciding) {
+    this.#asked = asked;
+    this.#served = served;
+    this.#options = options;
+  }
+
+  /** Opens the CA that a rule names; undefined where it names none. Throws IssuerPending, IssuerRefused. */
+  of(key: string, rule: CertificateRule): Authority | undefined {
+    const { issuer } = rule;
+    if (issuer === undefined) return undefined;
+    try {
+      return this.#open(issuer, rule);
+    } catch (error) {
+      if (!isIssuers(error)) throw error;
+      const field = `bundle ${placeOf(this.#asked.secret)}: spec.generate.${key}.certificate.issuer`;
+      throw new ZoppError(error.code, `${field}: ${error.message}`, { cause: error });
+    }
+  }
+
+  #open(issuer: IssuerName, asked: CertificateRule): Authority {
+    const { metadata } = this.#asked.secret;
+    const place = `${metadata.namespace}/${issuer.name}`;
+    const refuse = refusalOf(issuer.key, place);
+    const { ca, rule, held } = this.#verify(issuer, place);
+    const missing = namesNotIssued(rule, metadata.name, asked);
+    if (missing.length > 0)
+      throw refuse(
+        "IssuerRefused",
+        `does not sign ${missing.join(", ")} for it: certificate.issues there names who gets what`,
+      );
+    const value = attempt(() => openHeld(ca, issuer.key, held.value, this.#served), refuse);
+    const forget = () => void value.fill(0);
+    try {
+      const parts = certifiedParts(value, false);
+      if (parts === undefined) throw refuse("IssuerRefused", "has a value that holds no certificate");
+      if (endOf(parts.certificate) <= this.#options.now())
+        throw refuse("IssuerPending", "has ended, and waits for another certificate");
+      return { place, hash: held.hash, parts, forget };
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  #verify({ name, key }: IssuerName, place: string): VerifiedCa {
+    const what = JSON.stringify([name, key]);
+    const ledger = this.#options.ledger.place(place);
+    let known = this.#verified.get(what);
+    // what was accepted of it while another certificate was made counts at once
+    if (known === undefined || known.ledger !== ledger) {
+      const sent = this.#asked.issuers.find((each) => `${each.namespace}/${each.name}` === place);
+      known = { ledger, found: orRefusal(() => verified(sent, key, place, this.#served, this.#options)) };
+      this.#verified.set(what, known);
+    }
+    if (known.found instanceof ZoppError) throw known.found;
+    return known.found;
   }
 }
 
-/** The CA's rule and value, exactly as this keyring has accepted them. */
+/** True for what says that a CA does not sign, now or at all. */
+export function isIssuers(error: unknown): error is ZoppError {
+  return error instanceof ZoppError && (error.code === "IssuerPending" || error.code === "IssuerRefused");
+}
+
+type Refuse = (code: ErrorCode, what: string, cause?: unknown) => ZoppError;
+
+function refusalOf(key: string, place: string): Refuse {
+  return (code, what, cause) => new ZoppError(code, `the CA ${key} of bundle ${place} ${what}`, { cause });
+}
+
 function verified(
-  sent: SentBundle,
+  sent: SentBundle | undefined,
   key: string,
+  place: string,
   served: ServedEnvironment,
-  options: Pick<OpenOptions, "book" | "ledger" | "cluster" | "now">,
-  refuse: (code: ErrorCode, what: string, cause?: unknown) => ZoppError,
-): { readonly ca: ZoppSecret; readonly rule: CertificateRule; readonly held: HeldValue } {
+  options: Deciding,
+): VerifiedCa {
+  const refuse = refusalOf(key, place);
+  if (sent === undefined) throw refuse("IssuerPending", "is not there");
   const ca = attempt(() => parseSent(sent), refuse);
   if (ca.spec.environment !== served.environment.path)
     throw refuse("IssuerRefused", `is in the environment ${ca.spec.environment}, not in ${served.environment.path}`);
@@ -90,7 +139,16 @@ function verified(
   return { ca, rule: rule.certificate, held };
 }
 
-function attempt<T>(verify: () => T, refuse: (code: ErrorCode, what: string, cause?: unknown) => ZoppError): T {
+function orRefusal<T>(verify: () => T): T | ZoppError {
+  try {
+    return verify();
+  } catch (error) {
+    if (isIssuers(error)) return error;
+    throw error;
+  }
+}
+
+function attempt<T>(verify: () => T, refuse: Refuse): T {
   try {
     return verify();
   } catch (thrown) {
@@ -98,10 +156,7 @@ function attempt<T>(verify: () => T, refuse: (code: ErrorCode, what: string, cau
   }
 }
 
-function problemOf(
-  problem: ZoppError,
-  refuse: (code: ErrorCode, what: string, cause?: unknown) => ZoppError,
-): ZoppError {
+function problemOf(problem: ZoppError, refuse: Refuse): ZoppError {
   const code = problem.code === "PendingApproval" ? "IssuerPending" : "IssuerRefused";
   return refuse(code, `is refused (${problem.code}): ${problem.message}`, problem);
 }

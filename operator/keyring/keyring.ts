@@ -28,7 +28,7 @@ import { openInShares } from "./shares.js";
 import { SoleWriter } from "./sole.js";
 import { Store } from "./store.js";
 import { WatchedPolicy } from "./watched.js";
-import { plainOf, toOpenResponse } from "./wire.js";
+import { plainOf, toOpenResponse, toWaiting } from "./wire.js";
 import { wrapKeys } from "./wrap.js";
 
 const MAX_BUNDLES = 64;
@@ -240,7 +240,7 @@ export class Keyring {
     const { log, book, memory } = this.#running();
     const { turn } = log;
     const { actor } = this.#admitted(context);
-    const { generated, made } = await generateValues(bundle, callOf(actor), {
+    const { generated, made, waiting } = await generateValues(bundle, callOf(actor), {
       book,
       ledger: memory.ledger,
       cluster: this.#options.identity.signing,
@@ -251,7 +251,7 @@ export class Keyring {
       withinMs,
       signal: context.signal,
     });
-    return { generated: utf8(JSON.stringify(generated)), made };
+    return { generated: utf8(JSON.stringify(generated)), made: [...made], waiting: toWaiting(waiting) };
   }
 
   /** What was decided on a ledger that a replica has added to meanwhile is decided again, and its caller notices nothing. */

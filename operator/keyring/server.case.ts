@@ -65,7 +65,7 @@ export async function testKeyring(t: Test, script: Script = {}, port = 0): Promi
         join: () => ({}),
         generate: async () => {
           await script.generate?.();
-          return { generated: Buffer.from("{}"), made: [] };
+          return { generated: Buffer.from("{}"), made: [], waiting: [] };
         },
       });
       reflectionAndHealth(router, () => true);

@@ -11,9 +11,11 @@ import type {
   JoinAsked,
   OpenResult as OpenResultMessage,
   PolicyState as PolicyStateMessage,
+  Waiting as WaitingMessage,
 } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import type { JoinRequest } from "../../crds/types.gen.js";
 import type { Description, OpenResult, PolicyState } from "./client.js";
+import type { Waiting } from "./generate.js";
 import type { Opened } from "./open.js";
 
 const DOMAIN = "zopp.dev";
@@ -94,6 +96,16 @@ export function fromOpenResult(message: OpenResultMessage, checkpoint: string): 
   if (refusedCode !== "") return { ok: false, error: errorOf(refusedCode, refusedMessage), policy };
   const texts = warnings.map(({ code, message: text }) => `${code}: ${text}`);
   return { ok: true, digest, policy, keys: new Map(Object.entries(keys)), warnings: texts, checkpoint };
+}
+
+/** Rules whose values wait, for a GenerateResponse. */
+export function toWaiting(waiting: readonly Waiting[]) {
+  return waiting.map(({ key, error }) => ({ key, code: error.code, message: error.message }));
+}
+
+/** What a GenerateResponse says of them. */
+export function fromWaiting(waiting: readonly WaitingMessage[]): readonly Waiting[] {
+  return waiting.map(({ key, code, message }) => ({ key, error: errorOf(code, message) }));
 }
 
 /** What a DescribeResponse says. */
