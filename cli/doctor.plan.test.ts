@@ -7,6 +7,7 @@ import { cluster, world } from "../hack/fixtures.js";
 import type { Description } from "../operator/keyring/client.js";
 import {
   bundleFindings,
+  certificateFindings,
   type Finding,
   findingOf,
   generatedFindings,
@@ -89,6 +90,21 @@ t.test("bundles whose rotation job failed are a warning, and those whose job run
     },
   ]);
   t.strictSame(rotationFindings([rotates("web", "RotationPending"), bundle("b", "Synced")]), []);
+});
+
+t.test("bundles whose certificates wait for their CA are a warning", async (t) => {
+  const waits = (name: string, reason: string) => {
+    const condition = { type: "CertificatePending", status: "True", reason, message: "", lastTransitionTime: "" };
+    return bundle(name, "Synced", { conditions: [condition as never] });
+  };
+  t.match(certificateFindings([waits("api", "IssuerRefused"), bundle("b", "Synced"), waits("web", "IssuerRefused")]), [
+    {
+      state: "warning",
+      reason: "IssuerRefused",
+      message: "certificates of 2 bundles are due, and their CA does not sign: shop/api, shop/web",
+      next: /`zopp status BUNDLE`/,
+    },
+  ]);
 });
 
 t.test("values that end are a warning", async (t) => {

@@ -8,7 +8,7 @@ import { schemaDigest } from "../crds/schema-digest.js";
 import { SCHEMA_DIGESTS } from "../crds/schemas.gen.js";
 import type { Cluster, ZoppSecret } from "../crds/types.gen.js";
 import type { Description } from "../operator/keyring/client.js";
-import { RESTART_PENDING, ROTATION_PENDING, readyOf } from "../operator/kube/conditions.js";
+import { CERTIFICATE_PENDING, RESTART_PENDING, ROTATION_PENDING, readyOf } from "../operator/kube/conditions.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import type { Checked } from "./check.js";
 import { againCommands } from "./generated.js";
@@ -225,6 +225,20 @@ export function rotationFindings(secrets: readonly ZoppSecret[]): readonly Findi
   const message = `new values of ${amount(failed.length, "bundle")} are not published, since the job failed: ${listed(failed)}`;
   const next = "`zopp status BUNDLE` names the job, and what to do, in the condition RotationPending";
   return [{ state: "warning", about: "bundles", reason, message, next }];
+}
+
+/** Bundles with a certificate that is due and whose CA does not sign, as the operator says it: they are ready, with the one before. */
+export function certificateFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
+  const waiting = Map.groupBy(
+    secrets,
+    ({ status }) => status?.conditions?.find(({ type }) => type === CERTIFICATE_PENDING)?.reason,
+  );
+  return [...waiting].flatMap(([reason, some]): Finding[] => {
+    if (reason === undefined) return [];
+    const message = `certificates of ${amount(some.length, "bundle")} are due, and their CA does not sign: ${listed(some)}`;
+    const next = "`zopp status BUNDLE` names the CA, and what to do, in the condition CertificatePending";
+    return [{ state: "warning", about: "bundles", reason, message, next }];
+  });
 }
 
 /** Bundles with values of a keyring that policy does not name, `clusters` being those that it does: a key that was renewed, mostly. */

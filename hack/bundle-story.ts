@@ -11,7 +11,7 @@ import { reconcileSecret, type SecretDeps } from "../operator/controllers/secret
 import { BundleMemory } from "../operator/controllers/secret.memory.js";
 import type { AppliedSecret } from "../operator/controllers/target.js";
 import type { SeenSecret } from "../operator/controllers/target.seen.js";
-import type { OpenRequest, OpenResult } from "../operator/keyring/client.js";
+import type { GenerateQuery, KeyringClient, OpenRequest, OpenResult } from "../operator/keyring/client.js";
 import type { ApplyOptions } from "../operator/kube/client.js";
 import { apiError } from "../operator/kube/errors.js";
 import {
@@ -40,6 +40,8 @@ export interface Setup {
   /** What a metadata GET of the target finds. */
   readonly there?: KubeObject;
   readonly open?: (request: OpenRequest) => OpenResult | ZoppError | Promise<OpenResult>;
+  /** What the keyring makes; it has to be told where the bundle has rules. */
+  readonly generate?: (request: GenerateQuery) => Awaited<ReturnType<KeyringClient["generate"]>>;
   /** A real API server in place of the one in memory. */
   readonly client?: SecretDeps["client"];
   /** Thrown by the write of the Secret. */
@@ -113,6 +115,11 @@ function keyringOf(given: Setup, calls: string[], released: Uint8Array[]) {
       if (answer instanceof ZoppError) throw answer;
       return answer;
     },
+    async generate(request: GenerateQuery) {
+      calls.push("generate");
+      if (given.generate === undefined) throw new TypeError("no rules are expected");
+      return given.generate(request);
+    },
   };
 }
 
@@ -184,7 +191,8 @@ export function setup(given: Setup = {}) {
     });
   };
   const status = () => bundles.get(KEY)?.status;
-  return { run, edit, status, calls, writes, replaced, events, released, states, targets, bundles, memory };
+  const pass = (ms: number) => void (clock.ms += ms);
+  return { run, edit, pass, status, calls, writes, replaced, events, released, states, targets, bundles, memory };
 }
 
 /** An entry of `managedFields`: who owns which keys. */
@@ -199,21 +207,17 @@ export function managed(manager: string, operation: string, keys: readonly strin
 /** A keyring that trusts everything: it releases the entry keys of the fixture environment. */
 export function release(request: OpenRequest, released: Uint8Array[]): OpenResult {
   const key = decryptionKeyFromRaw("xwing", environmentKey.xwing.privateKey);
-  const { namespace, name, spec } = request;
+  const { namespace, name, spec, generated = {} } = request;
   const keys = new Map<string, Uint8Array>();
-  for (const [entry, { sealed, version }] of Object.entries(spec.data ?? {})) {
+  const place = { workspace: "acme", project: "shop", environment: "production", epoch: 1, namespace, name };
+  const values = [
+    ...Object.entries(spec.data ?? {}).map(([entry, value]) => ({ ...value, entry, use: "entry" as const })),
+    ...Object.entries(generated).map(([entry, value]) => ({ ...value, entry, use: "generated" as const })),
+  ];
+  for (const { entry, use, sealed, version } of values) {
     if (sealed === undefined) continue;
-    const context = {
-      workspace: "acme",
-      project: "shop",
-      environment: "production",
-      epoch: 1,
-      namespace,
-      name,
-      key: entry,
-      version,
-    };
-    keys.set(entry, entryKey(key, context, decodeBase64(sealed) ?? new Uint8Array()));
+    const context = { ...place, key: entry, version };
+    keys.set(entry, entryKey(key, context, decodeBase64(sealed) ?? new Uint8Array(), use));
   }
   released.push(...keys.values());
   const secret = {

@@ -15,6 +15,8 @@ export interface ConditionLabels {
   readonly status: "True" | "False" | "Unknown";
 }
 
+/** Why a CA does not sign. */
+const ISSUER_REASONS = ["IssuerPending", "IssuerRefused"] as const;
 const CONDITION_VALUE = { True: 1, False: 0, Unknown: -1 } as const;
 
 /** One series a reason of Ready, over all bundles. A reason that no bundle has any more stays, at 0. */
@@ -66,13 +68,28 @@ export function conditionGauge(
   };
 }
 
-/** One series a reason, over all bundles; each is there from the start, so that an alert can tell none from unknown. */
-export function expiringGauge(
-  registry: Registry,
-): (bundle: string, entries: readonly { readonly reason: string }[]) => void {
+/** Counts something of a bundle, by reason; none where the bundle is gone. */
+export type CountReasons = (bundle: string, entries: readonly { readonly reason: string }[]) => void;
+
+/** Values that end soon or have ended. */
+export function expiringGauge(registry: Registry): CountReasons {
   const help = "Values that end soon or have ended, by reason";
-  const made = new Gauge({ name: "zopp_entries_expiring", help, labelNames: ["reason"], registers: [registry] });
-  for (const reason of EXPIRY_REASONS) made.set({ reason }, 0);
+  return reasonGauge(registry, { name: "zopp_entries_expiring", help, reasons: EXPIRY_REASONS });
+}
+
+/** Bundles with certificates that are due and wait for their CA. */
+export function certificatesGauge(registry: Registry): CountReasons {
+  const help = "Bundles with a certificate that is due and whose CA does not sign, by reason";
+  return reasonGauge(registry, { name: "zopp_certificates_waiting", help, reasons: ISSUER_REASONS });
+}
+
+/** One series a reason, over all bundles; each is there from the start, so that an alert can tell none from unknown. */
+function reasonGauge(
+  registry: Registry,
+  { name, help, reasons }: { readonly name: string; readonly help: string; readonly reasons: readonly string[] },
+): CountReasons {
+  const made = new Gauge({ name, help, labelNames: ["reason"], registers: [registry] });
+  for (const reason of reasons) made.set({ reason }, 0);
   const known = new Map<string, readonly { readonly reason: string }[]>();
   return (bundle, entries) => {
     for (const { reason } of known.get(bundle) ?? []) made.dec({ reason });

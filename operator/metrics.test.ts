@@ -119,6 +119,19 @@ t.test("restarts that are refused are counted over all namespaces, until they ar
   t.equal(await count(), "0");
 });
 
+t.test("certificates that wait are counted by reason, and each reason is there from the start", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  const counts = async () => {
+    const lines = (await metrics.registry.metrics()).split("\n").filter((line) => /^zopp_certificates_w/.test(line));
+    return lines.map((line) => line.replace(/^.*reason="(\w+)"} /, "$1 "));
+  };
+  t.same(await counts(), ["IssuerPending 0", "IssuerRefused 0"]);
+  metrics.certificates("shop/api", [{ reason: "IssuerRefused" }]);
+  t.same(await counts(), ["IssuerPending 0", "IssuerRefused 1"]);
+  metrics.certificates("shop/api", []);
+  t.same(await counts(), ["IssuerPending 0", "IssuerRefused 0"]);
+});
+
 t.test("values that end are counted by reason over all bundles, and not under a bundle's name", async (t) => {
   const metrics = operatorMetrics(BUILD);
   const counts = async () => {

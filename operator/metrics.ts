@@ -5,6 +5,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 import {
   bundleGauge,
   type ConditionLabels,
+  type CountReasons,
+  certificatesGauge,
   conditionGauge,
   expiringGauge,
   type PlaceLabels,
@@ -61,7 +63,9 @@ export interface OperatorMetrics {
   /** The reason of one bundle's condition Ready. `null` = the bundle is gone. */
   bundle(key: string, reason: string | null): void;
   /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
-  expiring(bundle: string, entries: readonly { readonly reason: string }[]): void;
+  readonly expiring: CountReasons;
+  /** Why certificates of one bundle that are due wait for their CA; none when none does, or the bundle is gone. */
+  readonly certificates: CountReasons;
 }
 
 /** The keyring's metrics. */
@@ -137,6 +141,7 @@ export function operatorMetrics(
     conditions: options.perObject ? conditionGauge(registry) : () => {},
     bundle: bundleGauge(registry),
     expiring: expiringGauge(registry),
+    certificates: certificatesGauge(registry),
   };
 }
 

@@ -23,6 +23,7 @@ import { factsFromCluster, KEYRING_NAMESPACE } from "../cluster-facts.js";
 import { type Elected, electionsOf, expiredFor, leaderFindings } from "../doctor.leader.js";
 import {
   bundleFindings,
+  certificateFindings,
   type Finding,
   findingOf,
   generatedFindings,
@@ -87,6 +88,7 @@ async function examine(session: Session, client: ApiClient, options: KeyringOpti
       ...bundleFindings(secrets),
       ...restartFindings(secrets),
       ...rotationFindings(secrets),
+      ...certificateFindings(secrets),
       ...generatedFindings(secrets, new Set(checked.workspaces.flatMap(({ roster }) => [...roster.clusters.keys()]))),
       ...valueFindings(secrets, session.context.now()),
     ];

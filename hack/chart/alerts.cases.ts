@@ -35,6 +35,7 @@ const bundles = (reason: string) => `zopp_bundles{reason="${reason}",${HERE}}`;
 const history = (result: string) => `zopp_history_total{result="${result}",${HERE}}`;
 const rotations = (result: string) => `zopp_rotation_jobs_total{result="${result}",${HERE}}`;
 const refusedRestarts = (where = HERE) => `zopp_restarts_refused{${where}}`;
+const certificates = (reason: string) => `zopp_certificates_waiting{reason="${reason}",${HERE}}`;
 
 const absent = (component: string): AlertCases => ({
   fires: {
@@ -143,6 +144,14 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
       "once, and then they were not": { series: { [refusedRestarts()]: "0x10 1x3 0x30" }, at: "14m" },
       "another one's": { series: { [refusedRestarts(ELSEWHERE)]: "1x40" }, at: "30m" },
     },
+  },
+  ZoppCertificatesWait: {
+    fires: {
+      series: { [certificates("IssuerRefused")]: "0x5 2x40", [certificates("IssuerPending")]: "0x45" },
+      at: "30m",
+      as: [{ reason: "IssuerRefused" }],
+    },
+    silent: { "a CA is made anew": { series: { [certificates("IssuerPending")]: "0x5 3x5 0x30" }, at: "12m" } },
   },
   ZoppRotationFailed: {
     fires: { series: { [rotations("failed")]: "0x10 1x10" }, at: "12m", as: [{}] },

@@ -8,8 +8,9 @@ import t from "tap";
 import type { CertificateRule, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { eventually } from "../eventually.js";
-import { withHeader } from "../fixtures.js";
+import { withHeader, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
+import { readMetrics } from "../testbed.look.js";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
@@ -49,11 +50,15 @@ async function dataOf(name: string): Promise<Readonly<Record<string, string>>> {
 
 const settled = (reason: string, name: string) => bed.settled(reason, name, "shop-prod", 90_000);
 
+/** The bundle that is there, to be changed. */
+async function stored(name: string): Promise<ZoppSecret> {
+  const { metadata: _, status: __, ...rest } = await bed.bundle(name);
+  return { ...rest, metadata: { name, namespace: "shop-prod" } } as ZoppSecret;
+}
+
 /** Signs the bundle that is there with other rules. */
 async function ruled(name: string, generate: Readonly<Record<string, GenerateRule>>): Promise<void> {
-  const { metadata: _, status: __, ...rest } = await bed.bundle(name);
-  const stored = { ...rest, metadata: { name, namespace: "shop-prod" } } as ZoppSecret;
-  await bed.applyBundle(withHeader(stored, { generate }, bed.writing()));
+  await bed.applyBundle(withHeader(await stored(name), { generate }, bed.writing()));
 }
 
 /** What a client that trusts `ca` and expects this name gets from a server with this Secret. */
@@ -114,3 +119,37 @@ t.test("another CA has every certificate made again, and nobody asks for one", a
   t.equal(await shakeHands(after, after["ca.crt"], "web.shop.svc"), "authorized");
   t.not(await shakeHands(after, before["ca.crt"], "web.shop.svc"), "authorized", "the CA before signed it not");
 });
+
+t.test(
+  "a certificate whose CA signs no more holds up no other change of its bundle, and says that it waits",
+  async (t) => {
+    await bed.applyBundle(bed.seal({ NOTE: "first" }, { name: "mixed", generate: leafRule("mixed.shop.svc") }));
+    const all = { ...CA, issues: [{ bundle: "*", names: ["*.shop.svc"] }] };
+    await ruled("internal-ca", caRule(all, 2));
+    await settled("Synced", "mixed");
+    const before = await dataOf("mixed");
+    await ruled("internal-ca", caRule({ ...CA, issues: [] }, 3));
+    const pending = async () =>
+      (await bed.bundle("mixed")).status?.conditions?.find(({ type }) => type === "CertificatePending");
+    const said = await eventually(async () => {
+      const found = await pending();
+      return found?.reason === "IssuerRefused" && found;
+    }, LONG);
+    t.match(
+      said.message,
+      /^tls\.key: .*the CA ca\.key of bundle shop-prod\/internal-ca does not sign mixed\.shop\.svc/,
+    );
+    t.equal((await readMetrics(bed.ports.metrics)).sum("zopp_certificates_waiting", { reason: "IssuerRefused" }), 2);
+    await bed.applyBundle(withValue(await stored("mixed"), "NOTE", "second", bed.writing()));
+    const note = Buffer.from("second").toString("base64");
+    const after = await eventually(async () => {
+      const { data } = await bed.secret("mixed");
+      return data?.["NOTE"] === note && data;
+    }, LONG);
+    t.equal(after["tls.crt"], before["tls.crt"]);
+    t.equal(readyOf((await bed.bundle("mixed")).status)?.status, "True");
+    await ruled("internal-ca", caRule(all, 3));
+    await eventually(async () => (await dataOf("mixed"))["tls.crt"] !== before["tls.crt"], LONG);
+    await eventually(async () => (await pending()) === undefined, LONG);
+  },
+);

@@ -41,7 +41,7 @@ function operator(generate: KeyringClient["generate"], secret = SECRET) {
 t.test("what another operator kept while the keyring made a value is not written over", async (t) => {
   const { make, write, values } = operator(async () => {
     write({ generated: { TOKEN: SECOND } });
-    return { generated: { TOKEN: FIRST }, made: ["TOKEN"] };
+    return { generated: { TOKEN: FIRST }, made: ["TOKEN"], waiting: [] };
   });
   t.match(await make(), { code: "ApiConflict" });
   t.strictSame(values(), { TOKEN: SECOND });
@@ -57,16 +57,16 @@ t.test("what the keyring makes one after the other is all in the status in the e
   const { make, values } = operator(async ({ generated }) => {
     const key = next(generated);
     return key === undefined
-      ? { generated: generated ?? {}, made: [] }
-      : { generated: { ...generated, [key]: FIRST }, made: [key] };
+      ? { generated: generated ?? {}, made: [], waiting: [] }
+      : { generated: { ...generated, [key]: FIRST }, made: [key], waiting: [] };
   }, secret);
-  t.strictSame(await make(), { A: FIRST, TOKEN: FIRST });
+  t.strictSame(await make(), { generated: { A: FIRST, TOKEN: FIRST }, waiting: [] });
   t.strictSame(values(), { A: FIRST, TOKEN: FIRST });
 });
 
 t.test("values that the Secret does not hold yet are asked about, and the accepted ones put back", async (t) => {
-  const { make, write, values } = operator(async () => ({ generated: { TOKEN: FIRST }, made: [] }));
+  const { make, write, values } = operator(async () => ({ generated: { TOKEN: FIRST }, made: [], waiting: [] }));
   write({ generated: { TOKEN: SECOND }, applied: valuesDigest(SECRET, { TOKEN: FIRST }) });
-  t.strictSame(await make(), { TOKEN: FIRST });
+  t.strictSame(await make(), { generated: { TOKEN: FIRST }, waiting: [] });
   t.strictSame(values(), { TOKEN: FIRST });
 });

@@ -4,7 +4,7 @@
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, type ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues, GenerateQuery, KeyringClient } from "../keyring/client.js";
+import type { GeneratedValues, GenerateQuery, KeyringClient, Waiting } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
@@ -29,36 +29,43 @@ export interface SeenBundle {
   readonly seen: ZoppSecret;
 }
 
-/**
- * The values of a bundle's rules, as they stand in its status from now on; or why there are none. `onlyMissing`: those that fit
- * their rules stay, also where they are over.
- */
+/** The values of a bundle's rules, as they stand in its status from now on; undefined where it has no rules. */
+export interface MadeValues {
+  readonly generated: GeneratedValues | undefined;
+  /** Those that are due, and stay as long as their CA does not sign. */
+  readonly waiting: readonly Waiting[];
+}
+
+/** Has values made; or says why there are none. `onlyMissing`: those that fit their rules stay, also where they are over. */
 export async function makeValues(
   { key, bundle, seen }: SeenBundle,
   deps: GenerateDeps,
   signal: AbortSignal,
   onlyMissing = false,
-): Promise<GeneratedValues | undefined | ZoppError> {
+): Promise<MadeValues | ZoppError> {
   const { spec, metadata } = bundle;
-  if (spec.generate === undefined) return undefined;
+  if (spec.generate === undefined) return { generated: undefined, waiting: [] };
   const { generated: present = {}, applied } = seen.status ?? {};
   // what is not in the Secret yet may never have been accepted: whether it still will be is the keyring's to say
   const isApplied = applied === valuesDigest(bundle, present);
-  if (isApplied && !isDue(bundle, { generated: present }, deps.now(), issuersIn(deps.bundles, bundle))) return present;
+  if (isApplied && !isDue(bundle, { generated: present }, deps.now(), issuersIn(deps.bundles, bundle)))
+    return { generated: present, waiting: [] };
   try {
     const { namespace, name } = metadata;
     const issuers = sentIssuers(bundle, deps.bundles);
     let kept = seen;
     let generated: GeneratedValues = present;
+    let waiting: readonly Waiting[] = [];
     // the keyring makes as many as it has time for: what there is is kept before more is asked for
     for (const _ of Object.keys(spec.generate)) {
       const answer = await deps.keyring.generate({ namespace, name, spec, generated, issuers }, signal);
+      waiting = answer.waiting;
       const next = onlyMissing ? { ...answer.generated, ...fittingValues(bundle, present) } : answer.generated;
       if (valuesDigest(bundle, next) === valuesDigest(bundle, generated)) break;
       kept = await keep(kept, next, deps);
       generated = next;
     }
-    return generated;
+    return { generated, waiting };
   } catch (error) {
     const known = asZoppError(error, `having values made for bundle ${placeOf(bundle)}`);
     if (known.code === "ApiConflict") deps.bundles.drop(key);

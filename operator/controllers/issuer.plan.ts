@@ -1,8 +1,12 @@
-// The bundles whose CAs sign a bundle's certificates: which they are, and which of their values is in use. Pure, and no more than a
-// guess: whether a CA may sign is the keyring's decision.
+// The bundles whose CAs sign a bundle's certificates: which they are, which of their values is in use, and what is said of certificates
+// that wait for them. Pure, and no more than a guess: whether a CA may sign is the keyring's decision.
 import { statementOfGenerated } from "../../crds/bundle/generated.js";
-import type { CertificateRule, ZoppSecret } from "../../crds/types.gen.js";
+import type { CertificateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import type { Waiting } from "../keyring/client.js";
+import { CERTIFICATE_PENDING, type Condition, condition, type Wanted } from "../kube/conditions.js";
+import type { Happening } from "../kube/events.js";
 import { valuesDigest } from "./generate.plan.js";
+import { messageOf } from "./secret.status.js";
 
 /** Finds a bundle by its key (`namespace/name`). */
 export interface Bundles {
@@ -38,4 +42,32 @@ export function issuersIn(bundles: Bundles, { metadata }: ZoppSecret): IssuerOf 
       return undefined; // nothing that a keyring would take
     }
   };
+}
+
+/** What stands in the way of certificates: what waits for somebody before what passes by itself. */
+export function pressingOf(waiting: readonly Waiting[]): Waiting["error"] | undefined {
+  const errors = waiting.map(({ error }) => error);
+  return errors.find(({ terminal }) => terminal) ?? errors[0];
+}
+
+/** The condition CertificatePending; undefined as long as no certificate waits. */
+export function certificateCondition(waiting: readonly Waiting[]): Wanted | undefined {
+  const error = pressingOf(waiting);
+  if (error === undefined) return undefined;
+  const keys = waiting.map(({ key }) => key).join(", ");
+  const text = `${keys}: the certificate before stays, and another one waits for its CA: ${messageOf(error)}`;
+  return condition(CERTIFICATE_PENDING, true, error.code, text);
+}
+
+/** That a certificate waits is spoken of when it begins, and when the reason becomes another one. */
+export function certificateHappenings(previous: SecretStatus | undefined, next: SecretStatus): Happening[] {
+  const [before, now] = [pendingOf(previous), pendingOf(next)];
+  if (now === undefined || before?.message === now.message) return [];
+  const { reason, message } = now;
+  return [{ type: "Warning", reason, message, digest: message }];
+}
+
+/** What a status says of certificates that wait. */
+export function pendingOf(status: SecretStatus | undefined): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === CERTIFICATE_PENDING);
 }

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues } from "../keyring/client.js";
+import type { GeneratedValues, Waiting } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
 import { ROTATION_PENDING } from "../kube/conditions.js";
 import { isThereAlready, orAbsent } from "../kube/errors.js";
@@ -36,7 +36,7 @@ import {
   openAndWrite,
   writeOpened,
 } from "./secret.act.js";
-import { isLastTarget, type Situation } from "./secret.plan.js";
+import { decide, isLastTarget, type Situation } from "./secret.plan.js";
 import type { Refused, Rotating, Synced } from "./secret.status.js";
 import type { AppliedSecret } from "./target.js";
 import { holdBack } from "./values.js";
@@ -68,7 +68,11 @@ export interface Work extends Omit<Act, "generated"> {
 type SeenAct = Work & Act;
 
 /** {@link Acted}, and when to look again. */
-export interface Worked extends Acted {
+export interface Worked extends Omit<Acted, "outcome"> {
+  /** `rested`: certificates wait for their CA, and there was nothing else to do. */
+  readonly outcome: Acted["outcome"] | { readonly kind: "rested" };
+  /** Certificates that are due, and wait for their CA. */
+  readonly certificates?: readonly Waiting[] | undefined;
   readonly afterMs?: number | undefined;
 }
 
@@ -77,9 +81,13 @@ export async function workThrough(work: Work, given: Situation, deps: ValuesDeps
   const { bundle, seen, key, signal } = work;
   const made = async (onlyMissing: boolean): Promise<Worked> => {
     const values = await makeValues({ key, bundle, seen }, deps, signal, onlyMissing);
-    return values instanceof ZoppError
-      ? refused(work, given, "verify", values)
-      : applyValues(work, given, values, deps);
+    if (values instanceof ZoppError) return refused(work, given, "verify", values);
+    const { generated, waiting: certificates } = values;
+    const status = { ...given.status, generated };
+    // nothing is opened for what stays as it is
+    if (certificates.length > 0 && decide({ ...given, status, due: false }).do === "rest")
+      return { outcome: { kind: "rested" }, certificates, warnings: [] };
+    return { ...(await applyValues(work, given, generated, deps)), certificates };
   };
   if (bundle.spec.rotation === undefined) return made(false);
   const present = given.status?.generated;

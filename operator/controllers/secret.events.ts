@@ -5,6 +5,7 @@ import type { SecretStatus } from "../../crds/types.gen.js";
 import { ROTATION_PENDING, readyOf } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
 import { expiryHappenings } from "./expiry.plan.js";
+import { certificateHappenings } from "./issuer.plan.js";
 import { messageOf, type Outcome } from "./secret.status.js";
 
 /** The events that lead from one status to the next. `warnings` are the keyring's. */
@@ -15,7 +16,11 @@ export function happenings(
   warnings: readonly string[],
 ): Happening[] {
   const ofOutcome = outcomeHappenings(previous, next, outcome, warnings);
-  return [...ofOutcome, ...expiryHappenings(previous?.expiring, next.expiring)];
+  return [
+    ...ofOutcome,
+    ...certificateHappenings(previous, next),
+    ...expiryHappenings(previous?.expiring, next.expiring),
+  ];
 }
 
 function outcomeHappenings(

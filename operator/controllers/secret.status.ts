@@ -5,6 +5,7 @@ import { targetName } from "../../crds/bundle/target.js";
 import { ERRORS, type ErrorCode, isErrorCode, type ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import {
+  CERTIFICATE_PENDING,
   type Condition,
   condition,
   conditionsOf,
@@ -71,6 +72,12 @@ export interface RestartStatus {
   readonly waits?: Wanted | undefined;
 }
 
+/** What a status says beside the outcome. */
+export interface Beside extends RestartStatus {
+  /** Certificates that wait for their CA. */
+  readonly certificates?: Wanted | undefined;
+}
+
 const HISTORY = 5;
 
 /** Transient in the table because somebody else will act; only a change of bundle or policy heals them. */
@@ -104,13 +111,14 @@ export function nextStatus(
   previous: SecretStatus | undefined,
   outcome: Outcome,
   { now, warningMs }: StatusTime,
-  { restarts, waits }: RestartStatus = {},
+  { restarts, waits, certificates }: Beside = {},
 ): SecretStatus {
   const generation = bundle.metadata.generation ?? 0;
   const expiring = expiringOf(endingsSpokenOf(bundle, previous, outcome), now, warningMs);
   const ends = isOld(outcome) ? previous?.expires : endingsOf(bundle)[0]?.expires;
   const said = expiryCondition(expiring).map((each) => ({ ...each, message: clip(each.message) }));
-  const wanted = [...wantedConditions(bundle, previous, outcome), ...said, ...(waits === undefined ? [] : [waits])];
+  const beside = [waits, certificates].filter((each) => each !== undefined);
+  const wanted = [...wantedConditions(bundle, previous, outcome), ...said, ...beside];
   const history = nextHistory(previous, outcome, now);
   return {
     observedGeneration: generation,
@@ -178,7 +186,7 @@ export function endingsSpokenOf(
 }
 
 /** Conditions that are decided anew each time. */
-const AGAIN = new Set(["Expiring", RESTART_PENDING, ROTATION_PENDING]);
+const AGAIN = new Set(["Expiring", RESTART_PENDING, ROTATION_PENDING, CERTIFICATE_PENDING]);
 
 function wantedConditions(bundle: ZoppSecret, previous: SecretStatus | undefined, outcome: Outcome): Wanted[] {
   if (outcome.kind === "refused") return refusedConditions(previous, outcome);

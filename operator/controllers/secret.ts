@@ -16,10 +16,10 @@ import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
 import { againInMs, isDue } from "./generate.plan.js";
-import { issuersIn } from "./issuer.plan.js";
+import { certificateCondition, issuersIn, pendingOf, pressingOf } from "./issuer.plan.js";
 import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
-import { type ValuesDeps, workThrough } from "./rotation.js";
+import { type ValuesDeps, type Worked, workThrough } from "./rotation.js";
 import { happenings } from "./secret.events.js";
 import { lookIfNeeded } from "./secret.look.js";
 import type { BundleMemory } from "./secret.memory.js";
@@ -80,7 +80,7 @@ const QUIET = new Set([
   "ApiConflict",
   "IssuerPending",
 ]);
-/** How soon to ask again when keyring or operator are set up wrongly, which no backoff heals. */
+/** How soon to ask again when keyring or operator are set up wrongly, which no backoff heals, or where another bundle is waited for. */
 const MISCONFIGURED_RETRY_MS = 60_000;
 
 /** Brings one bundle (`namespace/name`) to where it should be. Throws what should be tried again. */
@@ -144,9 +144,9 @@ async function act(
 ): Promise<ReconcileAnswer> {
   const { bundle, status, policy, target } = given;
   if (step.do === "look") throw new TypeError("a target was looked up and is still unknown");
-  if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step.afterMs);
+  if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step);
   if (step.do === "refuse")
-    return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step.afterMs);
+    return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step);
   const { hold } = step;
   const retain = await retains(bundle, deps);
   const managers = typeof target === "string" ? [] : target.writers.managers;
@@ -161,16 +161,16 @@ async function act(
     retain,
     signal,
   };
-  const { outcome, warnings, afterMs } = await workThrough(work, given, deps);
+  const { outcome, ...worked } = await workThrough(work, given, deps);
   if (outcome.kind === "synced") {
     deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
     if (status?.digest !== outcome.digest) deps.tell.newState({ ...seen, status }, outcome.digest);
-  } else if (outcome.error.code === "ApiConflict") {
+  } else if (outcome.kind !== "rested" && outcome.error.code === "ApiConflict") {
     deps.targets.drop(targetPlace(bundle));
     if (hold.mode === "create") deps.memory.nameTaken(key);
   }
   const contested = outcome.kind === "refused" && outcome.error.code === "TargetConflict";
-  return settle(key, bundle, outcome, deps, contested ? RECHECK_MS : afterMs, warnings);
+  return settle(key, bundle, outcome, deps, contested ? { ...worked, afterMs: RECHECK_MS } : worked);
 }
 
 /** Writes the status if it says anything new, and tells when to come back. */
@@ -179,17 +179,21 @@ async function settle(
   bundle: ZoppSecret,
   outcome: Outcome,
   deps: SecretDeps,
-  afterMs?: number,
-  warnings: readonly string[] = [],
+  { afterMs, warnings = [], certificates = [] }: Partial<Omit<Worked, "outcome">> = {},
 ): Promise<ReconcileAnswer> {
   const refused = outcome.kind === "refused" ? outcome.error : undefined;
   const passing = refused !== undefined && !HEALED_BY_CHANGE.has(refused.code);
   const hindrance = hindranceOf(outcome);
-  if (passing && QUIET.has(refused.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw refused;
   const previous = deps.bundles.get(key)?.status;
+  const begins = outcome.kind === "rested" && pendingOf(previous) === undefined;
+  const untold = passing ? refused : begins ? pressingOf(certificates) : undefined;
+  if (untold !== undefined && QUIET.has(untold.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw untold;
   const now = deps.now();
-  const restarts = restartStatus(key, bundle, previous, outcome, deps);
-  const next = nextStatus(bundle, previous, outcome, { now, warningMs: deps.expiryWarningMs }, restarts);
+  const beside = {
+    ...restartStatus(key, bundle, previous, outcome, deps),
+    certificates: certificateCondition(certificates),
+  };
+  const next = nextStatus(bundle, previous, outcome, { now, warningMs: deps.expiryWarningMs }, beside);
   if (!sameStatus(previous, next)) {
     for (const happening of happenings(previous, next, outcome, warnings)) {
       await deps.events.event(ZOPP_SECRETS, bundle.metadata, happening);
@@ -205,7 +209,8 @@ async function settle(
   if (passing && !refused.terminal) throw refused;
   if (hindrance !== undefined) throw hindrance;
   deps.memory.settled(key);
-  const waits = [afterMs, deps.memory.retryInMs(key), ...moments, passing ? MISCONFIGURED_RETRY_MS : undefined];
+  const others = passing || certificates.length > 0 ? MISCONFIGURED_RETRY_MS : undefined;
+  const waits = [afterMs, deps.memory.retryInMs(key), ...moments, others];
   return { requeueAfterMs: Math.min(...waits.filter((wait) => wait !== undefined)) };
 }
 

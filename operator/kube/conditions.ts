@@ -9,6 +9,9 @@ export const RESTART_PENDING = "RestartPending";
 /** The condition that there is only while new values wait for the job that brings them to where they are checked. */
 export const ROTATION_PENDING = "RotationPending";
 
+/** The condition that there is only while a certificate that is due keeps its last value, since its CA does not sign. */
+export const CERTIFICATE_PENDING = "CertificatePending";
+
 /** One entry of `status.conditions` (metav1.Condition). */
 export interface Condition {
   readonly type: string;
