@@ -4,6 +4,7 @@ import { readEnvironment } from "../crds/policy/environment.js";
 import type { SecretSpec, ZoppSecret } from "../crds/types.gen.js";
 import { moved, withEntry } from "./fixtures.bundle.js";
 import { identityOf, withHeader, withTombstone } from "./fixtures.js";
+import { certificates } from "./vectors.bundles.certified.js";
 import { BASELINES, listed } from "./vectors.bundles.listed.js";
 import { forbidden, malformed, tooLarge, unapproved, unsigned } from "./vectors.bundles.refused.js";
 import { rotated } from "./vectors.bundles.rotated.js";
@@ -271,6 +272,7 @@ export function bundleVectors(): ObjectVectors<BundleGiven> {
   const makers = [
     accepts,
     misruled,
+    certificates,
     rotated,
     misplaced,
     outOfOrder,
