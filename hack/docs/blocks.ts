@@ -16,12 +16,13 @@ export function isPlayed(page: Page): boolean {
   return world === "files" || world === "control-plane";
 }
 
-/** Runs every block that is to be run; throws for the first that fails or shows what was not printed. */
-export async function runBlocks(page: Page): Promise<number> {
+/** Runs every block that is to be run; throws for the first that fails or shows what was not printed. `before`: told the reader's folder. */
+export async function runBlocks(page: Page, before: (folder: string) => void = () => {}): Promise<number> {
   const stage = new Stage();
   try {
     if (worldOf(page) === "control-plane") await stage.startControlPlane(() => undefined);
     mkdirSync(stage.path(ALICE), { recursive: true });
+    before(stage.path(ALICE));
     const terminal = new Terminal({ folder: stage.path(ALICE), env: stage.environment(ALICE.person) });
     try {
       return await runAll(page, { stage, terminal });
