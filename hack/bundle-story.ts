@@ -52,7 +52,8 @@ export interface Setup {
   readonly wall?: { now: Date };
   /** How long opening and writing have been tried in vain. */
   readonly triedForMs?: number;
-  readonly approvals?: boolean;
+  /** Whether the environment asks for approvals; null: the keyring does not tell. */
+  readonly approvals?: boolean | null;
 }
 
 /** What the API was asked and told. */
@@ -162,7 +163,7 @@ export function setup(given: Setup = {}) {
       drop: (key: string) => targets.delete(key),
     },
     environments: { get: (name: string) => (name === "acme.shop.production" ? WORLD.environment.object : undefined) },
-    asksApprovals: () => (told.policy ? (given.approvals ?? false) : undefined),
+    asksApprovals: () => (told.policy && given.approvals !== null ? (given.approvals ?? false) : undefined),
     refreshPolicy: async () => {
       told.policy = true;
     },

@@ -8,7 +8,7 @@ import { digestsOf, recordedBefore } from "./judge.log.js";
 import { grown } from "./judge.processes.js";
 import type { Read, StoredSecret, Version } from "./judge.read.js";
 import { revisionsKept } from "./judge.revisions.js";
-import { neverWrong } from "./judge.secrets.js";
+import { neverOwned, neverWrong } from "./judge.secrets.js";
 import { BY_HAND } from "./kinds.objects.js";
 import { HISTORY } from "./world.js";
 import { Subject } from "./writer.js";
@@ -66,6 +66,34 @@ t.test("what somebody changed by hand is his, until the operator says it too", a
   t.strictSame(secretsWrong(secret(11, "changed by hand", BY_HAND)), []);
   t.match(secretsWrong(secret(11, "changed by hand")), [/held changed by hand/]);
   t.match(secretsWrong(secret(11, "state-0", "kubectl")), [/by kubectl/], "others do not write here");
+});
+
+t.test(
+  "beside a value that somebody changed by hand, what the operator has there is judged all the same",
+  async (t) => {
+    const beside = (value: string): Version<StoredSecret> => {
+      const version = secret(11, "changed by hand", BY_HAND, { B: value });
+      const ours = { manager: "zopp-operator", fieldsV1: { "f:data": { ".": {}, "f:B": {} } } };
+      const { metadata, data } = version.object as StoredSecret;
+      const managedFields = [...((metadata.managedFields ?? []) as object[]), ours];
+      return { ...version, object: { metadata: { ...metadata, managedFields }, data: data ?? {} } };
+    };
+    t.strictSame(secretsWrong(beside("fixed")), []);
+    t.match(secretsWrong(beside("nobody signed this")), [/in revision 11, by by-hand, zopp-operator/]);
+  },
+);
+
+t.test("a Secret with an owner is found where it must outlive its bundle, and nowhere else", async (t) => {
+  const owned = secret(12, "state-0");
+  const ownerReferences = [{ apiVersion: "zopp.dev/v1alpha1", kind: "ZoppSecret", name: "api", uid: "u1" }];
+  const { metadata, data } = owned.object as StoredSecret;
+  const secrets = [
+    secret(11, "state-0"),
+    { ...owned, object: { metadata: { ...metadata, ownerReferences }, data: data ?? {} } },
+  ];
+  const judged = (asksApproval: boolean) => neverOwned([{ key: KEY, asksApproval }], read({ secrets })).wrong;
+  t.strictSame(judged(true), ["shop-prod/api had an owner in revision 12"]);
+  t.strictSame(judged(false), []);
 });
 
 t.test("a Secret that no record released before is found", async (t) => {

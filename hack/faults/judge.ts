@@ -9,7 +9,7 @@ import { exported, logKept, recordedBefore } from "./judge.log.js";
 import { grown, stuck } from "./judge.processes.js";
 import { historyOf, READ } from "./judge.read.js";
 import { revisionsKept } from "./judge.revisions.js";
-import { neverWrong, wrongNow } from "./judge.secrets.js";
+import { neverOwned, neverWrong, wrongNow } from "./judge.secrets.js";
 import type { Verdict } from "./verdict.js";
 import type { World } from "./world.js";
 
@@ -39,6 +39,7 @@ export async function judge(world: World, { before, after, faults }: Looked): Pr
     ...inPeace,
     { title: "every process ends in order", wrong: failed, said: `${ends.length} ends during ${faults} faults` },
     { title: "no Secret ever held what was not signed, approved and newer", ...neverWrong(subjects, read) },
+    { title: "no Secret that must outlive its bundle ever had an owner", ...neverOwned(subjects, read) },
     { title: "the log is one unbroken chain, and no record of it is lost", ...logKept(read, stored, bed.keyringKey) },
     {
       title: "what was written out agrees with the log and its checkpoints",

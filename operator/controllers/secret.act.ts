@@ -34,8 +34,8 @@ export interface Act extends Closed {
   readonly hold: Hold;
   /** Field managers of others in the Secret that was looked at. */
   readonly managers: readonly string[];
-  /** The Secret outlives the bundle. */
-  readonly retain: boolean;
+  /** The Secret outlives the bundle; undefined: nobody has said, and it is not written. */
+  readonly retain: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -138,8 +138,8 @@ async function write(
   data: Map<string, Uint8Array>,
   deps: Pick<ActDeps, "client" | "wrote">,
 ): Promise<SeenSecret> {
-  const { bundle, hold, retain, signal } = act;
-  const object = secretObject(bundle, hold, data, retain);
+  const { bundle, hold, signal } = act;
+  const object = secretObject(bundle, hold, data, retained(act));
   // what is created or merged into has no field of ours to take back by force
   const force = hold.mode === "update" || hold.mode === "adopt";
   try {
@@ -159,6 +159,13 @@ async function write(
   } catch (error) {
     throw targetError(error, act);
   }
+}
+
+/** Without the keyring's word no owner is set, which would delete what must outlive its bundle, and none is left out. */
+function retained({ bundle, hold, retain }: Act): boolean {
+  if (retain !== undefined || hold.mode === "merge") return retain === true;
+  const asks = `whether environment ${bundle.spec.environment} asks for approvals`;
+  throw new ZoppError("KeyringUnavailable", `bundle ${placeOf(bundle)}: the keyring has not told yet ${asks}`);
 }
 
 /** Keys that others put into a Secret that is wholly ours: server-side apply leaves them, so the whole is replaced. */

@@ -109,6 +109,28 @@ t.test("the Secret has no owner where the bundle or the environment says so", as
   t.ok(await written({ approvals: true, bundle: policy("Delete") }));
 });
 
+t.test(
+  "while the keyring has not told whether approvals are asked for, no Secret is given an owner, nor left without",
+  async (t) => {
+    const given: { approvals: boolean | null } = { approvals: null };
+    const { run, writes, status } = setup(given);
+    await t.rejects(run(), { code: "KeyringUnavailable", message: /acme\/shop\/production asks for approvals/ });
+    t.strictSame(writes, []);
+    t.equal(status(), undefined);
+    given.approvals = true;
+    await run();
+    t.equal(writes.length, 1);
+    t.notOk(writes[0]?.object.metadata.ownerReferences);
+  },
+);
+
+t.test("whoever asks for neither is not kept waiting for that word", async (t) => {
+  const retained = bundle(WORLD.environment, { A: "a" }, { target: { deletionPolicy: "Retain" } });
+  const { run, writes } = setup({ approvals: null, bundle: retained });
+  await run();
+  t.equal(writes.length, 1);
+});
+
 t.test("what the target asks for is written, and nothing of the bundle's own metadata", async (t) => {
   const target = {
     name: "named",

@@ -268,12 +268,12 @@ function refusal(
   return { kind: "refused", error, stage, policy, digest };
 }
 
-/** The Secret outlives its bundle where the target says so; by default where the environment asks for approvals. */
-async function retains({ spec }: ZoppSecret, deps: SecretDeps): Promise<boolean> {
+/** The Secret outlives its bundle where the target says so; by default where the environment asks for approvals, if that is known. */
+async function retains({ spec }: ZoppSecret, deps: SecretDeps): Promise<boolean | undefined> {
   const asked = spec.target?.deletionPolicy;
   if (asked !== undefined) return asked === "Retain";
   if (deps.asksApprovals(spec.environment) === undefined) await deps.refreshPolicy();
-  return deps.asksApprovals(spec.environment) ?? false;
+  return deps.asksApprovals(spec.environment);
 }
 
 function epochs(bundle: ZoppSecret, deps: Pick<SecretDeps, "environments">): Epochs {

@@ -20,9 +20,10 @@ export interface Described {
 
 /** The fields of a DescribeResponse. */
 export function describe({ identity, end, notReady, book, joins, present }: Described) {
-  const verdicts = (of: Kind) => {
+  const told = (of: Kind) => {
     const names = new Set(present[of].map(({ metadata }) => metadata.name));
-    return book.verdicts(of).filter(({ name }) => names.has(name));
+    const verdicts = book.verdicts(of).filter(({ name }) => names.has(name));
+    return [...verdicts, ...withoutVerdict(book.namesInForce(of), verdicts)];
   };
   return {
     signingKey: identity.signing.verifyKey.text,
@@ -30,17 +31,15 @@ export function describe({ identity, end, notReady, book, joins, present }: Desc
     log: end.log,
     logSize: BigInt(end.size),
     notReady: notReady ?? "",
-    workspaces: verdicts("workspaces").map((verdict) => ({
+    workspaces: told("workspaces").map((verdict) => ({
       ...stateOf(verdict, book.workspace(verdict.name), false),
       joinRequests: [...joins.of(verdict.name)],
     })),
-    environments: verdicts("environments").map((verdict) => {
+    environments: told("environments").map((verdict) => {
       const served = book.environment(verdict.name);
       return stateOf(verdict, served?.environment, served !== undefined && demandsApprovals(served));
     }),
-    baselines: [...verdicts("baselines"), ...withoutObject(book, present)].map((verdict) =>
-      stateOf(verdict, book.environment(verdict.name)?.baseline, false),
-    ),
+    baselines: told("baselines").map((verdict) => stateOf(verdict, book.environment(verdict.name)?.baseline, false)),
   };
 }
 
@@ -49,11 +48,10 @@ function demandsApprovals({ workspace, environment }: NonNullable<ReturnType<Pol
   return known && (ruleFor(workspace, environment.scope).approvals?.required ?? 0) > 0;
 }
 
-/** Baselines in force whose object is gone: they decide all the same. */
-function withoutObject(book: PolicyBook, { baselines }: Reviewed): readonly Verdict[] {
-  const present = new Set(baselines.map(({ metadata }) => metadata.name));
-  const names = [...book.baselineNames()].filter((name) => !present.has(name));
-  return names.map((name) => ({ name, uid: "", generation: 0 }));
+/** What is in force and was not judged since the start, or has no object any more: it decides all the same. */
+function withoutVerdict(names: readonly string[], verdicts: readonly Verdict[]): readonly Verdict[] {
+  const judged = new Set(verdicts.map(({ name }) => name));
+  return names.filter((name) => !judged.has(name)).map((name) => ({ name, uid: "", generation: 0 }));
 }
 
 function stateOf(

@@ -89,9 +89,11 @@ export class PolicyBook {
     return found === undefined || this.workspace(found.workspace.name) === undefined ? undefined : found;
   }
 
-  /** Environments (by object name) with a baseline in force. */
-  baselineNames(): Iterable<string> {
-    return this.#baselines.keys();
+  /** The object names of what is in force of a kind. */
+  namesInForce(of: Kind): readonly string[] {
+    if (of === "workspaces") return this.servedWorkspaces().map(({ name }) => name);
+    const served = [...this.#environments.keys()].filter((name) => this.environment(name) !== undefined);
+    return of === "environments" ? served : served.filter((name) => this.#baselines.has(name));
   }
 
   /** The policy that decides about a path (`workspace/project/environment`). Throws NotPinned, NoPolicy or what keeps it out. */
