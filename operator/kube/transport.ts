@@ -196,13 +196,22 @@ export class Transport {
     return this.#reading;
   }
 
-  /** Reads the credentials again; sockets are replaced only when what they were made from changed. */
+  /** Reads the credentials again; sockets are replaced only when what they were made from changed. Only the first reading can fail. */
   async #refresh(): Promise<Sockets> {
-    const { headers, tls }: Credentials = await this.#options.endpoint.credentials();
+    const old = this.#sockets;
+    let read: Credentials;
+    try {
+      read = await this.#options.endpoint.credentials();
+    } catch (error) {
+      if (old === null) throw error;
+      // a file that is just being replaced, or no descriptor left: what was read before may well be good until the next reading
+      this.#readAt = performance.now();
+      return old;
+    }
+    const { headers, tls } = read;
     this.#headers = { ...headers };
     this.#readAt = performance.now();
     const identity = JSON.stringify(tls);
-    const old = this.#sockets;
     if (old !== null && old.identity === identity) return old;
     const { requests, watches } = this.#open(tls);
     const { mayWrite } = this.#options;
