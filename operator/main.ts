@@ -18,6 +18,7 @@ import { shardOf } from "./kube/shards.plan.js";
 import { createLogger } from "./log.js";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
+import { readToken } from "./token.js";
 import { startTracing } from "./tracing.js";
 
 /** How long what is active may take after SIGTERM; the chart has Kubernetes end the pod after 60 s, its own default is 30. */
@@ -43,7 +44,7 @@ async function main(config: OperatorConfig): Promise<void> {
     address: config.keyring,
     keyringKey: await readKeyringKey(config.keyringKey),
     identity: identityFromSeed(newSeed()).signing,
-    token: async () => (await readFile(config.tokenFile, "utf8")).trim(),
+    token: () => readToken(config.tokenFile),
     log,
     tracing,
   });

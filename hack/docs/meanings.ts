@@ -50,7 +50,8 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   BrokeredOnly: "Values of this environment are read through a keyring, and no cluster serves it.",
   NotRecipient: "The environment's key is not wrapped to this device.",
 
-  Unauthenticated: "The keyring does not know the caller's key, or its enrolment has ended.",
+  Unauthenticated:
+    "The keyring does not know the caller's key, its enrolment has ended, or the token to enrol with cannot be read.",
   EnrolmentRefused:
     "The token is neither bound to the operator's own account and pod, nor to a pod of a workload that policy names.",
   MethodDenied: "The caller's key may not use this method.",
