@@ -61,8 +61,6 @@ export class ZoppOperator extends dotI.default {
   #history: History | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #running = false;
-  /** Says which namespaces are worked on; undefined stands for what is in none. */
-  #isOurs: (namespace: string | undefined) => boolean = () => true;
 
   constructor(parts: OperatorParts) {
     super({ debug() {}, info() {}, warn() {}, error() {} });
@@ -80,11 +78,13 @@ export class ZoppOperator extends dotI.default {
     return this.#book?.problem ?? null;
   }
 
-  /** Begins to work through what was seen, as far as it is ours. Does nothing once stopped. */
-  lead(isOurs: (namespace: string | undefined) => boolean = this.#isOurs): void {
+  /**
+   * Begins to work through what was seen, as far as it is ours: of these namespaces, undefined standing for what is in none. Does
+   * nothing once stopped.
+   */
+  lead(isOurs: (namespace: string | undefined) => boolean = () => true): void {
     const watch = this.#watch;
     if (watch === undefined || !this.#running) return;
-    this.#isOurs = isOurs;
     watch.lead((key) => isOurs(placeOf(key).namespace));
     for (const { queue, controller, isPolicy } of this.#work) {
       if (isPolicy && !isOurs(undefined)) continue;
@@ -192,10 +192,7 @@ export class ZoppOperator extends dotI.default {
         newState: (seen, digest) => history?.applied(seen, digest, seen.status?.digest === undefined),
       },
     };
-    this.#controller(queue, workers, async (key, signal) => {
-      // what was queued while standing by can be another's
-      return this.#isOurs(placeOf(key).namespace) ? reconcileSecret(key, deps, signal) : {};
-    });
+    this.#controller(queue, workers, (key, signal) => reconcileSecret(key, deps, signal));
     const replaced = (old: ZoppSecret) => history?.replaced(old);
     const watch = new BundleWatch({ bundles, targets, all: () => informer.list(), queue, memory, replaced });
     shared.environments.onChange((old, now, initial) => {

@@ -1,4 +1,5 @@
 import t from "tap";
+import type { ZoppSecret } from "../../crds/types.gen.js";
 import { BundleMemory } from "./secret.memory.js";
 import { bundle, secret, setup, WALL } from "./secret.watch.case.js";
 
@@ -50,14 +51,46 @@ t.test("while another one leads nothing is urgent; what it left of people's chan
   bundles.show(bundle({ name: "done", version: "3", generation: 2, observed: 2 }));
   bundles.show(bundle({ name: "left", version: "2", generation: 2, observed: 1 }));
   bundles.show(bundle({ name: "new" }));
-  t.notOk(take().some((added) => added.endsWith(" urgent")));
+  bundles.show(bundle({ name: "gone" }));
+  bundles.remove("shop/gone");
+  t.strictSame(take(), [], "and nothing waits, since nobody would take it");
   clock.ms = 60_000;
   watch.lead();
-  t.strictSame(take(), ["shop/left urgent"]);
+  t.strictSame(take(), ["shop/done background", "shop/left urgent", "shop/new background"]);
   clock.ms += 500;
   t.equal(memory.waitedSeconds("shop/done"), 0.5, "nothing has waited for us before");
   bundles.show(bundle({ name: "done", version: "4", generation: 3, observed: 2 }));
   t.strictSame(take(), ["shop/done urgent"]);
+});
+
+t.test("values that somebody else put into the status are a demand, unless he leads or it is his part", async (t) => {
+  const changed = (version: string): ZoppSecret => {
+    const entry = { version: 1, by: "zk1", sealed: "", signature: version, to: "zk1e", made: "", rule: "" };
+    return { ...bundle({ version }), status: { generated: { TOKEN: entry } } };
+  };
+  const { bundles, watch, memory } = setup({ leads: false });
+  bundles.show(bundle(), true);
+  bundles.show(changed("2"));
+  t.notOk(memory.isDemanded("shop/api"), "another one leads, and made them");
+  watch.lead(() => false);
+  bundles.show(changed("3"));
+  t.notOk(memory.isDemanded("shop/api"), "another one works on this part");
+  watch.lead(() => true);
+  bundles.show(changed("4"));
+  t.ok(memory.isDemanded("shop/api"));
+});
+
+t.test("what people asked for while another one led is done once more in the end, by whose part it is", async (t) => {
+  const { bundles, watch, memory } = setup({ leads: false });
+  for (const name of ["ours", "theirs", "gone"]) {
+    bundles.show(bundle({ name }), true);
+    bundles.show(bundle({ name, version: "2", asked: "now" }));
+  }
+  bundles.remove("shop/gone");
+  t.notOk(memory.isDemanded("shop/gone"));
+  watch.lead((key) => key !== "shop/theirs");
+  t.ok(memory.isDemanded("shop/ours"), "he may have ended before");
+  t.notOk(memory.isDemanded("shop/theirs"));
 });
 
 t.test("an edit that the watch shows after our later status write is not taken for our own", async (t) => {

@@ -38,7 +38,6 @@ export class BundleWatch {
   constructor(deps: WatchDeps) {
     this.#deps = deps;
     deps.bundles.onChange(({ old, now, initial, own }) => {
-      if (!own && valuesChanged(old, now)) this.#deps.memory.demand(keyOf((now ?? old) as ZoppSecret));
       this.#bundleChanged(old, now, initial, own);
       if (!initial) this.#issuerChanged(old, now);
     });
@@ -55,9 +54,13 @@ export class BundleWatch {
     this.#leads = true;
     this.#isOurs = isOurs;
     for (const bundle of this.#deps.all()) {
-      if (!isOurs(keyOf(bundle))) continue;
-      this.#deps.memory.changed(keyOf(bundle));
-      if (isBehind(bundle)) this.#deps.queue.add(keyOf(bundle), "urgent");
+      const key = keyOf(bundle);
+      if (!isOurs(key)) {
+        this.#deps.memory.forget(key);
+        continue;
+      }
+      this.#deps.memory.changed(key);
+      this.#add(key, isBehind(bundle) ? "urgent" : "background");
     }
   }
 
@@ -79,7 +82,7 @@ export class BundleWatch {
       const isReady = readyOf(bundles.get(key)?.status)?.status === "True";
       // a short failure is told nobody, and what is being worked on may be refused yet for what was there before
       const isOpen = queue.failuresOf(key) > 0 || queue.laneOf(key) !== undefined;
-      if (!isReady || isOpen) queue.add(key, "background");
+      if (!isReady || isOpen) this.#add(key, "background");
     }
   }
 
@@ -91,15 +94,18 @@ export class BundleWatch {
   }
 
   #bundleChanged(old: ZoppSecret | undefined, now: ZoppSecret | undefined, initial: boolean, own: boolean): void {
-    const { queue, memory } = this.#deps;
+    const { memory } = this.#deps;
     const key = keyOf((now ?? old) as ZoppSecret);
     const before = old === undefined ? undefined : targetPlace(old);
     const after = now === undefined ? undefined : targetPlace(now);
     if (before !== after) this.#index(key, before, after);
     if (!this.#isOurs(key)) return;
     if (before !== undefined && before !== after) this.#enqueueTarget(before, "background");
-    if (now === undefined) return queue.add(key, "background"); // lets memory go
+    // whose work it is lets memory go when all is told
+    if (now === undefined) return this.#leads ? this.#add(key, "background") : memory.forget(key);
     if (!initial) this.#noticeDemand(key, old, now);
+    // while another one leads it is that one's own work
+    if (this.#leads && !own && valuesChanged(old, now)) memory.demand(key);
     if (this.#leads && old !== undefined && isEdited(old, now)) this.#deps.replaced(old);
     if (old !== undefined && !needsThought(old, now) && (own || !valuesChanged(old, now))) return;
     if (this.#leads) memory.changed(key);
@@ -137,8 +143,9 @@ export class BundleWatch {
     for (const key of this.#byTarget.get(target) ?? []) this.#add(key, lane);
   }
 
+  /** While another one leads nothing waits here: nobody would take it, and all that is there then is added in the end. */
   #add(key: string, lane: Lane): void {
-    this.#deps.queue.add(key, this.#leads ? lane : "background");
+    if (this.#leads) this.#deps.queue.add(key, lane);
   }
 
   #index(key: string, before: string | undefined, after: string | undefined): void {
