@@ -1,5 +1,6 @@
 // Gathers single requests into batches: whatever is asked while a call runs goes into the next one.
 // Knows nothing of what is asked, but how large it is.
+import { ZoppError } from "../../crds/errors.js";
 
 /** The most that goes into one call. */
 const MAX_ITEMS = 64;
@@ -34,7 +35,7 @@ export class Batcher<Item, Answer> {
     this.#call = call;
   }
 
-  /** The answer to one item of `bytes` bytes. Rejects as the call does, or at once when `signal` aborts before it is sent. */
+  /** The answer to one item of `bytes` bytes. Rejects as the call does; throws KeyringUnavailable when nobody waits for it by then. */
   add(item: Item, bytes: number, signal?: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, bytes, signal, resolve, reject });
@@ -66,8 +67,9 @@ export class Batcher<Item, Answer> {
     for (let next = this.#waiting[0]; next !== undefined && batch.length < MAX_ITEMS; next = this.#waiting[0]) {
       if (batch.length > 0 && bytes + next.bytes > MAX_BYTES) break;
       this.#waiting.shift();
-      if (next.signal?.aborted === true) next.reject(next.signal.reason);
-      else {
+      if (next.signal?.aborted === true) {
+        next.reject(new ZoppError("KeyringUnavailable", "the call was aborted before it was sent"));
+      } else {
         bytes += next.bytes;
         batch.push(next);
       }
