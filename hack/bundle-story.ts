@@ -39,6 +39,8 @@ export interface Setup {
   readonly status?: SecretStatus;
   /** What a metadata GET of the target finds. */
   readonly there?: KubeObject;
+  /** Thrown by that GET. */
+  readonly getError?: ZoppError;
   readonly open?: (request: OpenRequest) => OpenResult | ZoppError | Promise<OpenResult>;
   /** What the keyring makes; it has to be told where the bundle has rules. */
   readonly generate?: (request: GenerateQuery) => Awaited<ReturnType<KeyringClient["generate"]>>;
@@ -80,6 +82,7 @@ function clientOf(given: Setup, seen: Seen) {
   return {
     async get(_: Resource, place: Place) {
       seen.calls.push(`get ${place.name}`);
+      if (given.getError !== undefined) throw given.getError;
       if (given.there === undefined) throw apiError("get", 404, { reason: "NotFound" });
       return given.there;
     },

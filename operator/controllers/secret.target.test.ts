@@ -41,6 +41,27 @@ t.test("a foreign Secret is not touched, looked at once and then left alone", as
   t.strictSame(events, ["TargetConflict"]);
 });
 
+t.test("a Secret that may not be looked at is told, and that it went is not hidden by an old Ready", async (t) => {
+  const given: { getError?: ZoppError } = {};
+  const { run, calls, status, targets, events, pass } = setup(given);
+  await run();
+  given.getError = apiError("get secrets shop-prod/api", 403, { reason: "Forbidden" });
+  targets.delete(KEY);
+  await t.rejects(run(), { code: "ApiRefused" });
+  t.match(reasons(status()), { Ready: "True Synced" }, "not at once: a restart of the API server would explain it");
+  pass(5_000);
+  calls.length = 0;
+  await t.rejects(run(), { code: "ApiRefused" }, "it is tried again");
+  t.match(reasons(status()), { Ready: "False ApiRefused", Synced: "False ApiRefused" });
+  t.match(status()?.conditions?.[0]?.message, /cannot get secrets shop-prod\/api/);
+  await t.rejects(run(), { code: "ApiRefused" });
+  t.strictSame(calls, ["get api", "apply zoppsecrets/status", "get api"], "and said once");
+  delete given.getError;
+  await run();
+  t.match(reasons(status()), { Ready: "True Synced" });
+  t.strictSame(events, ["ApiRefused", "Recovered"]);
+});
+
 t.test("an adopted Secret loses what is not the bundle's", async (t) => {
   const there = {
     metadata: { ...PLACE, uid: "f", resourceVersion: "5", annotations: { "zopp.dev/adopt": "api", keep: "me" } },

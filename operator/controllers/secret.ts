@@ -31,7 +31,6 @@ import {
   isOld,
   nextStatus,
   type Outcome,
-  type Refused,
   type RestartStatus,
   sameStatus,
 } from "./secret.status.js";
@@ -76,6 +75,7 @@ const QUIET = new Set([
   "Unauthenticated",
   "Overloaded",
   "ApiUnreachable",
+  "ApiRefused",
   "AuditUnavailable",
   "ApiConflict",
   "IssuerPending",
@@ -89,10 +89,13 @@ export async function reconcileSecret(key: string, deps: SecretDeps, signal: Abo
   if (seen === undefined || seen.metadata.deletionTimestamp !== undefined) return end(key, deps);
   deps.memory.trying(key);
   const bundle = parse(seen);
-  if (bundle instanceof ZoppError) return settle(key, unreadable(seen), refusal(bundle, seen.status?.policy), deps);
+  if (bundle instanceof ZoppError) return settle(key, unreadable(seen), unread(bundle, seen.status), deps);
   const situation = gather(key, bundle, seen.status, deps);
-  const looked = await lookIfNeeded(key, situation, decide(situation), deps, signal);
+  const looked = await lookIfNeeded(key, situation, decide(situation), deps, signal).catch((thrown) =>
+    asZoppError(thrown, `looking at the Secret of ${key}`),
+  );
   if (looked === undefined) return end(key, deps);
+  if (looked instanceof ZoppError) return settle(key, bundle, refusalOf(looked, situation), deps);
   return act({ key, seen }, { ...situation, target: looked.target }, looked.step, deps, signal);
 }
 
@@ -142,11 +145,10 @@ async function act(
   deps: SecretDeps,
   signal: AbortSignal,
 ): Promise<ReconcileAnswer> {
-  const { bundle, status, policy, target } = given;
+  const { bundle, status, target } = given;
   if (step.do === "look") throw new TypeError("a target was looked up and is still unknown");
   if (step.do === "rest") return settle(key, bundle, { kind: "rested" }, deps, step);
-  if (step.do === "refuse")
-    return settle(key, bundle, refusal(step.error, policy ?? status?.policy, "sync", given.digest), deps, step);
+  if (step.do === "refuse") return settle(key, bundle, refusalOf(step.error, given), deps, step);
   const { hold } = step;
   const retain = await retains(bundle, deps);
   const managers = typeof target === "string" ? [] : target.writers.managers;
@@ -259,13 +261,13 @@ async function writeStatus(bundle: ZoppSecret, status: SecretStatus, deps: Secre
   }
 }
 
-function refusal(
-  error: ZoppError,
-  policy: readonly string[] = [],
-  stage: Refused["stage"] = "verify",
-  digest?: string,
-): Outcome {
-  return { kind: "refused", error, stage, policy, digest };
+function unread(error: ZoppError, status: SecretStatus | undefined): Outcome {
+  return { kind: "refused", error, stage: "verify", policy: status?.policy ?? [] };
+}
+
+/** The operator's own: the Secret is somebody else's, or cannot be looked at. */
+function refusalOf(error: ZoppError, { policy, status, digest }: Situation): Outcome {
+  return { kind: "refused", error, stage: "sync", policy: policy ?? status?.policy ?? [], digest };
 }
 
 /** The Secret outlives its bundle where the target says so; by default where the environment asks for approvals, if that is known. */
