@@ -43,7 +43,7 @@ export interface Setup {
   readonly getError?: ZoppError;
   readonly open?: (request: OpenRequest) => OpenResult | ZoppError | Promise<OpenResult>;
   /** What the keyring makes; it has to be told where the bundle has rules. */
-  readonly generate?: (request: GenerateQuery) => Awaited<ReturnType<KeyringClient["generate"]>>;
+  readonly generate?: SecretDeps["keyring"]["generate"];
   /** A real API server in place of the one in memory. */
   readonly client?: SecretDeps["client"];
   /** Thrown by the write of the Secret. */
@@ -119,10 +119,10 @@ function keyringOf(given: Setup, calls: string[], released: Uint8Array[]) {
       if (answer instanceof ZoppError) throw answer;
       return answer;
     },
-    async generate(request: GenerateQuery) {
+    async generate(request: GenerateQuery, signal?: AbortSignal) {
       calls.push("generate");
       if (given.generate === undefined) throw new TypeError("no rules are expected");
-      return given.generate(request);
+      return given.generate(request, signal);
     },
   };
 }

@@ -32,6 +32,8 @@ export interface SeenBundle {
 /** The values of a bundle's rules, as they stand in its status from now on; undefined where it has no rules. */
 export interface MadeValues {
   readonly generated: GeneratedValues | undefined;
+  /** The bundle that they stand in. */
+  readonly seen: ZoppSecret;
   /** Those that are due, and stay as long as their CA does not sign. */
   readonly waiting: readonly Waiting[];
 }
@@ -44,12 +46,12 @@ export async function makeValues(
   onlyMissing = false,
 ): Promise<MadeValues | ZoppError> {
   const { spec, metadata } = bundle;
-  if (spec.generate === undefined) return { generated: undefined, waiting: [] };
+  if (spec.generate === undefined) return { generated: undefined, seen, waiting: [] };
   const { generated: present = {}, applied } = seen.status ?? {};
   // what is not in the Secret yet may never have been accepted: whether it still will be is the keyring's to say
   const isApplied = applied === valuesDigest(bundle, present);
   if (isApplied && !isDue(bundle, { generated: present }, deps.now(), issuersIn(deps.bundles, bundle)))
-    return { generated: present, waiting: [] };
+    return { generated: present, seen, waiting: [] };
   try {
     const { namespace, name } = metadata;
     const issuers = sentIssuers(bundle, deps.bundles);
@@ -65,7 +67,7 @@ export async function makeValues(
       kept = await keep(kept, next, deps);
       generated = next;
     }
-    return { generated, waiting };
+    return { generated, seen: kept, waiting };
   } catch (error) {
     const known = asZoppError(error, `having values made for bundle ${placeOf(bundle)}`);
     if (known.code === "ApiConflict") deps.bundles.drop(key);

@@ -61,7 +61,7 @@ export interface ValuesDeps extends ActDeps, GenerateDeps {
 /** What is done with a bundle, before its generated values are known. */
 export interface Work extends Omit<Act, "generated"> {
   readonly key: string;
-  /** The object that the bundle was parsed from. */
+  /** The object that the bundle was parsed from, with what was kept in its status since. */
   readonly seen: ZoppSecret;
 }
 
@@ -87,7 +87,7 @@ export async function workThrough(work: Work, given: Situation, deps: ValuesDeps
     // nothing is opened for what stays as it is
     if (certificates.length > 0 && decide({ ...given, status, due: false }).do === "rest")
       return { outcome: { kind: "rested" }, certificates, warnings: [] };
-    return { ...(await applyValues(work, given, generated, deps)), certificates };
+    return { ...(await applyValues({ ...work, seen: values.seen }, given, generated, deps)), certificates };
   };
   if (bundle.spec.rotation === undefined) return made(false);
   const present = given.status?.generated;
@@ -139,7 +139,7 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
     // two Jobs at once could undo each other: so the name of each is written down before there is one, and waited for
     const hindrance = await unfinished(act, given, rotations);
     if (hindrance !== undefined) return keepBefore(act, given, hindrance, deps);
-    await keep(deps.bundles.get(act.key) ?? act.seen, generated ?? {}, deps, place.name);
+    await keep(act.seen, generated ?? {}, deps, place.name);
   }
   const secret = await asked(bundle, client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
   if (secret instanceof ZoppError) return keepBefore(act, given, secret, deps);

@@ -96,7 +96,8 @@ export async function openAnd(
   } catch (thrown) {
     const error = asZoppError(thrown, `writing the Secret of ${placeOf(act.bundle)}`);
     const stage = error.code === "CannotOpen" ? "verify" : "sync";
-    const outcome = refused(stage, error);
+    // what is used here is the Secret alone: a conflict about the bundle, or a Job, comes up elsewhere
+    const outcome: Refused = { ...refused(stage, error), moved: error.code === "ApiConflict" };
     // it is the operator that lacks the environment: a status that names the keyring's policy would wait for another one
     const waitsForUs = error.code === "UnknownEnvironment";
     return { outcome: waitsForUs ? { ...outcome, policy: [] } : outcome, warnings: answer.warnings };

@@ -58,6 +58,8 @@ export interface Refused {
   readonly policy: readonly string[];
   /** The digest of what was refused; undefined when it could not be read. */
   readonly digest?: string | undefined;
+  /** The Secret is not what was looked at any more. */
+  readonly moved?: boolean | undefined;
 }
 
 /** When a status is written, and how long before the end of a value it says so. */

@@ -2,6 +2,7 @@ import t, { type Test } from "tap";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { KEY, managed, PLACE, reasons, refuse, type Setup, setup, WORLD, WRITING } from "../../hack/bundle-story.js";
+import { generating } from "../../hack/fixtures.generated.js";
 import { bundle, withHeader } from "../../hack/fixtures.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { apiError } from "../kube/errors.js";
@@ -85,6 +86,14 @@ t.test("a merged Secret gets our keys and keeps its own", async (t) => {
   t.strictSame(Object.keys(write?.object ?? {}).sort(), ["data", "metadata"]);
   t.strictSame(write?.object.metadata.labels, { "zopp.dev/managed": "keys" });
   t.notOk(write?.object.metadata.ownerReferences, "it is not deleted with the bundle");
+});
+
+t.test("a conflict about a new bundle itself says nothing of its Secret, which is not looked at", async (t) => {
+  const conflict = apiError("apply zoppsecrets/status shop-prod/api", 409, { reason: "Conflict" });
+  const { run, calls, memory } = setup({ bundle: generating(), generate: () => Promise.reject(conflict) });
+  for (const _ of [1, 2]) await t.rejects(run(), { code: "ApiConflict" });
+  t.notOk(memory.isNameTaken(KEY));
+  t.strictSame(calls, []);
 });
 
 t.test(

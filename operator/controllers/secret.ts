@@ -167,7 +167,7 @@ async function act(
   if (outcome.kind === "synced") {
     deps.tell.applied(deps.memory.waitedSeconds(key) ?? 0);
     if (status?.digest !== outcome.digest) deps.tell.newState({ ...seen, status }, outcome.digest);
-  } else if (outcome.kind !== "rested" && outcome.error.code === "ApiConflict") {
+  } else if (outcome.kind === "refused" && outcome.moved === true) {
     deps.targets.drop(targetPlace(bundle));
     if (hold.mode === "create") deps.memory.nameTaken(key);
   }
