@@ -186,8 +186,8 @@ export class History {
       } catch (error) {
         if (!isThereAlready(error)) throw error; // else it is kept already
       }
-      names.push(name);
     }
+    renew(names, name);
     for (let oldest = names[0]; oldest !== undefined && names.length > this.#deps.limit; oldest = names[0]) {
       await this.#drop(bundle.namespace, oldest, signal);
       names.shift();
@@ -198,19 +198,25 @@ export class History {
   async #namesOf(key: string, bundle: Kept, isFirst: boolean, signal: AbortSignal | undefined): Promise<string[]> {
     const known = this.#kept.get(key);
     if (known?.uid === bundle.uid) return known.names;
-    const names = isFirst ? [] : await this.#list(bundle, signal);
+    const names = isFirst ? [] : await this.#list(key, bundle, signal);
     this.#kept.set(key, { uid: bundle.uid, names });
     return names;
   }
 
-  async #list(bundle: Kept, signal: AbortSignal | undefined): Promise<string[]> {
+  async #list(key: string, bundle: Kept, signal: AbortSignal | undefined): Promise<string[]> {
     const labelSelector = `${BUNDLE_UID_LABEL}=${bundle.uid}`;
     const { namespace } = bundle;
     const options = { namespace, labelSelector, metadataOnly: true, signal };
     const { items } = await this.#deps.client.list<KubeObject>(CONTROLLER_REVISIONS, options);
     // what others labelled as ours is not ours to drop
     const ours = items.filter((item) => isRevisionOf(bundle, item));
-    return ours.sort(byAge).map(({ metadata }) => metadata.name);
+    const names = ours.sort(byAge).map(({ metadata }) => metadata.name);
+    // the status tells what was applied last, newest first: one of these may have been made long before
+    for (const { digest, result } of this.#deps.bundleOf(key)?.status?.history?.toReversed() ?? []) {
+      const name = revisionName(bundle, digest);
+      if (result === "Synced" && names.includes(name)) renew(names, name);
+    }
+    return names;
   }
 
   async #drop(namespace: string, name: string, signal: AbortSignal | undefined): Promise<void> {
@@ -225,6 +231,13 @@ export class History {
 
 function isSameSpec(one: Pick<ZoppSecret["metadata"], "uid" | "generation">, other: ZoppSecret | undefined): boolean {
   return one.uid === other?.metadata.uid && (one.generation ?? 0) === (other?.metadata.generation ?? 0);
+}
+
+/** Puts a name at the end, where the newest stands: a state that is applied again is not an old one. */
+function renew(names: string[], name: string): void {
+  const at = names.indexOf(name);
+  if (at >= 0) names.splice(at, 1);
+  names.push(name);
 }
 
 /** A ControllerRevision's data never changes, so the order of their versions is that in which they were made. */
