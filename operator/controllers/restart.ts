@@ -124,6 +124,9 @@ export class Restarts {
   #rest(namespace: string): ReconcileAnswer {
     this.#counted.delete(namespace);
     this.#deps.refused(namespace, 0);
+    // once more when the last restart counts no more: then nothing is kept of this namespace
+    if (this.#recentIn(namespace).length > 0) return { requeueAfterMs: MINUTE_MS };
+    this.#recent.delete(namespace);
     return {};
   }
 
