@@ -205,6 +205,11 @@ export const ERRORS = {
     EXIT.generic,
     "make the file writable, or free space on its disk; it is unchanged",
   ),
+  GitFailed: terminal(
+    "failed_precondition",
+    EXIT.generic,
+    "run `git fsck` in the checkout, and clone it again where it finds something",
+  ),
   InviteInvalid: invalid("copy the whole invite code again: it starts with zoppjoin_"),
   JoinRefused: denied("ask an owner for a new invite: `zopp invite create`"),
   InviteContested: refused(

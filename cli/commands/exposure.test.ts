@@ -1,5 +1,6 @@
 // What somebody who leaves could know: by rights, by keys that stay in his hands, and by what he wrote himself.
 import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
@@ -98,6 +99,18 @@ t.test("a branch that was never merged counts, and so does what is not committed
   t.ok(found.includes("shop-dev/api/FRESH key+read *"));
 });
 
+t.test("a branch counts whose changes a merge dropped", async (t) => {
+  const bench = new Workbench(t);
+  await withBob(bench, "read");
+  git(bench, "checkout", "-q", "-b", "aside");
+  await bench.must(["set", "api", "ASIDE"], { stdin: "1" });
+  commit(bench);
+  git(bench, "checkout", "-q", "main");
+  git(bench, "merge", "-q", "--no-edit", "-s", "ours", "aside");
+  git(bench, "branch", "-q", "-D", "aside");
+  t.ok(short(await exposure(bench, "bob")).includes("shop-dev/api/ASIDE key+read"));
+});
+
 t.test("a forged policy in the history names nobody, and broken files are counted as left out", async (t) => {
   const bench = new Workbench(t);
   await withBob(bench, "read");
@@ -107,7 +120,41 @@ t.test("a forged policy in the history names nobody, and broken files are counte
   bench.write("zopp/acme.yaml", good);
   commit(bench);
   t.match(await bench.run(["exposure", "eve"]), { code: 4, err: "NotFound: no version of workspace acme" });
-  t.match((await bench.must(["exposure", "bob"])).err, "1 objects were left out");
+  t.match((await bench.must(["exposure", "bob"])).err, "1 objects or files were left out");
+  bench.write("zopp/broken.yaml", "apiVersion: zopp.dev/v1alpha1\nkind: [ZoppSecret\n");
+  t.equal((await exposure(bench, "bob")).skipped, 2, "one that is not committed yet");
+  commit(bench);
+  rmSync(bench.path("zopp/broken.yaml"));
+  commit(bench);
+  t.equal((await exposure(bench, "bob")).skipped, 2, "one that only the history has");
+});
+
+t.test("what was committed after tens of megabytes of YAML counts like anything else", async (t) => {
+  const bench = new Workbench(t);
+  await withBob(bench, "read");
+  bench.write("zopp/large.yaml", `# ${"x".repeat(1021)}\n`.repeat(80 * 1024));
+  commit(bench);
+  rmSync(bench.path("zopp/large.yaml"));
+  for (const value of ["1", "2"]) {
+    await bench.must(["set", "api", "LATE"], { stdin: value });
+    commit(bench);
+  }
+  const late = short(await exposure(bench, "bob")).filter((line) => line.includes("LATE"));
+  t.same(late, ["shop-dev/api/LATE key+read *", "shop-dev/api/LATE key+read"]);
+});
+
+t.test("what git cannot read is an error, never a shorter list", async (t) => {
+  for (const [what, object] of [
+    ["a commit", "HEAD~1"],
+    ["a tree", "HEAD~1^{tree}"],
+    ["a file", "HEAD~1:zopp/acme.yaml"],
+  ] as const) {
+    const bench = new Workbench(t);
+    await withBob(bench, "read");
+    const id = git(bench, "rev-parse", object).trim();
+    rmSync(bench.path(`.git/objects/${id.slice(0, 2)}/${id.slice(2)}`));
+    t.match(await bench.run(["exposure", "bob"]), { code: 1, err: "GitFailed: git ", out: /^$/ }, what);
+  }
 });
 
 t.test("where history is missing, it says so", async (t) => {

@@ -25,18 +25,19 @@ export async function run(
   options: ExposureOptions,
 ): Promise<Result> {
   const workspace = await acceptNamedWorkspace(session);
-  const { moments, notes } = await momentsOf(session);
+  const { moments, unread, notes } = await momentsOf(session);
   const found = exposureOf({ workspace: workspace.name, principal, moments, trusted: trustedBy(session, workspace) });
   if (!found.known) {
     const text = `no version of workspace ${workspace.name} that lies here names a principal ${principal}`;
     throw new ZoppError("NotFound", text);
   }
   const values = options.current === true ? found.values.filter(({ current }) => current) : found.values;
-  if (found.skipped > 0)
-    notes.push(`${found.skipped} objects were left out: they cannot be read, or do not chain from the pins`);
+  const skipped = found.skipped + unread;
+  if (skipped > 0)
+    notes.push(`${skipped} objects or files were left out: they cannot be read, or do not chain from the pins`);
   const now = values.filter(({ current }) => current).length;
   return {
-    data: { workspace: workspace.name, principal, values, moments: moments.length, skipped: found.skipped },
+    data: { workspace: workspace.name, principal, values, moments: moments.length, skipped },
     names: values.map(({ bundle, key, version }) => `${bundle}/${key}@${version}`),
     human:
       values.length === 0
@@ -53,22 +54,31 @@ function row({ bundle, key, version, current, ways }: Exposed): readonly string[
   return [bundle, key, String(version), current ? "in use" : "", ways.map((way) => WAYS[way]).join(", ")];
 }
 
+interface Remembered {
+  readonly moments: readonly Moment[];
+  /** Files that may hold objects, and are no manifests. */
+  readonly unread: number;
+  readonly notes: string[];
+}
+
 /** What the store holds, after all that git remembers of it. */
-async function momentsOf(session: Session): Promise<{ readonly moments: readonly Moment[]; readonly notes: string[] }> {
+async function momentsOf(session: Session): Promise<Remembered> {
   const store = await session.store();
-  const present = { when: session.context.now(), objects: (await store.contents()).objects };
+  const { objects, problems } = await store.contents();
+  const [present, unread] = [{ when: session.context.now(), objects }, problems.length];
   if (store.kind !== "directory") {
     const notes = ["a cluster holds what is in use now: run it in a git checkout for what was there before"];
-    return { moments: [present], notes };
+    return { moments: [present], unread, notes };
   }
   try {
     const reading = (store as DirectoryStore).history();
-    const { past, isWhole } = await withProgress(session.context, "reading every commit", reading);
-    const notes = isWhole ? [] : ["this clone is shallow: run it where git has the whole history"];
-    return { moments: [...past, present], notes };
+    const history = await withProgress(session.context, "reading every commit", reading);
+    const notes = history.isWhole ? [] : ["this clone is shallow: run it where git has the whole history"];
+    return { moments: [...history.past, present], unread: unread + history.problems.length, notes };
   } catch (error) {
     if (!(error instanceof ZoppError && error.code === "NotFound")) throw error;
-    return { moments: [present], notes: [`${store.title} is no git checkout: only what lies there now is counted`] };
+    const notes = [`${store.title} is no git checkout: only what lies there now is counted`];
+    return { moments: [present], unread, notes };
   }
 }
 

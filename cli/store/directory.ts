@@ -43,13 +43,20 @@ export interface Past {
 /** A directory store, which can also show git revisions of itself. */
 export interface DirectoryStore extends Store {
   readonly kind: "directory";
-  /** What the directory held at a git revision. Throws NotFound for an unknown one. */
+  /** What the directory held at a git revision. Throws NotFound for an unknown one, GitFailed. */
   at(revision: string): Promise<Contents>;
   /**
    * What it held at every commit, of every branch or (HEAD) of what is checked out, oldest first; `isWhole` is false in a
-   * shallow clone. Throws NotFound.
+   * shallow clone; `problems` are the files that could not be read. Throws NotFound, GitFailed.
    */
-  history(of?: "HEAD"): Promise<{ readonly past: readonly Past[]; readonly isWhole: boolean }>;
+  history(of?: "HEAD"): Promise<History>;
+}
+
+/** All that git remembers of a directory. */
+export interface History {
+  readonly past: readonly Past[];
+  readonly problems: Contents["problems"];
+  readonly isWhole: boolean;
 }
 
 /** Where a directory store lies and how its files are called in messages. */
@@ -262,18 +269,17 @@ async function committed<K extends Kind>(
   return old === undefined ? undefined : parseFound(kind, old.value, old.where);
 }
 
-async function history(root: string, of: "--all" | "HEAD"): Promise<{ past: readonly Past[]; isWhole: boolean }> {
+async function history(root: string, of: "--all" | "HEAD"): Promise<History> {
   const { commits, isWhole } = await historyOf(root, of);
   const files = new Map<string, { readonly id: string; readonly path: string }>();
   for (const { blobs } of commits) for (const [path, id] of blobs) files.set(`${id} ${path}`, { id, path });
-  const objects = new Map<string, readonly Found[]>();
-  const texts = await textsOf(root, [...new Set([...files.values()].map(({ id }) => id))]);
-  for (const [file, { id, path }] of files)
-    objects.set(file, parsed(path, `${id.slice(0, 12)}:${path}`, texts.get(id) ?? "").objects);
+  const textOf = await textsOf(root, [...new Set([...files.values()].map(({ id }) => id))]);
+  const read = new Map<string, Parsed>();
+  for (const [file, { id, path }] of files) read.set(file, parsed(path, `${id.slice(0, 12)}:${path}`, textOf(id)));
   const past = commits.map(({ id, when, blobs }) => ({
     commit: id,
     when,
-    objects: [...blobs].flatMap(([path, blob]) => objects.get(`${blob} ${path}`) ?? []),
+    objects: [...blobs].flatMap(([path, blob]) => read.get(`${blob} ${path}`)?.objects ?? []),
   }));
-  return { past, isWhole };
+  return { past, problems: [...read.values()].flatMap(({ problems }) => problems), isWhole };
 }

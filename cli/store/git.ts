@@ -4,8 +4,6 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { ZoppError } from "../../crds/errors.js";
 
-const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
-
 /** A committed file below the folder that was asked for. */
 export interface CommittedFile {
   /** Relative to that folder. */
@@ -26,7 +24,8 @@ export interface Commit {
 function plumb(folder: string, args: readonly string[], input = ""): Promise<{ ok: boolean; stdout: Buffer }> {
   const options = {
     cwd: folder,
-    maxBuffer: MAX_OUTPUT_BYTES,
+    // git is as long as the repository is: what is cut off would be missing in silence
+    maxBuffer: Number.POSITIVE_INFINITY,
     encoding: "buffer",
     env: { ...process.env, GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C" },
   } as const;
@@ -43,26 +42,33 @@ async function git(folder: string, args: readonly string[]): Promise<{ ok: boole
   return { ok, stdout: stdout.toString("utf8") };
 }
 
+/** What git prints. Throws GitFailed when it fails: what it printed before is not all that there is. */
+async function needGit(folder: string, args: readonly string[], input?: string): Promise<Buffer> {
+  const { ok, stdout } = await plumb(folder, args, input);
+  if (!ok) throw new ZoppError("GitFailed", `git ${args[0]} fails in ${folder}`);
+  return stdout;
+}
+
 /** The text of a file at HEAD; undefined outside git, before the first commit, or where HEAD lacks it. */
 export async function textAtHead(folder: string, path: string): Promise<string | undefined> {
   const { ok, stdout } = await git(folder, ["cat-file", "blob", `HEAD:./${path.split("\\").join("/")}`]);
   return ok ? stdout : undefined;
 }
 
-/** All YAML files below a folder at a revision. Throws NotFound when there is no such revision. */
+/** All YAML files below a folder at a revision. Throws NotFound when there is no such revision, GitFailed. */
 export async function filesAt(folder: string, revision: string): Promise<readonly CommittedFile[]> {
   const found = await git(folder, ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`]);
   const commit = found.stdout.trim();
   if (!found.ok || !/^[0-9a-f]{40,64}$/.test(commit))
     throw new ZoppError("NotFound", `git has no revision ${revision} here`);
   const blobs = await blobsOf(folder, commit);
-  const texts = await textsOf(folder, [...new Set(blobs.values())]);
-  return [...blobs].map(([path, id]) => ({ path: join(path), text: texts.get(id) ?? "" }));
+  const textOf = await textsOf(folder, [...new Set(blobs.values())]);
+  return [...blobs].map(([path, id]) => ({ path: join(path), text: textOf(id) }));
 }
 
 /**
  * Every commit that touched the folder, of every branch and tag or of what is checked out, oldest first. `isWhole` is false
- * where the clone is shallow. Throws NotFound outside git.
+ * where the clone is shallow. Throws NotFound outside git, GitFailed.
  */
 export async function historyOf(
   folder: string,
@@ -74,18 +80,26 @@ export async function historyOf(
       "NotFound",
       `${folder} is no git checkout: run \`git init\` and commit, or ask a cluster by \`--store cluster\``,
     );
-  const log = await git(folder, ["rev-list", of, "--reverse", "--timestamp", "--", "."]);
   const commits: Commit[] = [];
-  for (const line of log.stdout.split("\n").slice(0, -1)) {
+  for (const line of await commitLines(folder, of)) {
     const [seconds, id = ""] = line.split(" ");
     commits.push({ id, when: new Date(Number(seconds) * 1000), blobs: await blobsOf(folder, id) });
   }
   return { commits, isWhole: shallow.stdout.trim() === "false" };
 }
 
+/** `<seconds> <id>` of each commit; none before the first one. */
+async function commitLines(folder: string, of: "--all" | "HEAD"): Promise<readonly string[]> {
+  if (of === "HEAD" && !(await git(folder, ["rev-parse", "--verify", "--quiet", "HEAD"])).ok) return [];
+  // a merge that dropped a branch's changes would hide that branch: whoever asks for all may not miss it
+  const which = of === "--all" ? ["--all", "--full-history"] : [of];
+  const log = (await needGit(folder, ["rev-list", ...which, "--reverse", "--timestamp", "--", "."])).toString("utf8");
+  return log.split("\n").slice(0, -1);
+}
+
 async function blobsOf(folder: string, commit: string): Promise<ReadonlyMap<string, string>> {
-  const { stdout } = await git(folder, ["ls-tree", "-r", "-z", commit, "."]);
-  const lines = stdout.split("\0").filter((line) => /\.ya?ml$/.test(line));
+  const listed = (await needGit(folder, ["ls-tree", "-r", "-z", commit, "."])).toString("utf8");
+  const lines = listed.split("\0").filter((line) => /\.ya?ml$/.test(line));
   // <mode> blob <id>\t<path>; links and submodules hold no manifest
   return new Map(
     lines.flatMap((line) => {
@@ -98,25 +112,31 @@ async function blobsOf(folder: string, commit: string): Promise<ReadonlyMap<stri
 /** So many contents are read by one run of git: their bytes are all held at once. */
 const TEXTS_AT_ONCE = 500;
 
-/** The texts of blobs by id. */
-export async function textsOf(folder: string, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+/** Gives the text of each of these blobs by its id. Throws GitFailed, as what it gives does for a blob that git has not. */
+export async function textsOf(folder: string, ids: readonly string[]): Promise<(id: string) => string> {
   const texts = new Map<string, string>();
   for (let at = 0; at < ids.length; at += TEXTS_AT_ONCE) {
     const input = ids.slice(at, at + TEXTS_AT_ONCE).map((id) => `${id}\n`);
-    const { stdout } = await plumb(folder, ["cat-file", "--batch"], input.join(""));
-    for (const [id, text] of splitBatch(stdout)) texts.set(id, text);
+    const batch = await needGit(folder, ["cat-file", "--batch"], input.join(""));
+    for (const [id, text] of splitBatch(batch)) texts.set(id, text);
   }
-  return texts;
+  return (id) => {
+    const text = texts.get(id);
+    if (text === undefined) throw new ZoppError("GitFailed", `git has no object ${id} any more`);
+    return text;
+  };
 }
 
 function splitBatch(stdout: Buffer): ReadonlyMap<string, string> {
   const texts = new Map<string, string>();
   for (let at = 0; at < stdout.length; ) {
     const end = stdout.indexOf(10, at);
+    // <id> blob <size>, or <id> missing
     const [id = "", , size] = stdout.toString("utf8", at, end).split(" ");
-    if (size === undefined) throw new ZoppError("NotFound", `git has no object ${id} any more`);
-    const next = end + 1 + Number(size);
-    texts.set(id, stdout.toString("utf8", end + 1, next));
+    at = end + 1;
+    if (size === undefined) continue;
+    const next = at + Number(size);
+    texts.set(id, stdout.toString("utf8", at, next));
     at = next + 1;
   }
   return texts;

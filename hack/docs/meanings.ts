@@ -103,6 +103,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   WrongPassphrase: "The identity file, or the recovery key, does not open.",
   FileExposed: "Other accounts of this machine may read or write a private file.",
   FileUnwritable: "A file cannot be written; it is as it was.",
+  GitFailed: "git cannot read all that it should have of this checkout; nothing is concluded from the rest.",
   AuthorLeft: "The author of a value is no longer in the policy: a new cluster would not accept it.",
   NotRenewed: "`zopp keys renew`: the keyring still has the key that the policy names.",
   Interrupted: "Somebody ended the command.",
