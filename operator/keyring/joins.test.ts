@@ -102,6 +102,20 @@ t.test("so many of one invite, and no more: others keep their places", async (t)
   t.equal(joins.of("acme").length, 5);
 });
 
+t.test("many at once get no more places than one by one, and what is not recorded gives its up", async (t) => {
+  const world = keyring();
+  const asked = await Promise.allSettled(Array.from({ length: 10 }, (_, at) => world.ask(`m${at}`)));
+  t.equal(asked.filter(({ status }) => status === "fulfilled").length, 4);
+  t.equal(world.done.length, 4);
+  t.equal(world.joins.of("acme").length, 4);
+  const broken = keyring();
+  broken.broken = true;
+  await Promise.allSettled(["m1", "m2", "m3", "m4"].map((who) => broken.ask(who)));
+  broken.broken = false;
+  await broken.ask("zoe");
+  t.same(broken.joins.of("acme"), [requestOf("zoe")]);
+});
+
 t.test("after a restart the workspace's status says who waited, as far as it proves itself", async (t) => {
   const { joins, ask, done } = keyring();
   const forged = { ...requestOf("mallory"), device: "other" };

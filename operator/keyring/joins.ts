@@ -33,6 +33,8 @@ interface Waiting extends GoodRequest {
 export class Joins {
   readonly #options: JoinsOptions;
   readonly #waiting = new Map<string, Map<string, Waiting>>();
+  /** What is being recorded: it has its place already, or as many as ask at once would all find room. */
+  readonly #recording = new Set<{ readonly name: string; readonly invite: string }>();
 
   constructor(options: JoinsOptions) {
     this.#options = options;
@@ -46,18 +48,22 @@ export class Joins {
     const known = workspace?.object.spec.invites?.some((invite) => invite.name === request.invite) ?? false;
     // what is not in policy is a stranger's word, and no text for the log
     const object = workspace === undefined ? undefined : known ? `${name}/${request.invite}` : name;
+    const place = { name, invite: request.invite };
     const fact = { action: "join", actor: peer.actor, kid: peer.key.kid, evidence: "proved", object } as const;
     try {
       const good = this.#judge(workspace, request, peer);
       this.of(name);
       if (this.#waiting.get(name)?.has(good.hash) === true) return {};
-      this.#refuseTooMany(name, request);
+      this.#refuseTooMany(place);
+      this.#recording.add(place);
       await record({ ...fact, decision: "done", digest: good.hash });
       this.#keep(name, good);
       return {};
     } catch (error) {
       if (error instanceof ZoppError) refuse({ ...fact, decision: "refused", reason: error.code });
       throw error;
+    } finally {
+      this.#recording.delete(place);
     }
   }
 
@@ -103,8 +109,9 @@ export class Joins {
     return { ...judgeJoin(workspace, request, this.#options.now()), by: workspace.digest };
   }
 
-  #refuseTooMany(name: string, { invite }: JoinRequest): void {
-    const waiting = this.of(name);
+  #refuseTooMany({ name, invite }: { readonly name: string; readonly invite: string }): void {
+    const recording = [...this.#recording].filter((other) => other.name === name);
+    const waiting = [...this.of(name), ...recording];
     const ofInvite = waiting.filter((other) => other.invite === invite).length;
     if (ofInvite < MAX_OF_INVITE && waiting.length < MAX_REQUESTS) return;
     throw new ZoppError(
