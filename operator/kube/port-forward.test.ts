@@ -2,8 +2,10 @@
 // docs/reading.md in `make e2e`.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import t, { type Test } from "tap";
 import { connectKeyring } from "../keyring/client.js";
@@ -151,5 +153,21 @@ t.test("who may not forward, and a port where nothing listens, hear which it was
   await t.rejects(used, {
     code: "ApiUnreachable",
     message: /^nothing answers at port 8443 of pod zopp-system\/zopp-0$/,
+  });
+});
+
+t.test("where no socket can be made, that is said", async (t) => {
+  const api = await apiServer(t, await echo(t));
+  const before = process.env["TMPDIR"];
+  const tooLong = join(t.testdir(), "x".repeat(120));
+  mkdirSync(tooLong);
+  process.env["TMPDIR"] = tooLong;
+  t.teardown(() => {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+  });
+  await t.rejects(forwardPort(api.endpoint("good"), POD, 8443), {
+    code: "FileUnwritable",
+    message: /^cannot make a socket in .*xxx$/,
   });
 });

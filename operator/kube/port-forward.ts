@@ -104,10 +104,9 @@ async function asSocket(stream: Duplex): Promise<Socket> {
     failed = error;
   });
   try {
-    const met = once(server, "connection") as Promise<[Socket]>;
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
     const near = connect(path);
-    const [far] = await met;
+    const [[far]] = await Promise.all([once(server, "connection") as Promise<[Socket]>, once(near, "connect")]);
     if (failed !== undefined) {
       for (const end of [near, far]) end.destroy();
       throw failed;
