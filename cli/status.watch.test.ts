@@ -1,6 +1,14 @@
 // What of a state is news, for people and for programs. That changes of a cluster are seen is hack/e2e/status.watch.slow.ts.
 import t from "tap";
-import { type BundleStatus, inWords, jsonNews, type Status, textNews } from "./status.watch.js";
+import { ZoppError } from "../crds/errors.js";
+import { startControlPlane } from "../hack/control-plane/control-plane.js";
+import { eventually } from "../hack/eventually.js";
+import { acme } from "../hack/fixtures.js";
+import { connect } from "../operator/kube/client.js";
+import { ZOPP_WORKSPACES } from "../operator/kube/resources.js";
+import { Workbench } from "./run.case.js";
+import { startSession } from "./session.js";
+import { type BundleStatus, inWords, jsonNews, type Status, textNews, watchStatus } from "./status.watch.js";
 
 function bundle(name: string, reason: string, message = ""): BundleStatus {
   const status = reason === "Synced" ? "True" : "False";
@@ -40,4 +48,25 @@ t.test("where nothing can be drawn over, only lines that were not there before a
     "shop/web: SignatureInvalid: the cluster: entry A: by nobody",
     /^ {2}next: /,
   ]);
+});
+
+t.test("what cannot be told of a change ends the watch with its error", { timeout: 240_000 }, async (t) => {
+  const controlPlane = await startControlPlane();
+  t.teardown(() => controlPlane.stop());
+  await controlPlane.applyCrds();
+  const { kubeconfig } = controlPlane;
+  const client = await connect({ file: kubeconfig, userAgent: "test" });
+  t.teardown(() => client.close());
+  const session = await startSession(new Workbench(t).context(), { store: "cluster", kubeconfig });
+  t.teardown(() => session.close());
+  let looks = 0;
+  const watching = watchStatus(session, await session.store(), () => {
+    looks += 1;
+    if (looks > 1) throw new ZoppError("FileExposed", "the pins may be written by others");
+    return state();
+  });
+  const ended = t.rejects(watching, { code: "FileExposed" });
+  await eventually(() => looks === 1);
+  await client.create(ZOPP_WORKSPACES, acme());
+  await ended;
 });

@@ -1,5 +1,6 @@
 // `zopp status --watch`: the state of bundles in a cluster, said again whenever it changes, until it is interrupted.
 // What the state is, is status.ts'; here is when it is looked at, and what of it is news.
+import { setTimeout as sleep } from "node:timers/promises";
 import { ERRORS, isErrorCode, ZoppError } from "../crds/errors.js";
 import { Informer } from "../operator/kube/informer.js";
 import { type Log, silentLog } from "../operator/kube/observe.js";
@@ -36,7 +37,7 @@ export interface Watched {
   readonly namespace: string | undefined;
 }
 
-/** Says the state now and after every change. Ends with the process. Throws Usage, and why the cluster cannot be read. */
+/** Says the state now and after every change, until the process ends. Throws Usage, why the cluster cannot be read, and as `look`. */
 export async function watchStatus(
   session: Session,
   { store, namespace }: Watched,
@@ -51,7 +52,7 @@ export async function watchStatus(
   // whoever may not read hears it at once, and why
   await store.contents(namespace);
   let before: Status | undefined;
-  await follow(session, { store, namespace }, (contents) => {
+  return follow(session, { store, namespace }, (contents) => {
     const now = look(contents);
     const isTerminal = context.stdout.isTTY === true && !asLines;
     const lines = asLines ? jsonNews(before, now) : isTerminal ? inWords(now) : textNews(before, now);
@@ -59,15 +60,14 @@ export async function watchStatus(
     before = now;
     if (text !== "") context.stdout.write(isTerminal ? CLEAR + text : text);
   });
-  return new Promise<never>(() => undefined);
 }
 
-/** Calls back with everything once it was listed, and after every change. */
+/** Calls back with everything once it was listed, and after every change, until that throws; throws what it throws. */
 async function follow(
   session: Session,
   { store, namespace }: Watched,
   changed: (contents: Contents) => void,
-): Promise<void> {
+): Promise<never> {
   const client = await contextClient(session);
   const log: Log = {
     ...silentLog,
@@ -87,15 +87,22 @@ async function follow(
     );
     changed({ objects, problems: [] });
   };
-  for (const { informer } of informers) informer.start();
-  await Promise.all(informers.map(({ informer }) => informer.synced()));
-  look();
+  const failed = Promise.withResolvers<never>();
   const soon = (): void => {
     if (isDue) return;
     isDue = true;
-    setTimeout(look, TOGETHER_MS);
+    sleep(TOGETHER_MS).then(look).catch(failed.reject);
   };
-  for (const { informer } of informers) informer.onChange((_old, _now, initial) => initial || soon());
+  try {
+    for (const { informer } of informers) informer.start();
+    await Promise.all(informers.map(({ informer }) => informer.synced()));
+    look();
+    for (const { informer } of informers) informer.onChange((_old, _now, initial) => initial || soon());
+    return await failed.promise;
+  } finally {
+    await Promise.all(informers.map(({ informer }) => informer.stop()));
+    await client.close();
+  }
 }
 
 /** A line of JSON for each bundle and problem that is new or not as it was, and for each bundle that is gone. */
