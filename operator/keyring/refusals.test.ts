@@ -1,5 +1,6 @@
 // Refusals in the log: each once, and at the cost of whoever asks, so that nobody fills it.
 import t from "tap";
+import { ZoppError } from "../../crds/errors.js";
 import { silentLog } from "../kube/observe.js";
 import type { Fact } from "./records.js";
 import { Refusals } from "./refusals.js";
@@ -7,7 +8,7 @@ import { Refusals } from "./refusals.js";
 /** A list in the log's place. */
 function listed() {
   const facts: Fact[] = [];
-  const audit = { append: async (more: readonly Fact[]) => void facts.push(...more) };
+  const audit = { note: (fact: Fact) => void facts.push(fact), flush: async () => undefined };
   return { audit, facts };
 }
 
@@ -26,6 +27,20 @@ t.test("the same refusal is one record, and costs once", async (t) => {
   for (let at = 0; at < 500; at += 1) refusals.note(audit, refused("the same"));
   t.equal(facts.length, 1);
   t.doesNotThrow(() => refusals.admit("eve/laptop"));
+});
+
+t.test("a refusal that found no place in the queue is recorded when it comes again", async (t) => {
+  const { audit, facts } = listed();
+  const refusals = new Refusals(silentLog);
+  const full = {
+    ...audit,
+    note: () => {
+      throw new ZoppError("AuditUnavailable", "too much waits to be recorded");
+    },
+  };
+  refusals.note(full, refused("the same"));
+  refusals.note(audit, refused("the same"));
+  t.equal(facts.length, 1);
 });
 
 t.test("who is refused for a hundred different things is not judged again for now; others are", async (t) => {

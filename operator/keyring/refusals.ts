@@ -18,6 +18,9 @@ const PATIENCE = { perSecond: 0.1, atOnce: 100 } as const;
 /** `namespace/name` of a bundle, the longest name that anything has; what a caller sends may be longer. */
 const MAX_NAME = 63 + 1 + 253;
 
+/** The way into the log. */
+type Queue = Pick<AuditLog, "note" | "flush">;
+
 /** What was refused since this keyring started. */
 export class Refusals {
   readonly #seen = new Set<string>();
@@ -35,25 +38,34 @@ export class Refusals {
   }
 
   /** Records a refusal at a caller's cost, once per action, actor, object, recipient, digest, policy and reason. */
-  note(audit: Pick<AuditLog, "append">, told: Fact, caller = told.actor): void {
+  note(audit: Queue, told: Fact, caller = told.actor): void {
     const fact = { ...told, object: told.object?.slice(0, MAX_NAME), to: told.to?.slice(0, MAX_NAME) };
     const { action, actor, object, to, digest, policy, reason } = fact;
     if (this.#once(audit, fact, [action, actor, object, to, digest, policy, reason])) this.#patience.of(caller).take();
   }
 
   /** Records the refusal of somebody unknown, who can take a new key for each try: once an hour and cause, whoever it was. */
-  noteStranger(audit: Pick<AuditLog, "append">, fact: Fact, why: string): void {
+  noteStranger(audit: Queue, fact: Fact, why: string): void {
     this.#once(audit, fact, [fact.action, why, Math.floor(Date.now() / HOUR_MS)]);
   }
 
-  /** False for one that is on record already. What could not be recorded was not refused: it is tried again. */
-  #once(audit: Pick<AuditLog, "append">, fact: Fact, what: readonly unknown[]): boolean {
+  /**
+   * False for one that is on record already, or cannot be queued for it: that is tried when it comes again. What could not be
+   * recorded was not refused, and is tried again too.
+   */
+  #once(audit: Queue, fact: Fact, what: readonly unknown[]): boolean {
     if (fact.reason === "AuditUnavailable") return false;
     const name = JSON.stringify(what);
     if (this.#seen.has(name)) return false;
+    try {
+      audit.note(fact);
+    } catch (err) {
+      this.#log.warn({ err }, "a refusal is not recorded");
+      return false;
+    }
     if (this.#seen.size >= MAX_REMEMBERED) this.#seen.clear();
     this.#seen.add(name);
-    audit.append([fact]).catch((err: unknown) => this.#log.warn({ err }, "a refusal is not recorded yet"));
+    audit.flush().catch((err: unknown) => this.#log.warn({ err }, "a refusal is not recorded yet"));
     return true;
   }
 }
