@@ -35,12 +35,16 @@ async function idle(name: string, port: number, gauge: string): Promise<string> 
   return found === 0 ? "" : `${name}: ${gauge} ${found}`;
 }
 
-/** What each process keeps now, against what it kept. */
+/** What each process keeps now, against what it kept, or the one before it, which was killed: a longer history may not cost much. */
 export function grown(before: Footprint, after: Footprint): Found {
   const wrong: string[] = [];
   const said: string[] = [];
-  for (const [name, now] of after) {
-    const then = before.get(name) ?? now;
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const [then, now] = [before.get(name), after.get(name)];
+    if (then === undefined || now === undefined) {
+      wrong.push(`${name} was not looked at ${then === undefined ? "before" : "afterwards"}`);
+      continue;
+    }
     const of = (what: keyof typeof MOST_GROWTH): string => {
       const ratio = now[what] / then[what];
       if (ratio > MOST_GROWTH[what])

@@ -118,11 +118,14 @@ t.test("a kept state that goes too early, and one that never came, are found", a
   t.ok(HISTORY > 3);
 });
 
-t.test("a process that grew is found", async (t) => {
+t.test("a process that grew is found, and so is one that nobody looked at", async (t) => {
   const small = { heapMiB: 30, residentMiB: 100, handles: 30 };
   const footprints = (changes: Partial<typeof small>) =>
     grown(new Map([["keyring", small]]), new Map([["keyring", { ...small, ...changes }]])).wrong;
   t.strictSame(footprints({ residentMiB: 130 }), []);
   t.match(footprints({ heapMiB: 60 }), [/keyring: heapMiB 60, 2.00 times 30/]);
   t.match(footprints({ handles: 90 }), [/handles 90/]);
+  const [one, none] = [new Map([["zopp-a", small]]), new Map()];
+  t.strictSame(grown(one, none).wrong, ["zopp-a was not looked at afterwards"]);
+  t.strictSame(grown(none, one).wrong, ["zopp-a was not looked at before"]);
 });

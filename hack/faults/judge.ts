@@ -27,7 +27,7 @@ export async function judge(world: World, { before, after, faults }: Looked): Pr
   const inPeace = [
     { title: "every Secret holds the last signed and approved state", ...(await wrongNow(world)) },
     { title: "every process is ready, and nothing waits in a queue", ...(await stuck(world)) },
-    { title: "no memory and no handles were lost", ...grown(before, after) },
+    { title: "no process needs much more after the faults than before", ...grown(before, after) },
     { title: "each event was told once, and no more than was done", ...(await eventsBounded(bed, subjects)) },
   ];
   const codes = await world.endProcesses();

@@ -40,19 +40,25 @@ export async function runFaults({ seed, faults, say }: RunOptions): Promise<read
   try {
     const before = await peace(world);
     say(`all is well: ${world.writer.subjects.length} bundles`);
-    await suffer(world, planned, say);
+    const wrong = await suffer(world, planned, say);
     say(`no fault is left; ${world.writer.changes} changes were made`);
     const after = await peace(world);
-    return await judge(world, { before, after, faults });
+    const changed = { title: "values changed until the last fault was over", wrong, said: "" };
+    return [changed, ...(await judge(world, { before, after, faults }))];
   } finally {
     await world.stop();
   }
 }
 
-/** Does all that is planned, each at its time, while values change. */
-async function suffer(world: World, planned: readonly Planned<FaultKind>[], say: RunOptions["say"]): Promise<void> {
+/** Does all that is planned, each at its time, while values change; gives why they stopped changing, if they did. */
+export async function suffer(
+  world: World,
+  planned: readonly Planned<FaultKind>[],
+  say: RunOptions["say"],
+): Promise<readonly string[]> {
   let isOver = false;
-  const changing = world.writer.run(PER_SECOND, () => isOver);
+  const wrong: string[] = [];
+  const changing = world.writer.run(PER_SECOND, () => isOver).catch((error: unknown) => wrong.push(String(error)));
   const lanes = new Map<string, Promise<void>>();
   const begun = performance.now();
   const since = (): string => `${((performance.now() - begun) / 1000).toFixed(1)} s`.padStart(9);
@@ -64,10 +70,13 @@ async function suffer(world: World, planned: readonly Planned<FaultKind>[], say:
     lanes.set(kind.lane, done.promise);
     await before;
     say(`${since()} ${kind.title}`);
-    const lift = await kind.begin(world, new Random(dice));
-    await sleep(forMs);
-    await lift();
-    done.resolve();
+    try {
+      const lift = await kind.begin(world, new Random(dice));
+      await sleep(forMs);
+      await lift();
+    } finally {
+      done.resolve();
+    }
     if (forMs > 0) say(`${since()} over: ${kind.title}`);
     // bodies of what was written would pile up here
     for (const proxy of Object.values(world.storms)) proxy.written.length = 0;
@@ -78,6 +87,7 @@ async function suffer(world: World, planned: readonly Planned<FaultKind>[], say:
     isOver = true;
     await changing;
   }
+  return wrong;
 }
 
 /** Waits until everything is as it must be when nothing is wrong; what the processes then keep. */

@@ -57,14 +57,18 @@ export async function runSoak(options: SoakOptions): Promise<readonly Verdict[]>
 }
 
 async function soak(bed: Testbed, { minutes, rate, say }: SoakOptions): Promise<readonly Verdict[]> {
-  const blind: string[] = [];
+  const failed: string[] = [];
+  const fail = (what: string) => (error: unknown) => {
+    failed.push(`${what}: ${String(error)}`);
+    say(failed.at(-1) ?? "");
+  };
   const load = await Load.begin(
     { client: bed.client, namespace: NAMESPACE, bundles: BUNDLES, writing: bed.writing() },
-    (error) => blind.push(`the witness lost sight: ${String(error)}`),
+    fail("the witness lost sight"),
   );
   const [begun, lengthMs] = [performance.now(), minutes * MINUTE_MS];
   const since = (): number => performance.now() - begun;
-  const changing = load.run(rate, () => since() >= lengthMs);
+  const changing = load.run(rate, () => since() >= lengthMs).catch(fail("values changed no more"));
   const looks: Look[] = [];
   const everyMs = Math.min(MINUTE_MS, lengthMs / SAMPLES);
   while (since() < lengthMs) {
@@ -79,8 +83,8 @@ async function soak(bed: Testbed, { minutes, rate, say }: SoakOptions): Promise<
   await changing;
   const madeS = since() / 1000;
   const outcome = await load.end();
-  await quiet(bed);
-  return [...judgeLooks(looks), judgeQueue(looks), judgeChanges(outcome, madeS, blind), await judgeProbes(bed)];
+  const queue = judgeQueue(looks, await leftIn(bed));
+  return [...judgeLooks(looks), queue, judgeChanges(outcome, madeS, failed), await judgeProbes(bed)];
 }
 
 async function lookAt(bed: Testbed, load: Load, atMs: number): Promise<Look> {
@@ -127,26 +131,31 @@ function judgeLooks(looks: readonly Look[]): readonly Verdict[] {
   });
 }
 
-function judgeQueue(looks: readonly Look[]): Verdict {
-  const wrong = looks.map(({ live }) => live).filter((problem) => problem !== "");
+/** What speaks against an empty queue when it has had its time. */
+async function leftIn(bed: Testbed): Promise<string> {
+  return quiet(bed).then(() => "", String);
+}
+
+function judgeQueue(looks: readonly Look[], left: string): Verdict {
+  const wrong = [...looks.map(({ live }) => live), left].filter((problem) => problem !== "");
   const [depth, longest] = [looks.map((look) => look.depth), looks.map(({ oldestS }) => oldestS)];
   const said = `at most ${Math.max(...depth)} waited, the oldest for ${Math.max(...longest).toFixed(1)} s`;
   return { title: "the queue was never stuck, and is empty at the end", wrong, said };
 }
 
-function judgeChanges(outcome: Outcome, seconds: number, blind: readonly string[]): Verdict {
+function judgeChanges(outcome: Outcome, seconds: number, failed: readonly string[]): Verdict {
   const { changes, applied, repeated, wrong, lost, longestMs } = outcome;
   const of = (what: string, all: readonly string[]): readonly string[] => all.map((each) => `${what}: ${each}`);
   return {
     title: "no change was lost, applied twice or applied in the wrong order",
-    wrong: [...blind, ...wrong, ...of("lost", lost), ...of("written twice", repeated)],
+    wrong: [...failed, ...wrong, ...of("lost", lost), ...of("written twice", repeated)],
     said: `${(changes / seconds).toFixed(1)} changes a second, ${changes} in all, ${applied} seen one by one, the longest wait ${longestMs} ms`,
   };
 }
 
 async function judgeProbes({ ports }: Testbed): Promise<Verdict> {
   const asked = [ports.health, ports.keyringHealth].flatMap((port) =>
-    ["/healthz", "/readyz"].map((path) => problemOf(port, path)),
+    ["/healthz", "/readyz"].map((path) => problemOf(port, path).catch(String)),
   );
   const wrong = (await Promise.all(asked)).filter((problem) => problem !== "");
   return { title: "both processes are alive and ready at the end", wrong, said: "" };
