@@ -1,6 +1,7 @@
 // What other hands do to objects: deleted and made again, changed in place, and what an attacker offers instead of what was signed.
 // Each leaves the last signed and approved state of its bundle stored, so that its Secret must come to hold that.
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import { orAbsent } from "../../operator/kube/errors.js";
 import {
   NEVER_STORED,
   type Resource,
@@ -12,7 +13,7 @@ import { flip, withEntry } from "../fixtures.bundle.js";
 import { withValue } from "../fixtures.js";
 import type { Random } from "../model/random.js";
 import { type FaultKind, insist, type Lift, moment } from "./fault.js";
-import { patiently, type Subject, unlessGone, type Writer } from "./writer.js";
+import { patiently, type Subject, type Writer } from "./writer.js";
 
 /** Who changes Secrets by hand: the judge tells his work by this name. */
 export const BY_HAND = "by-hand";
@@ -75,7 +76,7 @@ const OF_SECRETS: readonly FaultKind[] = [
     lastsMs: [0, 0],
     begin: ({ bed, writer }, random) => {
       const subject = random.pick(writer.subjects);
-      return atOnce(subject, () => bed.client.delete(SECRETS, subject.place).catch(unlessGone));
+      return atOnce(subject, () => orAbsent(bed.client.delete(SECRETS, subject.place)));
     },
   },
   {
@@ -104,11 +105,11 @@ const OF_SECRETS: readonly FaultKind[] = [
       const metadata = { ...subject.place, resourceVersion: NEVER_STORED };
       const foreign = { metadata, data: { OTHER: Buffer.from("somebody else's").toString("base64") } };
       await atOnce(subject, async () => {
-        await bed.client.delete(SECRETS, subject.place).catch(unlessGone);
+        await orAbsent(bed.client.delete(SECRETS, subject.place));
         await bed.client.apply(SECRETS, foreign, { fieldManager: BY_HAND, force: true });
       });
       return async () => {
-        await patiently(() => bed.client.delete(SECRETS, subject.place).catch(unlessGone));
+        await patiently(() => orAbsent(bed.client.delete(SECRETS, subject.place)));
         // a Secret that is not ours is looked at every five minutes, or when the bundle changes
         await writer.change(subject);
       };
@@ -159,7 +160,7 @@ function policy(what: string, resource: Resource, name: string): FaultKind {
     lastsMs: [200, 5_000],
     async begin({ bed }) {
       const object = resource === ZOPP_WORKSPACES ? bed.workspace : bed.environment.object;
-      await insist(() => bed.client.delete(resource, { name }).catch(unlessGone));
+      await insist(() => orAbsent(bed.client.delete(resource, { name })));
       return () => insist(() => bed.apply(resource, object));
     },
   };

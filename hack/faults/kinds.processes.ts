@@ -1,12 +1,12 @@
 // Faults of whole processes: killed, asked to end, hung, with a wrong clock, a full disk, a token that is not good any more.
 import { writeFileSync } from "node:fs";
+import { orAbsent } from "../../operator/kube/errors.js";
 import { setDiskFull } from "./etcd.js";
 import { expired } from "./expired-token.js";
 import { type FaultKind, insist, type Lift, moment } from "./fault.js";
 import type { KeptAlive } from "./kept-alive.js";
 import { RESOURCE_QUOTAS } from "./resources.js";
 import type { World } from "./world.js";
-import { unlessGone } from "./writer.js";
 
 const HOUR_MS = 3_600_000;
 /** A minute and a half, two hours, and more than the day by which a version may be ahead. */
@@ -80,7 +80,7 @@ export const OF_PROCESSES: readonly FaultKind[] = [
       const metadata = { name: "no-room", namespace: "zopp-system" };
       const quota = { metadata, spec: { hard: { "count/zoppauditsegments.zopp.dev": "0" } } };
       await insist(() => bed.apply(RESOURCE_QUOTAS, quota));
-      return () => insist(() => bed.client.delete(RESOURCE_QUOTAS, metadata).catch(unlessGone));
+      return () => insist(() => orAbsent(bed.client.delete(RESOURCE_QUOTAS, metadata)));
     },
   },
   {

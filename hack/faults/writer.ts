@@ -4,7 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { approveParts } from "../../crds/bundle/approve.js";
 import type { AcceptedEnvironment } from "../../crds/policy/environment.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import { hasStatus } from "../../operator/kube/errors.js";
+import { Turns } from "../../operator/keyring/turns.js";
+import { orAbsent } from "../../operator/kube/errors.js";
 import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { bundle, identityOf, withValue, writingBy } from "../fixtures.js";
@@ -23,7 +24,7 @@ export class Subject {
   readonly states: ZoppSecret[] = [];
   /** How often anybody wrote the bundle, or its Secret without being the operator. */
   touched = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(environment: AcceptedEnvironment, place: Subject["place"]) {
     this.environment = environment;
@@ -75,9 +76,7 @@ export class Subject {
 
   /** One after the other. */
   alone<T>(act: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(act);
-    this.#turn = done.catch(() => undefined);
-    return done;
+    return this.#turns.next(act);
   }
 }
 
@@ -115,7 +114,7 @@ export class Writer {
   /** Deletes the bundle; call it in the subject's turn. */
   async remove(subject: Subject): Promise<void> {
     subject.touched += 1;
-    await patiently(() => this.#bed.client.delete(ZOPP_SECRETS, subject.place).catch(unlessGone));
+    await patiently(() => orAbsent(this.#bed.client.delete(ZOPP_SECRETS, subject.place)));
   }
 
   /** Changes one value after the other, so many in a second, until it is over. */
@@ -132,9 +131,4 @@ export class Writer {
 export async function patiently(act: () => Promise<unknown>): Promise<void> {
   const done = () => act().then(() => true);
   await eventually(done, { timeoutMs: PATIENCE_MS, message: "the API server does what it is asked" });
-}
-
-/** What is gone already need not be deleted. */
-export function unlessGone(error: unknown): void {
-  if (!hasStatus(error, 404)) throw error;
 }

@@ -13,7 +13,7 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { ApiClient } from "../kube/client.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
-import { hasStatus, isThereAlready } from "../kube/errors.js";
+import { isThereAlready, orAbsent } from "../kube/errors.js";
 import type { Lane } from "../kube/queue.js";
 import { CONTROLLER_REVISIONS, type KubeObject, keyOf } from "../kube/resources.js";
 
@@ -220,12 +220,8 @@ export class History {
   }
 
   async #drop(namespace: string, name: string, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await this.#deps.client.delete(CONTROLLER_REVISIONS, { namespace, name }, { signal });
-      this.#deps.did("dropped");
-    } catch (error) {
-      if (!hasStatus(error, 404)) throw error;
-    }
+    const dropped = this.#deps.client.delete(CONTROLLER_REVISIONS, { namespace, name }, { signal });
+    await orAbsent(dropped.then(() => this.#deps.did("dropped")));
   }
 }
 

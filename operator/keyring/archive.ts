@@ -9,7 +9,7 @@ import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import { parseAuditSegment } from "../../crds/validate.js";
 import type { ApiClient } from "../kube/client.js";
-import { hasStatus } from "../kube/errors.js";
+import { hasStatus, orAbsent } from "../kube/errors.js";
 import { type KubeObject, ZOPP_AUDIT_SEGMENTS } from "../kube/resources.js";
 import type { LogEnd } from "./log.types.js";
 import type { Head } from "./parts.js";
@@ -166,9 +166,7 @@ export class Archive {
   async #removeLeftovers(): Promise<void> {
     const { client, namespace } = this.#options;
     for (let name = this.#leftovers[0]; name !== undefined; name = this.#leftovers[0]) {
-      await client.delete(ZOPP_AUDIT_SEGMENTS, { namespace, name }).catch((error: unknown) => {
-        if (!hasStatus(error, 404)) throw error;
-      });
+      await orAbsent(client.delete(ZOPP_AUDIT_SEGMENTS, { namespace, name }));
       this.#leftovers.shift();
     }
   }

@@ -1,6 +1,7 @@
 // Policy is judged as it changes: one judgement at a time, and one more round for what changed meanwhile.
 // How it is judged is policy.ts'.
 import type { Reviewed } from "./policy.types.js";
+import { Turns } from "./turns.js";
 import type { WatchedPolicy } from "./watched.js";
 
 /** A policy that was refused for its time (too far ahead, not yet known) is judged again this often. */
@@ -10,9 +11,9 @@ const REVIEW_MS = 30_000;
 export class Reviews {
   readonly #watched: WatchedPolicy;
   readonly #review: (present: Reviewed) => Promise<void>;
+  readonly #turns = new Turns();
   #running: Promise<void> | null = null;
   #again = false;
-  #turn: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(watched: WatchedPolicy, review: (present: Reviewed) => Promise<void>) {
@@ -31,14 +32,12 @@ export class Reviews {
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#watched.stop();
     await this.#running;
-    await this.#turn;
+    await this.#turns.next(async () => undefined);
   }
 
   /** Judgements of policy build on each other: each waits for the one before. */
   inTurn<T>(judge: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(judge);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.next(judge);
   }
 
   /** Judges what is there, again or for the first time. */

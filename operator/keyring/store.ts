@@ -5,7 +5,7 @@ import { ZoppError } from "../../crds/errors.js";
 import type { ZoppAuditSegment, ZoppLedger } from "../../crds/types.gen.js";
 import { parseAuditSegment, parseLedger } from "../../crds/validate.js";
 import type { ApiClient } from "../kube/client.js";
-import { hasStatus } from "../kube/errors.js";
+import { hasStatus, orAbsent } from "../kube/errors.js";
 import { type KubeObject, type Resource, ZOPP_AUDIT_SEGMENTS, ZOPP_LEDGERS } from "../kube/resources.js";
 import type { Ledger } from "./ledger.js";
 import type { LogEnd, Taken } from "./log.types.js";
@@ -60,7 +60,7 @@ export class Store {
       for (const { digest } of accepted.values()) {
         if (found.has(digest)) continue;
         const part = await this.#find(ZOPP_LEDGERS, `${end.log}-${digest}`);
-        if (part !== null) found.set(digest, this.#policyIn(part, end.log, digest));
+        if (part !== undefined) found.set(digest, this.#policyIn(part, end.log, digest));
       }
     }
     return found;
@@ -84,7 +84,7 @@ export class Store {
     const { log, size: first, previous } = end;
     const name = segmentName(log, first);
     const found = await this.#find(ZOPP_AUDIT_SEGMENTS, name);
-    if (found === null) return null;
+    if (found === undefined) return null;
     const taken = ours(name, () => {
       const segment = parseAuditSegment(strip(found));
       const link = checkSegment(segment, { log, first, previous }, this.#key.verifyKey);
@@ -149,13 +149,8 @@ export class Store {
     }
   }
 
-  async #find(resource: Resource, name: string): Promise<KubeObject | null> {
-    try {
-      return await this.#client.get<KubeObject>(resource, { namespace: this.#namespace, name });
-    } catch (error) {
-      if (hasStatus(error, 404)) return null;
-      throw error;
-    }
+  #find(resource: Resource, name: string): Promise<KubeObject | undefined> {
+    return orAbsent(this.#client.get<KubeObject>(resource, { namespace: this.#namespace, name }));
   }
 
   /** Segments of the logs that this key signed; those of other keyrings in the namespace are not ours to judge. */
