@@ -15,7 +15,7 @@ export interface Latency {
   readonly p99Ms: number;
 }
 
-/** Edits `edits` bundles of a synced namespace one after another, `pauseMs` apart, and waits for each Secret. */
+/** Edits `edits` bundles of a synced namespace one after another, each when the Secret of the one before has come. */
 export async function changes(world: World, namespace: string, edits: number): Promise<Latency> {
   const latencies: number[] = [];
   const watching = new SecretWatch(world.testbed.client, namespace);

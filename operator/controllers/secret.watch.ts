@@ -86,7 +86,7 @@ export class BundleWatch {
     }
   }
 
-  /** Looks again at bundles whose writes the watch never showed, and at those that a jump of the clock left unsaid. */
+  /** Looks again at bundles whose target's write the watch never showed, and at those that a jump of the clock left unsaid. */
   sweep(now: Date): void {
     for (const key of this.#deps.memory.takeOverdue(now)) this.#deps.queue.add(key, "background");
     this.#deps.bundles.dropStale(UNCONFIRMED_MS);

@@ -1,5 +1,5 @@
 // The ledger: what this keyring has accepted, the fold of its log. Pure: records in, what is known of a place out.
-// Snapshots of it are snapshot.ts; nothing here knows of the API server.
+// What is stored of it is parts.ts, when and where store.ts; nothing here knows of the API server.
 import type { Accepted, AcceptedGenerated, PlaceLedger } from "../../crds/bundle/case.js";
 import type { Action, AuditRecord } from "./records.js";
 
@@ -9,7 +9,7 @@ export interface AcceptedPolicy {
   readonly version: number;
 }
 
-/** A place with the index below which its records are in. */
+/** A place as records add to it. */
 interface KnownPlace extends PlaceLedger {
   readonly entries: Map<string, Accepted>;
   readonly generated?: Map<string, AcceptedGenerated> | undefined;

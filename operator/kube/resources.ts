@@ -111,7 +111,7 @@ export const ZOPP_BASELINES = zopp("zoppbaselines", "ZoppBaseline", false);
 export const ZOPP_LEDGERS = zopp("zoppledgers", "ZoppLedger", true);
 export const ZOPP_AUDIT_SEGMENTS = zopp("zoppauditsegments", "ZoppAuditSegment", true);
 
-/** The field manager of Secrets and Leases that the operator writes. Never renamed: it is who we are to the API server. */
+/** The field manager of Secrets and Jobs that the operator writes, and of Leases, also the keyring's. Never renamed: it is who we are to the API server. */
 export const FIELD_MANAGER = "zopp-operator";
 
 /**
