@@ -1,7 +1,7 @@
 // Which of several operators leads, and which of several keyrings serves, by the Lease that they are told: what is wrong with it, in words. Pure.
 // Looking at it is commands/doctor.ts' business.
 import { holderOf, LEASE_TIMES, type Lease } from "../operator/kube/lease.plan.js";
-import { keyOf, placeOf } from "../operator/kube/resources.js";
+import { keyOf, placeOfKey } from "../operator/kube/resources.js";
 import { leaseOfShard } from "../operator/kube/shards.plan.js";
 import type { Finding } from "./doctor.plan.js";
 import type { ZoppPod } from "./pods.js";
@@ -28,7 +28,7 @@ export function electionsOf(pods: readonly ZoppPod[]): readonly Elected[] {
     if (place === undefined) return [];
     const shards = Number(said(SHARDS) ?? 1);
     return Array.from({ length: shards }, (_, shard) => ({
-      name: keyOf({ metadata: leaseOfShard(placeOf(place), shard) }),
+      name: keyOf({ metadata: leaseOfShard(placeOfKey(place), shard) }),
       part,
     }));
   });

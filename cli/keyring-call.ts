@@ -10,7 +10,7 @@ import type { ApiClient } from "../operator/kube/client.js";
 import type { Lease } from "../operator/kube/lease.plan.js";
 import { silentLog } from "../operator/kube/observe.js";
 import { forwardPort } from "../operator/kube/port-forward.js";
-import { LEASES, placeOf } from "../operator/kube/resources.js";
+import { LEASES, placeOfKey } from "../operator/kube/resources.js";
 import { factsFromCluster, KEYRING_NAMESPACE } from "./cluster-facts.js";
 import { electionsOf, podOf } from "./doctor.leader.js";
 import { withProgress } from "./output.js";
@@ -198,7 +198,7 @@ async function keyringPod(client: ApiClient, namespace: string): Promise<string>
   if (found !== undefined) {
     const [elected] = others.length > 0 ? electionsOf([found]) : [];
     // whoever may not read it tries the first one
-    const lease = elected && (await client.get<Lease>(LEASES, placeOf(elected.name)).catch(() => undefined));
+    const lease = elected && (await client.get<Lease>(LEASES, placeOfKey(elected.name)).catch(() => undefined));
     return (others.find(({ metadata }) => metadata.name === podOf(lease)) ?? found).metadata.name;
   }
   throw new ZoppError("KeyringUnavailable", `no pod in ${namespace} has a keyring that is ready`);

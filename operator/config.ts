@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { spanMs } from "../crds/span.js";
 import { WORKLOADS, type WorkloadKind } from "./controllers/workload.js";
-import { type Place, placeOf } from "./kube/resources.js";
+import { type Place, placeOfKey } from "./kube/resources.js";
 import { MAX_SHARDS } from "./kube/shards.plan.js";
 
 /** The operator's settings; every one has a flag and a variable ZOPP_OPERATOR_*. */
@@ -168,7 +168,7 @@ function toLease(text: string): Place {
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/.test(text)) {
     throw new InvalidArgumentError("give namespace/name of a Lease");
   }
-  return placeOf(text);
+  return placeOfKey(text);
 }
 
 function toKinds(text: string): readonly WorkloadKind[] {

@@ -26,7 +26,7 @@ import { Queue } from "./kube/queue.js";
 import {
   type KubeObject,
   keyOf,
-  placeOf,
+  placeOfKey,
   SECRETS,
   ZOPP_BASELINES,
   ZOPP_ENVIRONMENTS,
@@ -85,7 +85,7 @@ export class ZoppOperator extends dotI.default {
   lead(isOurs: (namespace: string | undefined) => boolean = () => true): void {
     const watch = this.#watch;
     if (watch === undefined || !this.#running) return;
-    watch.lead((key) => isOurs(placeOf(key).namespace));
+    watch.lead((key) => isOurs(placeOfKey(key).namespace));
     for (const { queue, controller, isPolicy } of this.#work) {
       if (isPolicy && !isOurs(undefined)) continue;
       // not before: queues of one that stands by are full and wait for nothing that it does
@@ -289,6 +289,6 @@ export class ZoppOperator extends dotI.default {
 }
 
 function placeLabels(key: string): PlaceLabels {
-  const { namespace = "", name } = placeOf(key);
+  const { namespace = "", name } = placeOfKey(key);
   return { namespace, name };
 }

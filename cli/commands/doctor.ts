@@ -9,7 +9,7 @@ import { orAbsent } from "../../operator/kube/errors.js";
 import { LEASE_TIMES, type Lease } from "../../operator/kube/lease.plan.js";
 import {
   LEASES,
-  placeOf,
+  placeOfKey,
   type Resource,
   ZOPP_AUDIT_SEGMENTS,
   ZOPP_BASELINES,
@@ -107,7 +107,7 @@ async function found(about: Finding["about"], look: () => Promise<readonly Findi
 
 /** A Lease that seems to have run out is looked at again after two renewals' time: clocks may differ. */
 async function leaderOf({ context }: Session, client: ApiClient, elected: Elected, pods: readonly ZoppPod[]) {
-  const look = () => orAbsent(client.get<Lease>(LEASES, placeOf(elected.name)));
+  const look = () => orAbsent(client.get<Lease>(LEASES, placeOfKey(elected.name)));
   let lease = await look();
   const { resourceVersion } = lease?.metadata ?? {};
   if (expiredFor(lease, context.now()) !== undefined) {

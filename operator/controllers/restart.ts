@@ -10,7 +10,7 @@ import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
 import type { Queue } from "../kube/queue.js";
-import { type ObjectMeta, placeOf, ZOPP_SECRETS } from "../kube/resources.js";
+import { type ObjectMeta, placeOfKey, ZOPP_SECRETS } from "../kube/resources.js";
 import { type Decision, nameOf, nextOf, notRestarted, pending, planRestarts } from "./restart.plan.js";
 import {
   markedObject,
@@ -103,7 +103,7 @@ export class Restarts {
 
   /** One round in a namespace. Throws when its workloads cannot be read, which is tried again. */
   async round(namespace: string, signal: AbortSignal): Promise<ReconcileAnswer> {
-    const entries = [...this.#entries].filter(([key, { done }]) => !done && placeOf(key).namespace === namespace);
+    const entries = [...this.#entries].filter(([key, { done }]) => !done && placeOfKey(key).namespace === namespace);
     if (entries.length === 0) return this.#rest(namespace);
     const due = new Map(entries.map(([, { secret, digest }]) => [secret, digest]));
     const { workloads, refused } = await this.#look(namespace, due, signal);

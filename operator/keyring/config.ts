@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { type Pin, parsePin } from "../../crds/policy/pin.js";
 import { VERSION } from "../../crds/version.js";
 import type { ListenOptions } from "../health.js";
-import { type Place, placeOf } from "../kube/resources.js";
+import { type Place, placeOfKey } from "../kube/resources.js";
 import type { Level } from "../log.js";
 import type { EnrolRules } from "./enrol.js";
 import type { InstallConfig } from "./install.js";
@@ -158,7 +158,7 @@ function options(): readonly Option[] {
     new Option(
       "--leader-elect <namespace/name>",
       "the Lease by which one of several keyrings of this seed serves while the others stand by (default: by none)",
-    ).argParser((text) => placeOf(toAccount(text))),
+    ).argParser((text) => placeOfKey(toAccount(text))),
     new Option(
       "--drain-seconds <number>",
       "how long it answers who is connected after SIGTERM, not ready; a second SIGTERM ends that",

@@ -12,7 +12,7 @@ import {
   keyOf,
   NAMESPACES,
   pathOf,
-  placeOf,
+  placeOfKey,
   SECRETS,
   SERVICE_ACCOUNTS,
   ZOPP_SECRETS,
@@ -49,7 +49,7 @@ t.test("paths name group, version, namespace, object and subresource, and escape
   t.equal(status, "/apis/zopp.dev/v1alpha1/namespaces/shop/zoppsecrets/a/status");
   t.equal(pathOf(SECRETS, { namespace: "a/../b", name: "x?y" }), "/api/v1/namespaces/a%2F..%2Fb/secrets/x%3Fy");
   t.throws(() => pathOf(SECRETS, { name: "a" }), TypeError);
-  for (const key of ["shop/a", "acme"]) t.equal(keyOf({ metadata: placeOf(key) }), key);
+  for (const key of ["shop/a", "acme"]) t.equal(keyOf({ metadata: placeOfKey(key) }), key);
 });
 
 t.test("each verb sends its method, query, type and body", async (t) => {

@@ -6,7 +6,7 @@ import { apiStatus } from "./errors.js";
 import { laneOfWork } from "./limiter.js";
 import type { ControllerHooks, Log, ReconcileResult, Tracing } from "./observe.js";
 import { type Clock, type Lane, type Queue, systemClock } from "./queue.js";
-import { placeOf } from "./resources.js";
+import { placeOfKey } from "./resources.js";
 
 /** What a reconcile may ask for: to be called again after a while, in the background lane. */
 export interface ReconcileAnswer {
@@ -88,7 +88,7 @@ export class Controller {
   #traced(key: string): Promise<ReconcileResult> {
     const { tracing, name: controller, queue } = this.#options;
     if (tracing === undefined) return this.#once(key);
-    const { namespace, name } = placeOf(key);
+    const { namespace, name } = placeOfKey(key);
     const object = { "k8s.namespace.name": namespace, "zopp.object": name };
     const attributes = { "zopp.controller": controller, ...object, "zopp.lane": queue.laneOf(key) };
     return tracing.span({ name: `reconcile ${controller}`, kind: "internal", attributes }, async () => {

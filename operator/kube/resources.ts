@@ -153,7 +153,7 @@ export function keyOf(object: { readonly metadata: Place }): string {
 }
 
 /** The place that a key of {@link keyOf} names. */
-export function placeOf(key: string): Place {
+export function placeOfKey(key: string): Place {
   const slash = key.indexOf("/");
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
