@@ -60,7 +60,7 @@ t.test("what cannot be told of a change ends the watch with its error", { timeou
   const session = await startSession(new Workbench(t).context(), { store: "cluster", kubeconfig });
   t.teardown(() => session.close());
   let looks = 0;
-  const watching = watchStatus(session, await session.store(), () => {
+  const watching = watchStatus(session, { store: await session.store(), namespace: undefined }, () => {
     looks += 1;
     if (looks > 1) throw new ZoppError("FileExposed", "the pins may be written by others");
     return state();

@@ -11,7 +11,7 @@ import { reconcileSecret, type SecretDeps } from "../operator/controllers/secret
 import { BundleMemory } from "../operator/controllers/secret.memory.js";
 import type { AppliedSecret } from "../operator/controllers/target.js";
 import type { SeenSecret } from "../operator/controllers/target.seen.js";
-import type { GenerateQuery, KeyringClient, OpenRequest, OpenResult } from "../operator/keyring/client.js";
+import type { GenerateQuery, OpenRequest, OpenResult } from "../operator/keyring/client.js";
 import type { ApplyOptions } from "../operator/kube/client.js";
 import { apiError } from "../operator/kube/errors.js";
 import {
@@ -195,8 +195,7 @@ export function setup(given: Setup = {}) {
     });
   };
   const status = () => bundles.get(KEY)?.status;
-  const pass = (ms: number) => void (clock.ms += ms);
-  return { run, edit, pass, status, calls, writes, replaced, events, released, states, targets, bundles, memory };
+  return { run, edit, status, calls, writes, replaced, events, released, states, targets, bundles, memory, clock };
 }
 
 /** An entry of `managedFields`: who owns which keys. */

@@ -24,6 +24,7 @@ function setup() {
     events: { async event() {} },
     news() {},
     restarted() {},
+    refused() {},
     now: () => clock.ms,
   });
   return { restarts, clock };

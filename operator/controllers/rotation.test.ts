@@ -28,7 +28,7 @@ t.test("the Job's name is written over the object that holds its values, also be
   const deps: ValuesDeps = {
     client,
     keyring: {
-      generate: async () => ({ generated: FIRST, made: ["USER", "PASSWORD"] }),
+      generate: async () => ({ generated: FIRST, made: ["USER", "PASSWORD"], waiting: [] }),
       open: async () => ({ ok: false, policy: [], error: new ZoppError("UnknownSigner", "no") }),
     },
     // content as the watch shows it, with the status of our answers

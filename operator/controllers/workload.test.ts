@@ -1,6 +1,13 @@
 // What is read of a workload: the Secrets of its pods, and whether it may be restarted now.
 import t from "tap";
-import { secretsOf, type Workload, type WorkloadKind, type WorkloadObject, withFollowers, workloadOf } from "./workload.js";
+import {
+  secretsOf,
+  type Workload,
+  type WorkloadKind,
+  type WorkloadObject,
+  withFollowers,
+  workloadOf,
+} from "./workload.js";
 
 const USES: Record<string, readonly [spec: object, secrets: readonly string[]]> = {
   "a variable": [{ containers: [{ env: [{ valueFrom: { secretKeyRef: { name: "a" } } }] }] }, ["a"]],
@@ -138,7 +145,12 @@ const FOLLOWED: Record<
   "whose Rollout has no pods either is skipped": [deployment(), [rollout({}, { replicas: 0 })], /no pods/],
   "whose Rollout opted out is skipped": [deployment(), [rollout({}, {}, OPT_OUT)], /restart: none/],
   "that opted out is skipped": [deployment({ replicas: 1 }, OPT_OUT), [rollout()], /restart: none/],
-  "waits for its Rollout": [deployment(), [rollout({ phase: "Paused" })], undefined, /^rollout\/web, .*: it is Paused$/],
+  "waits for its Rollout": [
+    deployment(),
+    [rollout({ phase: "Paused" })],
+    undefined,
+    /^rollout\/web, .*: it is Paused$/,
+  ],
   "waits until its Rollout has seen it": [
     deployment(),
     [rollout({ workloadObservedGeneration: "1" })],

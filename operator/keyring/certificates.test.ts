@@ -6,8 +6,8 @@ import type { CertificateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { caBundle, caRule, caRuled, ISSUES, leafBundle, leafRule, partsOf } from "../../hack/fixtures.certificates.js";
 import { withGenerated } from "../../hack/fixtures.generated.js";
 import { bundle, world } from "../../hack/fixtures.js";
+import { CA, DAY, issuing, refusal } from "../../hack/issuing-keyring.js";
 import { LATER } from "../../hack/keyring-world.js";
-import { CA, DAY, issuing, refusal } from "./certificates.case.js";
 
 function read(pem: Uint8Array | undefined): X509Certificate {
   return new X509Certificate(pem ?? "");

@@ -5,8 +5,8 @@ import { caRule, caRuled, leafBundle, leafRule, partsOf } from "../../hack/fixtu
 import { PASSWORD, withGenerated } from "../../hack/fixtures.generated.js";
 import { bundle, withHeader, world, writingBy } from "../../hack/fixtures.js";
 import { presented } from "../../hack/generating-keyring.js";
+import { CA, DAY, issuing, refusal } from "../../hack/issuing-keyring.js";
 import { LATER } from "../../hack/keyring-world.js";
-import { CA, DAY, issuing, refusal } from "./certificates.case.js";
 
 /** A bundle with a password that is made anew every hour, beside certificates. */
 function mixed(...keys: readonly string[]): ZoppSecret {

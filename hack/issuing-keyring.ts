@@ -1,9 +1,9 @@
 // For the tests of certificates: a keyring that has a CA.
-import { ZoppError } from "../../crds/errors.js";
-import type { ZoppSecret } from "../../crds/types.gen.js";
-import { caBundle, partsOf } from "../../hack/fixtures.certificates.js";
-import { withGenerated } from "../../hack/fixtures.generated.js";
-import { keyring } from "../../hack/generating-keyring.js";
+import { ZoppError } from "../crds/errors.js";
+import type { ZoppSecret } from "../crds/types.gen.js";
+import { caBundle, partsOf } from "./fixtures.certificates.js";
+import { withGenerated } from "./fixtures.generated.js";
+import { keyring } from "./generating-keyring.js";
 
 export const DAY = 86_400_000;
 /** The place of the CA. */
@@ -30,4 +30,3 @@ export async function refusal(promise: Promise<unknown>): Promise<string> {
     (error: unknown) => (error instanceof ZoppError ? `${error.code}: ${error.message}` : String(error)),
   );
 }
-
