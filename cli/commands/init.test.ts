@@ -1,6 +1,6 @@
 // `zopp init`: what it makes, for whose eyes, and that it takes nothing over.
 // That the policy it signs holds is judged by other commands' runs.
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { Workbench } from "../run.case.js";
@@ -22,6 +22,19 @@ t.test("init makes an identity, a signed policy and settings, and prints the pin
   t.match(readFileSync(join(home, "identity.age"), "utf8"), "-----BEGIN AGE ENCRYPTED FILE-----");
   await bench.must(["verify"]);
   t.match((await bench.must(["whoami"])).out, "alice");
+});
+
+t.test("a file for the recovery key that is there already is refused before anybody is asked, and kept", async (t) => {
+  const bench = new Workbench(t);
+  bench.write("recovery.txt", "another workspace's\n");
+  // nobody is there to be asked for a passphrase
+  const ran = await bench.run(["init", "acme", "--recovery-file", "recovery.txt"], {
+    env: { ZOPP_PASSPHRASE_FILE: "" },
+  });
+  t.equal(ran.code, 7);
+  t.match(ran.err, `error: AlreadyExists: ${bench.path("recovery.txt")} is there already`);
+  t.equal(bench.read("recovery.txt"), "another workspace's\n");
+  t.notOk(existsSync(bench.environmentOf("alice")["ZOPP_HOME"] ?? ""));
 });
 
 t.test("init refuses what is there already, and loses nothing", async (t) => {

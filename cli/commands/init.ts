@@ -1,5 +1,6 @@
 // `zopp init`: an identity, a workspace with its first owner, and a direct environment to start with; offline.
 // Clusters come later: `zopp cluster add`.
+import { existsSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { newRecovery, wrapToAge } from "../../crds/crypto/age.js";
@@ -91,8 +92,11 @@ function planOf(context: Context, target: string, options: InitOptions): Plan {
   return { path, person, device, namespaces, kem: kemOf(options.kem), recoveryFile };
 }
 
-async function refuseTaken(context: Context, store: Store, { path }: Plan): Promise<void> {
+async function refuseTaken(context: Context, store: Store, { path, recoveryFile }: Plan): Promise<void> {
   const { workspace } = path;
+  // it may hold the only recovery key of another workspace
+  if (recoveryFile !== undefined && existsSync(recoveryFile))
+    throw new ZoppError("AlreadyExists", `${recoveryFile} is there already: name another file for the recovery key`);
   const taken = await Promise.all([
     store.read("ZoppWorkspace", { name: workspace }),
     store.read("ZoppEnvironment", { name: environmentName(path) }),
