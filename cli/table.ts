@@ -64,9 +64,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "trust",
-    args: "[pin]",
-    summary: "pin a workspace that you were told of out of band, or show the pins",
-    examples: ["zopp trust acme@7:<digest>", "zopp trust", "zopp trust --remove acme"],
+    args: "[pin|workspace]",
+    summary: "pin a workspace that you were told of out of band; or show the pins, or that of one workspace",
+    examples: ["zopp trust acme@7:<digest>", "zopp trust", "zopp trust acme", "zopp trust --remove acme"],
     options: [
       { flags: "--remove", description: "forget the pin of the named workspace" },
       { flags: "--replace", description: "put this pin in the place of one with other owners" },

@@ -21,6 +21,21 @@ t.test("a pin is added, shown, raised, and forgotten", async (t) => {
   t.equal((await bench.run(["trust", "--remove", "acme"])).code, 4);
 });
 
+t.test("the pin of one of several workspaces is shown alone; one that is not pinned is not found", async (t) => {
+  const bench = new Workbench(t);
+  await bench.must(["trust", `acme@7:${DIGEST}`]);
+  await bench.must(["trust", `other@8:${OTHER}`]);
+  t.equal((await bench.must(["trust", "acme"])).out, `acme@7:${DIGEST}\n`);
+  t.same(JSON.parse((await bench.must(["trust", "other", "-o", "json"])).out), { pins: [`other@8:${OTHER}`] });
+  for (const name of ["third", "__proto__"]) {
+    const ran = await bench.run(["trust", name]);
+    t.equal(ran.code, 4, name);
+    t.equal(ran.out, "", name);
+    t.match(ran.err, "WORKSPACE@VERSION:DIGEST", name);
+  }
+  t.equal((await bench.run(["trust", "acme", "--replace"])).code, 2);
+});
+
 t.test("other owners take a pin's place only when told so", async (t) => {
   const bench = new Workbench(t);
   await bench.must(["trust", `acme@7:${DIGEST}`]);
@@ -46,7 +61,6 @@ t.test("a flag without the pin or workspace that it is for is a usage error, not
 t.test("what is no pin is refused with its form", async (t) => {
   const bench = new Workbench(t);
   for (const text of [
-    "acme",
     "acme@7",
     `acme:${DIGEST}`,
     `acme@x:${DIGEST}`,

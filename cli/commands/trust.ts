@@ -12,7 +12,7 @@ export interface TrustOptions {
   readonly remove?: boolean;
 }
 
-/** Runs `zopp trust [PIN]`. */
+/** Runs `zopp trust [PIN]` and `zopp trust WORKSPACE`, which prints that one pin. */
 export async function run({ context }: Session, [text]: readonly string[], options: TrustOptions): Promise<Result> {
   const known = readKnown(context);
   if (text === undefined) {
@@ -29,6 +29,8 @@ export async function run({ context }: Session, [text]: readonly string[], optio
     writeKnown(context, text, undefined);
     return { data: { removed: text }, names: [text], human: [`forgot ${text}`] };
   }
+  // a pin has both
+  if (!/[@:]/.test(text)) return pinOf(text, known, options);
   const pin = parsePin(text);
   const before = known[pin.workspace];
   const { owners, minVersion } = pin;
@@ -45,4 +47,13 @@ export async function run({ context }: Session, [text]: readonly string[], optio
     writeKnown(context, pin.workspace, { owners, minVersion });
   }
   return { data: { pin: formatPin(pin) }, names: [pin.workspace], human: [`pinned ${formatPin(pin)}`] };
+}
+
+function pinOf(workspace: string, known: ReturnType<typeof readKnown>, { replace }: TrustOptions): Result {
+  if (replace === true) throw new ZoppError("Usage", "--replace needs the pin to put in place");
+  const facts = known[workspace];
+  if (facts === undefined)
+    throw new ZoppError("NotFound", `no workspace ${workspace} is pinned; a pin to add reads WORKSPACE@VERSION:DIGEST`);
+  const pin = formatPin({ workspace, ...facts });
+  return { data: { pins: [pin] }, names: [workspace], human: [pin] };
 }
