@@ -49,13 +49,17 @@ export const ERRORS = {
   ),
   ClusterNotNamed: denied("name this cluster in the policy's environment and wrap its key: `zopp cluster add`"),
   NamespaceConflict: denied("let each namespace belong to one environment only"),
-  NamespaceNotAllowed: denied("move the bundle to a namespace that the policy names for its environment"),
+  NamespaceNotAllowed: denied(
+    "move the bundle, or have an owner add the namespace to the environment: edit a copy of the workspace and `zopp policy propose FILE`; the chart's namespaces must list it too",
+  ),
   GrantNotEnforceable: denied("remove the key patterns from the read grant, or make the environment brokered"),
 
   // bundles
   UnknownEpoch: refused("seal the entry again at the newest epoch: `zopp set`"),
   UnknownSigner: denied("have somebody whom the policy names sign it, or add that device to the policy"),
-  SignatureInvalid: denied("write the value again with `zopp set`: what is stored is not what was signed"),
+  SignatureInvalid: denied(
+    "find who changed it (git log); put back what was signed, or sign anew: `zopp set`, for the header with --sign-header, for a generated value `zopp generate BUNDLE KEY --again`",
+  ),
   PlaceMismatch: denied(
     "put the bundle back to the place that the message names; kustomize's namespace and namePrefix move bundles",
   ),
@@ -70,20 +74,22 @@ export const ERRORS = {
   ),
   VersionTooFar: refused("write it again with a correct clock: the version is more than a day ahead"),
   EntryMissing: refused("remove keys with `zopp unset`, which leaves a signed tombstone, or put the entry back"),
-  GeneratedLost: refused("restore status.generated, or sign for another value: `zopp generate BUNDLE KEY --again`"),
+  GeneratedLost: refused(
+    "restore status.generated (docs/backup.md#lose-it-and-restore), or sign for another value: `zopp generate BUNDLE KEY --again`",
+  ),
   EnvironmentChanged: refused("have somebody who may write both environments sign the header"),
   BaselineOutdated: refused("write the baseline again: `zopp baseline create`"),
   LedgerLost: terminal(
     "failed_precondition",
     EXIT.denied,
-    "run `zopp cluster add` again: an owner must sign this keyring's new log into the policy",
+    "if you have a backup of log and ledger, stop the keyring and restore it; else look at `zopp verify --as-new-cluster`, and have an owner run `zopp cluster add`",
   ),
 
   // opening
   CannotOpen: terminal(
     "failed_precondition",
     EXIT.cannotOpen,
-    "seal the value again with `zopp set`; if all fail, wrap the environment key again",
+    "seal the value again with `zopp set`; if all fail, wrap the environment's key again: `zopp cluster add` for a cluster, `zopp environment rekey` for a recovery key",
   ),
   BrokeredOnly: terminal(
     "permission_denied",
@@ -123,7 +129,7 @@ export const ERRORS = {
   LogBroken: terminal(
     "failed_precondition",
     EXIT.conflict,
-    "restore the missing or changed ZoppAuditSegment objects from the export, then restart",
+    "restore ZoppAuditSegment and ZoppLedger objects, together, from a backup; without one begin a new log: docs/backup.md#the-log-is-gone-ledgerlost",
   ),
   LogChanged: refused("take it for tampering: keep both checkpoints and the export, and ask who could write the log"),
   CheckpointInvalid: denied("take a checkpoint of this log, signed by the key that the policy names for its keyring"),
@@ -219,7 +225,7 @@ export const ERRORS = {
     "list it in a baseline (`zopp baseline create`), or have somebody whom the policy names write it again",
   ),
   NotRenewed: refused("give the keyring another seed first, as in docs/recovery.md, then run it again"),
-  Interrupted: terminal("aborted", EXIT.generic, "nothing was changed; run it again"),
+  Interrupted: terminal("aborted", EXIT.generic, "what is written is whole; look with `zopp status`, and run it again"),
   Internal: transient("internal", EXIT.generic, "please report this with the message and the version"),
 } as const satisfies Record<string, ErrorKind>;
 

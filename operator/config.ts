@@ -107,7 +107,7 @@ function settings(): readonly Option[] {
       "/var/run/secrets/zopp/token",
     ),
     new Option("--metrics-port <port>", "port of /metrics, 0 for a free one").default(8080).argParser(toPort),
-    new Option("--health-port <port>", "port of /healthz and /readyz, 0 for a free one")
+    new Option("--health-port <port>", "port of /healthz, /readyz and /startz, 0 for a free one")
       .default(8081)
       .argParser(toPort),
     new Option("--bind-address <ip>", "address that these ports listen on").default("0.0.0.0"),

@@ -50,7 +50,7 @@ export async function run(session: Session, _args: readonly string[], options: K
       ...tried.map(inWords),
       failed.length === 0
         ? `the recovery key opens all ${opened} keys of workspace ${workspace.name}`
-        : `the recovery key opens ${opened} of ${tried.length} keys: wrap the others to it while somebody can open them`,
+        : `the recovery key opens ${opened} of ${tried.length} keys: \`zopp environment rekey\` makes others that it opens, while somebody can open these`,
     ],
     exit: failed[0]?.kind.exit ?? 0,
   };

@@ -40,7 +40,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   RollbackRefused: "The content is older than what was accepted here, or has its version with other bytes.",
   VersionTooFar: "The version lies more than a day in the future.",
   EntryMissing: "A key that was accepted is gone without a signed tombstone.",
-  GeneratedLost: "a value that the keyring made is not in the bundle's status any more, or another one is",
+  GeneratedLost: "A value that the keyring made is not in the bundle's status any more, or another one is.",
   EnvironmentChanged: "The bundle names another environment than before, without a right in both.",
   BaselineOutdated:
     "The baseline was signed before this keyring's log began, so it could bring back old content; or a bundle is not what it lists.",

@@ -17,6 +17,9 @@ const CLASSES: Readonly<Record<(typeof ERRORS)[keyof typeof ERRORS]["exit"], str
   8: "unreachable, or not answering in time",
 };
 
+/** What a shell says of a program that a signal ended, and `zopp` of itself (cli/main.ts). */
+const BY_SIGNAL = [["129, 130, 143", "ended by SIGHUP, SIGINT (Ctrl-C) or SIGTERM; the error is `Interrupted`"]];
+
 /** The page `docs/reference/cli.md`, without its head. */
 export function cliReference(): string {
   const exits = Object.entries(CLASSES).map(([exit, text]) => [exit, text]);
@@ -24,7 +27,7 @@ export function cliReference(): string {
     "## Options of every command",
     optionTable(GLOBAL_OPTIONS),
     "## Exit codes",
-    table(["code", "what it means"], [["0", "it is done"], ...exits]).trim(),
+    table(["code", "what it means"], [["0", "it is done"], ...exits, ...BY_SIGNAL]).trim(),
     ...COMMANDS.flatMap(command),
     "",
   ].join("\n\n");

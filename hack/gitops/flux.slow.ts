@@ -118,7 +118,7 @@ t.test(
     const message = await delivered("HealthCheckFailed");
     t.match(message, "failed early due to stalled resources: [ZoppSecret/shop-prod/api status: 'Failed']");
     const { message: told } = await checkout.becomes("SignatureInvalid", bundle("api"));
-    t.match(told, /spec\.data\.PASSWORD.*; next: write the value again with `zopp set`/);
+    t.match(told, /spec\.data\.PASSWORD.*; next: find who changed it/);
     t.strictSame(await checkout.holds("api", { PASSWORD: "one", USER: "app" }), before);
     t.match(await flux.becomes("HealthCheckFailed", "unguarded"), "status: 'Failed'", "kstatus alone sees it as well");
     await checkout.run("kubectl delete kustomization unguarded -n flux-system");
