@@ -154,7 +154,7 @@ const GOOD: Description = {
   ],
   baselines: [],
 };
-const refused = (code: "PolicyRollback" | "ClusterNotNamed") => [
+const refused = (code: "PolicyRollback" | "ClusterNotNamed" | "NotServedHere") => [
   { name: "acme.shop.production", uid: "", generation: 1, refused: { code, message: "no" } },
 ];
 const SAID: Record<string, readonly [changes: Partial<Description>, found: readonly string[]]> = {
@@ -162,9 +162,10 @@ const SAID: Record<string, readonly [changes: Partial<Description>, found: reado
   "has no policy": [{ ready: false, reason: "NoPolicy" }, ["problem NoPolicy"]],
   "has another log": [{ cluster: { ...GOOD.cluster, log: "other" } }, ["problem LedgerLost"]],
   "refuses an environment": [{ environments: refused("PolicyRollback") }, ["problem PolicyRollback"]],
-  "is not named by an environment of another cluster": [
-    { environments: refused("ClusterNotNamed") },
-    ["ok the keyring of eu-1 is ready and goes by the policy that the cluster has", "warning ClusterNotNamed"],
+  "has no key of an environment": [{ environments: refused("ClusterNotNamed") }, ["problem ClusterNotNamed"]],
+  "does not serve an environment of another cluster": [
+    { environments: refused("NotServedHere") },
+    ["ok the keyring of eu-1 is ready and goes by the policy that the cluster has"],
   ],
   "has not seen the newest": [
     { environments: [] },

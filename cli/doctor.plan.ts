@@ -128,9 +128,9 @@ export function keyringFindings(
   const refused = expected.flatMap(({ name, state }) => {
     if (state?.refused === undefined) return [];
     const { code, message } = state.refused;
-    const finding = findingOf("keyring", new ZoppError(code, `${who} refuses ${name}: ${message}`));
     // it is another cluster's, and lies here because everything is applied everywhere
-    return [code === "ClusterNotNamed" ? ({ ...finding, state: "warning" } as const) : finding];
+    if (code === "NotServedHere") return [];
+    return [findingOf("keyring", new ZoppError(code, `${who} refuses ${name}: ${message}`))];
   });
   const late = expected
     .filter(({ version, state }) => state?.refused === undefined && (state?.accepted?.version ?? 0) < version)

@@ -48,6 +48,9 @@ export const ERRORS = {
     "name at least one cluster in the environment: `zopp cluster add`",
   ),
   ClusterNotNamed: denied("name this cluster in the policy's environment and wrap its key: `zopp cluster add`"),
+  NotServedHere: denied(
+    "apply bundles where their environment is served, or have this cluster serve it: `zopp cluster add --environment`",
+  ),
   NamespaceConflict: denied("let each namespace belong to one environment only"),
   NamespaceNotAllowed: denied(
     "move the bundle, or have an owner add the namespace to the environment: edit a copy of the workspace and `zopp policy propose FILE`; the chart's namespaces must list it too",

@@ -25,7 +25,10 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   EnvironmentOutdated: "The environment is below the lowest version or epoch that the owners' policy demands.",
   UnknownRecipient: "The environment's key is wrapped to somebody who may not have it.",
   NoRecipient: "The environment's key is wrapped to no cluster.",
-  ClusterNotNamed: "The policy does not let this cluster serve the environment, or its key is not wrapped to it.",
+  ClusterNotNamed:
+    "The policy does not name this cluster, or not any more for this environment, or the environment's key is not wrapped to it.",
+  NotServedHere:
+    "The policy lets other clusters serve the environment, not this one: no fault of the environment, which is `Ready` with this reason; a bundle of it does not belong here.",
   NamespaceConflict: "Two environments claim one namespace.",
   NamespaceNotAllowed: "The bundle lies in a namespace that its environment does not serve.",
   GrantNotEnforceable:

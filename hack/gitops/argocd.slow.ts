@@ -16,7 +16,7 @@ const checkout = new Checkout();
 t.teardown(() => checkout.stop());
 await checkout.begin();
 writeWave("acme", -2);
-writeWave("acme.shop.production", -1);
+for (const name of ["acme.shop.production", "acme.shop.dev"]) writeWave(name, -1);
 await checkout.commit("In which order Argo CD applies");
 const argocd = await startArgocd(checkout);
 t.teardown(() => argocd.stop());
@@ -60,6 +60,7 @@ t.test("each wave waits until the operator finds the one before good", async (t)
   await checkout.holds("api", { PASSWORD: "one", USER: "app" });
   for (const name of ["acme", "acme.shop.production", "api"])
     t.match(healthOf(application, name), { status: "Healthy" });
+  t.match(healthOf(application, "acme.shop.dev"), { status: "Healthy", message: /^NotServedHere: / });
 });
 
 t.test("nothing of Argo CD is on the Secret", async (t) => {

@@ -20,6 +20,9 @@ import { eventually } from "../eventually.js";
 export const WORKSPACE = [ZOPP_WORKSPACES, { name: "acme" }] as const;
 export const ENVIRONMENT = [ZOPP_ENVIRONMENTS, { name: "acme.shop.production" }] as const;
 
+/** One that policy does not let this cluster serve. */
+export const ELSEWHERE = [ZOPP_ENVIRONMENTS, { name: "acme.shop.dev" }] as const;
+
 /** A bundle or a Secret of the namespace that the repository is about. */
 export const bundle = (name: string) => [ZOPP_SECRETS, { namespace: "shop-prod", name }] as const;
 export const secret = (name: string) => [SECRETS, { namespace: "shop-prod", name }] as const;
@@ -45,10 +48,11 @@ export class Checkout {
     await stage.startKeyring(/acme@\d+:[0-9a-f]{64}/.exec(init)?.[0] ?? "");
     const opened = await eventually(() => stage.keyring.lines.find((line) => line.includes('"log opened"')));
     const { fingerprint } = JSON.parse(opened) as { fingerprint: string };
-    await this.run(`zopp cluster add eu-1 --fingerprint ${fingerprint}`);
+    await this.run("zopp environment create shop/dev --namespace shop-dev --access direct");
+    await this.run(`zopp cluster add eu-1 --environment shop/production --fingerprint ${fingerprint}`);
     await this.run("printf one | zopp set shop-prod/api PASSWORD && printf app | zopp set shop-prod/api USER");
     await this.commit("Secrets of the api");
-    await this.run("kubectl create namespace shop-prod");
+    for (const name of ["shop-prod", "shop-dev"]) await this.run(`kubectl create namespace ${name}`);
   }
 
   /** What a command line prints that Alice types in her checkout. Throws when it fails. */

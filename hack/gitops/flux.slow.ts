@@ -1,9 +1,9 @@
 // Flux's own kustomize-controller applies examples/gitops/flux from Alice's commits; real operator, real keyring.
 import t from "tap";
 import { readyOf } from "../../operator/kube/conditions.js";
-import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
-import { bundle, Checkout, ENVIRONMENT, secret, WORKSPACE } from "./checkout.js";
+import { bundle, Checkout, ELSEWHERE, ENVIRONMENT, secret, WORKSPACE } from "./checkout.js";
 import { exampleKustomization, startFlux } from "./flux.js";
 import { FLUX, whyNot } from "./programs.js";
 
@@ -68,6 +68,17 @@ t.test("policy, environments and bundles become ready in that order, and the Sec
   await checkout.becomes("Synced", bundle("api"));
   const { metadata } = await checkout.holds("api", { PASSWORD: "one", USER: "app" });
   t.notMatch(JSON.stringify({ ...metadata, managedFields: [] }), /fluxcd/, "nothing of Flux is on the Secret");
+});
+
+t.test("an environment of other clusters holds nothing up, and opens nothing", async (t) => {
+  const { status, message } = await checkout.becomes("NotServedHere", ELSEWHERE);
+  t.equal(status, "True");
+  t.match(message, "environment acme/shop/dev is served by no cluster, not by eu-1");
+  await checkout.run("printf x | zopp set shop-dev/app KEY --environment shop/dev");
+  await checkout.run("kubectl apply --server-side -f zopp/shop-dev && rm -r zopp/shop-dev");
+  const place = { namespace: "shop-dev", name: "app" };
+  t.equal((await checkout.becomes("NotServedHere", [ZOPP_SECRETS, place])).status, "False");
+  t.equal(await checkout.find(SECRETS, place), undefined);
 });
 
 t.test("further rounds of Flux write nothing", async (t) => {

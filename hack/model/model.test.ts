@@ -22,10 +22,10 @@ const KINDS: Readonly<Record<string, string>> = {
     "Forked KeyAmbiguous Malformed NamespaceConflict NotPinned PartlySigned PinMismatch PolicyGap PolicyRollback VersionTooFar",
   environment:
     "ClusterNotNamed EnvironmentOutdated EnvironmentRefused Forked GrantNotEnforceable LedgerLost Malformed NoPolicy " +
-    "NotAuthorised PartlySigned PolicyRollback SignatureInvalid UnknownEnvironment UnknownRecipient UnknownSigner VersionTooFar",
+    "NotAuthorised NotServedHere PartlySigned PolicyRollback SignatureInvalid UnknownEnvironment UnknownRecipient UnknownSigner VersionTooFar",
   bundle:
     "CannotOpen ClusterNotNamed EntryMissing EnvironmentChanged EnvironmentOutdated LedgerLost Malformed NamespaceNotAllowed " +
-    "NoPolicy NotAuthorised NotPinned PendingApproval PlaceMismatch PolicyExpired RollbackRefused SignatureInvalid " +
+    "NoPolicy NotAuthorised NotPinned NotServedHere PendingApproval PlaceMismatch PolicyExpired RollbackRefused SignatureInvalid " +
     "TargetForbidden UnknownEnvironment UnknownEpoch UnknownSigner VersionTooFar",
 };
 

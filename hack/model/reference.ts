@@ -256,7 +256,8 @@ export class Reference {
     const reads = grants.some(({ role, keys = [] }) => keys.length > 0 && ["read", "write", "admin"].includes(role));
     refuse(direct && reads, "GrantNotEnforceable");
     const own = this.ownCluster(policy);
-    refuse(own === undefined || !(rule.clusters ?? []).includes(own.name), "ClusterNotNamed");
+    refuse(own === undefined, "ClusterNotNamed");
+    refuse(own !== undefined && !(rule.clusters ?? []).includes(own.name), "NotServedHere");
     refuse(!(spec.keys.at(-1)?.sealed ?? []).some(({ to }) => to === cluster.sealingKid), "ClusterNotNamed");
     refuse(own !== undefined && own.log !== cluster.log, "LedgerLost");
   }

@@ -16,7 +16,7 @@ export type Tally = Map<string, number>;
 /** What is said last, so that whoever approves sees that nothing else is lacking; what may still follow it. */
 const LAST: Readonly<Record<string, readonly string[]>> = {
   "bundle PendingApproval": ["CannotOpen"],
-  "environment PartlySigned": ["ClusterNotNamed", "LedgerLost"],
+  "environment PartlySigned": ["ClusterNotNamed", "LedgerLost", "NotServedHere"],
 };
 
 /** Keyring and model came to different ends. */

@@ -1,7 +1,7 @@
 // The story of one workspace, environment or baseline: its status says what the keyring made of it.
 // Decides no trust: the keyring does, and the operator only writes down its word.
 import { isDeepStrictEqual } from "node:util";
-import { ERRORS, ZoppError } from "../../crds/errors.js";
+import { ERRORS, type ErrorCode, ZoppError } from "../../crds/errors.js";
 import type { JoinRequest, ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
 import type { PolicyState } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
@@ -85,6 +85,9 @@ export function withOurPolicyStatus(seen: PolicyObject | undefined, ours: Policy
   return seen === undefined ? undefined : ({ ...seen, status: ours.status } as PolicyObject);
 }
 
+/** What is for other clusters: here it is not in force, and that is as it should be. Who waits for it would wait for ever. */
+const FOR_OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NotServedHere"]);
+
 function wanted(object: PolicyObject, { accepted, refused }: PolicyState): Wanted[] {
   if (refused === undefined) {
     const text = accepted === undefined ? "not looked at yet" : `version ${accepted.version} is in force`;
@@ -95,6 +98,8 @@ function wanted(object: PolicyObject, { accepted, refused }: PolicyState): Wante
   const what = `${object.kind} ${object.metadata.name}`;
   const error = new ZoppError(refused.code, refused.message || `${what} is refused`);
   const kept = accepted === undefined ? "" : `; version ${accepted.version} stays in force`;
+  if (FOR_OTHERS.has(error.code))
+    return [condition("Ready", true, error.code, `${error.message}${kept || "; nothing of it is in force here"}`)];
   const text = `${messageOf(error)}${kept}`;
   const waits = HEALED_BY_CHANGE.has(error.code) && ERRORS[error.code].persistence === "terminal";
   return [

@@ -27,6 +27,14 @@ const ENVIRONMENTS: Record<
       environments: [{ name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-2"] }],
     }),
     environment: production({ keys: PRODUCTION.spec.keys.map((key) => ({ ...key, sealed: [] })) }),
+    code: "NotServedHere",
+  },
+  "its workspace does not name this cluster": {
+    workspace: acme({
+      clusters: [cluster("eu-2")],
+      environments: [{ name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-2"] }],
+    }),
+    environment: production({ keys: PRODUCTION.spec.keys.map((key) => ({ ...key, sealed: [] })) }),
     code: "ClusterNotNamed",
   },
   "policy names another log for this keyring": {

@@ -254,8 +254,12 @@ export class PolicyBook {
   #refuseForeign(judged: AcceptedEnvironment, workspace: AcceptedWorkspace): void {
     const cluster = this.#clusterIn(workspace);
     const what = `environment ${judged.path}`;
-    if (cluster === undefined || !(ruleFor(workspace, judged.scope).clusters ?? []).includes(cluster.name)) {
-      throw new ZoppError("ClusterNotNamed", `${what} does not name this cluster`);
+    if (cluster === undefined)
+      throw new ZoppError("ClusterNotNamed", `${what}: workspace ${workspace.name} does not name this cluster`);
+    const { clusters = [] } = ruleFor(workspace, judged.scope);
+    if (!clusters.includes(cluster.name)) {
+      const served = clusters.length === 0 ? "by no cluster" : `by ${clusters.join(", ")}`;
+      throw new ZoppError("NotServedHere", `${what} is served ${served}, not by ${cluster.name}`);
     }
     const policy = { workspace, environment: judged };
     if (
