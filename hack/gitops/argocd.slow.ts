@@ -1,7 +1,7 @@
 // Argo CD's own application-controller and repo-server apply examples/gitops/argocd from Alice's commits.
 import t from "tap";
 import { type Application, startArgocd } from "./argocd.js";
-import { bundle, Checkout, ENVIRONMENT, secret } from "./checkout.js";
+import { BASELINE, bundle, Checkout, ENVIRONMENT, secret } from "./checkout.js";
 import { ARGOCD, whyNot } from "./programs.js";
 
 const why = whyNot(ARGOCD);
@@ -16,6 +16,7 @@ const checkout = new Checkout();
 t.teardown(() => checkout.stop());
 await checkout.begin();
 writeWave("acme", -2);
+writeWave("acme.shop.production.baseline", -2);
 for (const name of ["acme.shop.production", "acme.shop.dev"]) writeWave(name, -1);
 await checkout.commit("In which order Argo CD applies");
 const argocd = await startArgocd(checkout);
@@ -57,6 +58,7 @@ t.test("each wave waits until the operator finds the one before good", async (t)
   t.equal(await checkout.find(...ENVIRONMENT), undefined);
   await stage.startOperator();
   const application = await delivered("Healthy");
+  await checkout.becomes("Accepted", BASELINE);
   await checkout.holds("api", { PASSWORD: "one", USER: "app" });
   for (const name of ["acme", "acme.shop.production", "api"])
     t.match(healthOf(application, name), { status: "Healthy" });

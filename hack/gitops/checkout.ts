@@ -8,6 +8,7 @@ import {
   type Place,
   type Resource,
   SECRETS,
+  ZOPP_BASELINES,
   ZOPP_ENVIRONMENTS,
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
@@ -20,6 +21,8 @@ import { eventually } from "../eventually.js";
 export const WORKSPACE = [ZOPP_WORKSPACES, { name: "acme" }] as const;
 export const ENVIRONMENT = [ZOPP_ENVIRONMENTS, { name: "acme.shop.production" }] as const;
 
+/** Written as for a new cluster: a keyring takes what it lists. */
+export const BASELINE = [ZOPP_BASELINES, { name: "acme.shop.production" }] as const;
 /** One that policy does not let this cluster serve. */
 export const ELSEWHERE = [ZOPP_ENVIRONMENTS, { name: "acme.shop.dev" }] as const;
 
@@ -51,6 +54,7 @@ export class Checkout {
     await this.run("zopp environment create shop/dev --namespace shop-dev --access direct");
     await this.run(`zopp cluster add eu-1 --environment shop/production --fingerprint ${fingerprint}`);
     await this.run("printf one | zopp set shop-prod/api PASSWORD && printf app | zopp set shop-prod/api USER");
+    await this.run("zopp baseline create shop/production --all");
     await this.commit("Secrets of the api");
     for (const name of ["shop-prod", "shop-dev"]) await this.run(`kubectl create namespace ${name}`);
   }
@@ -144,7 +148,7 @@ export class Checkout {
   /** What tells whether anything was written: the resourceVersion and generation of everything of ours, and of Secrets. */
   async versions(): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
-    for (const resource of [ZOPP_WORKSPACES, ZOPP_ENVIRONMENTS, ZOPP_SECRETS, SECRETS]) {
+    for (const resource of [ZOPP_WORKSPACES, ZOPP_ENVIRONMENTS, ZOPP_BASELINES, ZOPP_SECRETS, SECRETS]) {
       const { items } = await this.stage.client.list(resource, { namespace: undefined, metadataOnly: true });
       for (const { metadata } of items) {
         const { namespace = "", name, resourceVersion = "", generation = 0 } = metadata;

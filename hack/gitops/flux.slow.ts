@@ -3,11 +3,11 @@ import t from "tap";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
-import { bundle, Checkout, ELSEWHERE, ENVIRONMENT, secret, WORKSPACE } from "./checkout.js";
+import { BASELINE, bundle, Checkout, ELSEWHERE, ENVIRONMENT, secret, WORKSPACE } from "./checkout.js";
 import { exampleKustomization, startFlux } from "./flux.js";
 import { FLUX, whyNot } from "./programs.js";
 
-const NAMES = ["zopp-policy", "zopp-environments", "zopp-bundles"] as const;
+const NAMES = ["zopp-policy", "zopp-environments", "zopp-baselines", "zopp-bundles"] as const;
 
 const why = whyNot(FLUX);
 if (why !== null) {
@@ -58,17 +58,22 @@ t.test("an environment and a bundle that come before their workspace wait for it
   t.equal(await checkout.find(...secret("api")), undefined);
 });
 
-t.test("policy, environments and bundles become ready in that order, and the Secret is there", async (t) => {
-  for (const file of ["bundles", "environments", "policy"] as const) await flux.apply(exampleKustomization(file));
-  await flux.publish();
-  await eventually(async () => (await readyOfKustomization("zopp-bundles"))?.reason === "DependencyNotReady");
-  for (const name of NAMES) await flux.becomes(DONE, name);
-  await checkout.becomes("Accepted", WORKSPACE);
-  await checkout.becomes("Accepted", ENVIRONMENT);
-  await checkout.becomes("Synced", bundle("api"));
-  const { metadata } = await checkout.holds("api", { PASSWORD: "one", USER: "app" });
-  t.notMatch(JSON.stringify({ ...metadata, managedFields: [] }), /fluxcd/, "nothing of Flux is on the Secret");
-});
+t.test(
+  "policy, environments with their baselines, and bundles become ready in that order, and the Secret is there",
+  async (t) => {
+    for (const file of ["bundles", "baselines", "environments", "policy"] as const)
+      await flux.apply(exampleKustomization(file));
+    await flux.publish();
+    await eventually(async () => (await readyOfKustomization("zopp-bundles"))?.reason === "DependencyNotReady");
+    for (const name of NAMES) await flux.becomes(DONE, name);
+    await checkout.becomes("Accepted", WORKSPACE);
+    await checkout.becomes("Accepted", ENVIRONMENT);
+    await checkout.becomes("Accepted", BASELINE);
+    await checkout.becomes("Synced", bundle("api"));
+    const { metadata } = await checkout.holds("api", { PASSWORD: "one", USER: "app" });
+    t.notMatch(JSON.stringify({ ...metadata, managedFields: [] }), /fluxcd/, "nothing of Flux is on the Secret");
+  },
+);
 
 t.test("an environment of other clusters holds nothing up, and opens nothing", async (t) => {
   const { status, message } = await checkout.becomes("NotServedHere", ELSEWHERE);

@@ -46,7 +46,7 @@ export interface Kustomization extends KubeObject {
 }
 
 /** The Kustomizations of examples/gitops/flux: as they are, but for the source, which has another kind here. */
-export function exampleKustomization(file: "policy" | "environments" | "bundles"): Kustomization {
+export function exampleKustomization(file: "policy" | "environments" | "baselines" | "bundles"): Kustomization {
   const text = readFileSync(join(packageRoot(), "examples", "gitops", "flux", `${file}.yaml`), "utf8");
   const { status: _, ...object } = parse(text) as Kustomization;
   return { ...object, spec: { ...object.spec, sourceRef: { kind: ARTIFACTS.kind, name: SOURCE } } };

@@ -25,6 +25,10 @@ t.test("what is refused waits for somebody, or for something that comes", async 
   t.strictSame(conditions("NoPolicy"), ["Ready=False NoPolicy: why", "Reconciling=True NoPolicy: why"]);
 });
 
+t.test("a baseline for an earlier keyring is no fault of this one, and may stay", async (t) => {
+  t.strictSame(conditions("BaselineOutdated"), ["Ready=True BaselineOutdated: why; nothing of it is in force here"]);
+});
+
 t.test("what is another cluster's is no fault here, so that nobody waits for it", async (t) => {
   t.strictSame(conditions("NotServedHere"), ["Ready=True NotServedHere: why; nothing of it is in force here"]);
   t.strictSame(conditions("NotServedHere", ACCEPTED), ["Ready=True NotServedHere: why; version 7 stays in force"]);

@@ -85,8 +85,8 @@ export function withOurPolicyStatus(seen: PolicyObject | undefined, ours: Policy
   return seen === undefined ? undefined : ({ ...seen, status: ours.status } as PolicyObject);
 }
 
-/** What is for other clusters: here it is not in force, and that is as it should be. Who waits for it would wait for ever. */
-const FOR_OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NotServedHere"]);
+/** What is for other clusters, or was for an earlier keyring: here it is not in force, and that is as it should be. Who waits for it would wait for ever. */
+const FOR_OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NotServedHere", "BaselineOutdated"]);
 
 function wanted(object: PolicyObject, { accepted, refused }: PolicyState): Wanted[] {
   if (refused === undefined) {
