@@ -7,7 +7,7 @@ import { EXPIRY_COMMANDS } from "./table.expiry.js";
 import { GENERATE_COMMANDS } from "./table.generate.js";
 import { HISTORY_COMMANDS } from "./table.history.js";
 import { JOINING_COMMANDS } from "./table.joining.js";
-import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, ONLY_NAMESPACE, RECOVERY } from "./table.options.js";
+import { ENVIRONMENT, KEYRING_OPTIONS, NAMESPACE, ONLY_NAMESPACE, RECOVERY, YES } from "./table.options.js";
 import { PEOPLE_COMMANDS } from "./table.people.js";
 import { READING_COMMANDS } from "./table.reading.js";
 import { ROTATION_COMMANDS } from "./table.rotation.js";
@@ -119,6 +119,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       "openssl rand -hex 32 | zopp set shop-dev/api SESSION_KEY",
       "zopp set api tls.crt --from-file tls.crt",
       "zopp set api --dotenv .env",
+      "zopp set api --sign-header",
     ],
     options: [
       { flags: "--from-file <file>", description: "the value's bytes, as they are; - is stdin" },
@@ -145,7 +146,11 @@ export const COMMANDS: readonly CommandSpec[] = [
           "new bundle: auto = restart workloads that use the Secret when it changes, where the operator may (default: none)",
         choices: ["auto", "none"],
       },
-      { flags: "--sign-header", description: "sign the header of a bundle that is there again" },
+      {
+        flags: "--sign-header",
+        description: "sign the header of a bundle that is there again, after showing what differs; needs no key",
+      },
+      { ...YES, description: "--sign-header: do not ask: you have read what differs" },
     ],
   },
   {

@@ -4,7 +4,16 @@
 import type { Policy } from "../../crds/bundle/case.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import { bundleName, environmentOf, findBundle, notesOn, refuseMisshapen, refuseUnsound } from "../bundles.js";
+import {
+  bundleName,
+  environmentOf,
+  findBundle,
+  needBundle,
+  notesOn,
+  refuseMisshapen,
+  refuseUnsound,
+} from "../bundles.js";
+import { refuseOtherHeader, showHeader } from "../header.sign.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
 import { rotationText } from "../rotation.js";
@@ -12,7 +21,7 @@ import { type Header, onlyNamespace, sealAll, startOf } from "../sealing.js";
 import type { Session } from "../session.js";
 import { environmentPath, pathText } from "../settings.js";
 import { change } from "../store/store.js";
-import { readValues, refuseKeys, type ValueSource } from "../values.js";
+import { readValues, refuseKeys, type ValueSource, type Values } from "../values.js";
 import { expiryOf, oneOf, pairsOf } from "./options.js";
 
 /** The flags of `zopp set`. */
@@ -21,6 +30,7 @@ export interface SetOptions extends ValueSource {
   readonly namespace?: string;
   readonly expires?: string;
   readonly signHeader?: boolean;
+  readonly yes?: boolean;
   readonly target?: string;
   readonly type?: string;
   readonly label?: readonly string[];
@@ -29,16 +39,24 @@ export interface SetOptions extends ValueSource {
   readonly restart?: string;
 }
 
+/** True where the header is signed, and nothing else. */
+function isHeaderOnly(keys: readonly string[], { signHeader, dotenv, fromFile, expires }: SetOptions): boolean {
+  const isOnly = signHeader === true && keys.length === 0 && dotenv === undefined && fromFile === undefined;
+  if (isOnly && expires !== undefined) throw new ZoppError("Usage", "--expires is a value's: name its key");
+  return isOnly;
+}
+
 /** Runs `zopp set BUNDLE KEY...`. */
 export async function run(
   session: Session,
   [bundle = "", ...keys]: readonly string[],
   options: SetOptions,
 ): Promise<Result> {
-  refuseKeys(keys, options);
+  const headerOnly = isHeaderOnly(keys, options);
+  if (!headerOnly) refuseKeys(keys, options);
   const { context } = session;
   const wanted = bundleName(bundle, options.namespace);
-  const found = await findBundle(session, wanted, options.environment);
+  const found = await (headerOnly ? needBundle : findBundle)(session, wanted, options.environment);
   const named = options.environment === undefined ? undefined : environmentPath(options.environment, session.settings);
   const path =
     found === undefined ? (named ?? environmentPath(undefined, session.settings)) : environmentOf(found.secret);
@@ -58,13 +76,16 @@ export async function run(
   const header = found === undefined ? headerOf(options) : refuseHeaderFlags(options);
   // nobody is asked for a value that could then not be sealed
   if (found !== undefined && options.signHeader !== true) refuseUnsound(found.secret, policy, [], now);
+  const signed = options.signHeader === true ? found?.secret : undefined;
+  if (signed !== undefined) await showHeader(session, signed, policy, options.yes === true);
   const expires = expiryOf(options.expires, now);
-  const { values, notes } = await readValues(context, keys, options);
+  const { values, notes } = headerOnly ? NO_VALUES : await readValues(context, keys, options);
   const writing = { environment: policy.environment, signingKey: identity.signing, now };
   let written: ZoppSecret | undefined;
   const make = (present: ZoppSecret | undefined): ZoppSecret => {
+    if (signed !== undefined) refuseOtherHeader(signed, present);
     const start = startOf(present, { place, header, policy, writing, sign: options.signHeader === true });
-    written = sealAll(start, values, { ...writing, expires });
+    written = headerOnly ? start : sealAll(start, values, { ...writing, expires });
     refuseUnsound(written, policy, [...values.keys()], now);
     return refuseMisshapen(written);
   };
@@ -85,6 +106,7 @@ function notesOnJob(written: ZoppSecret | undefined): readonly string[] {
   return [`the header that you signed has a job run that gets all values of the bundle: ${rotationText(rotation)}`];
 }
 
+const NO_VALUES: Values = { values: new Map(), notes: [] };
 const HEADER_FLAGS = ["target", "type", "label", "annotation", "deletion", "restart"] as const;
 
 /** Flags of the header are for new bundles: on an old one they would silently do nothing. */
@@ -116,11 +138,12 @@ function report(
   notes: readonly string[],
 ): Result {
   const { namespace, name } = written?.metadata ?? { namespace: "", name: "" };
+  const what = keys.length === 0 ? "signed the header of" : `set ${keys.join(", ")} in`;
   const entries = keys.map((key) => ({ key, version: written?.spec.data?.[key]?.version }));
   return {
     data: { bundle: `${namespace}/${name}`, environment: policy.environment.path, entries, where: where[0] },
     names: [`zoppsecret/${namespace}/${name}`],
-    human: [`set ${keys.join(", ")} in ${namespace}/${name} of ${policy.environment.path} (${where.join(", ")})`],
+    human: [`${what} ${namespace}/${name} of ${policy.environment.path} (${where.join(", ")})`],
     notes,
   };
 }

@@ -117,7 +117,7 @@ function refuseRotation({ secret, workspace, environment, now }: JudgedCase, par
   const context = rightsIn(workspace, environment, now);
   if (signer !== undefined && may(context, signer.principal.name, "sign")) return;
   const who = signer?.principal.name ?? part.by;
-  const next = "an admin who has read it signs the header by `zopp set BUNDLE KEY --sign-header`, or drops it";
+  const next = "an admin who has read it signs the header by `zopp set BUNDLE --sign-header`, or drops it";
   const text = `${who} may not sign for a job with the values of ${environment.path}: ${next}`;
   throw new ZoppError("NotAuthorised", `bundle ${placeOf(secret)}: spec.rotation: ${text}`);
 }

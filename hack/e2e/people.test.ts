@@ -48,7 +48,7 @@ t.test("a person leaves: what he wrote runs on, others write beside it, and he w
     values,
     "a bundle that changes is judged again, by what is remembered of his entry",
   );
-  await alice(["set", "web", "X", "--sign-header"], "x");
+  await alice(["set", "web", "X", "--sign-header", "--yes"], "x");
   await bed.settled("Synced", "web");
   t.same((await bed.secret("web")).data, { W: "bob's", X: "x" });
 

@@ -1,0 +1,80 @@
+// What a person signs who signs the header of a bundle that is there: shown before, since somebody else may have written it.
+// Signing and storing are the commands' business.
+import { type Policy, placeOf } from "../crds/bundle/case.js";
+import { ZoppError } from "../crds/errors.js";
+import type { ZoppSecret } from "../crds/types.gen.js";
+import { refuseUnsound } from "./bundles.js";
+import { askYes } from "./confirm.js";
+import { bundleDifferences, type FieldChange } from "./diff.bundle.js";
+import { lines } from "./diff.shown.js";
+import { printable } from "./output.js";
+import type { Session } from "./session.js";
+import { statesOf } from "./states.js";
+import { unlessRefused } from "./unless-refused.js";
+
+/**
+ * Tells on stderr what the signature will cover: what differs from the header that was signed last, or all of it where none is
+ * known. Where something does, and a person is there, asks. Throws Interrupted.
+ */
+export async function showHeader(
+  session: Session,
+  secret: ZoppSecret,
+  policy: Policy,
+  isConfirmed: boolean,
+): Promise<void> {
+  const { context } = session;
+  const before = await signedLast(session, secret, policy);
+  const fields = fieldsBetween(before, secret);
+  const tell = (text: string) => context.stderr.write(`${printable(text)}\n`);
+  tell(`${placeOf(secret)}: ${opening(before, fields, policy)}`);
+  const [, ...told] = lines({ change: "changed", fields });
+  for (const line of told) tell(line);
+  const terminal = fields.length === 0 || isConfirmed ? undefined : context.terminal();
+  if (terminal !== undefined) await askYes(terminal, "Sign the header as it is now?", "nothing was signed");
+}
+
+function opening(before: ZoppSecret | undefined, fields: readonly FieldChange[], { workspace }: Policy): string {
+  if (before === undefined) return "no header is known that holds; your signature covers all of this:";
+  const { version, by } = before.spec.header;
+  const last = `version ${version} by ${workspace.roster.signers.get(by)?.principal.name ?? by}`;
+  return fields.length === 0
+    ? `the header is as it was signed last, in ${last}`
+    : `the header is not as it was signed last, in ${last}:`;
+}
+
+/** Throws ApiConflict where the header is not what was shown. */
+export function refuseOtherHeader(shown: ZoppSecret, present: ZoppSecret | undefined): void {
+  if (present !== undefined && fieldsBetween(shown, present).length === 0) return;
+  throw new ZoppError("ApiConflict", `the header of bundle ${placeOf(shown)} was changed meanwhile`);
+}
+
+function fieldsBetween(before: ZoppSecret | undefined, after: ZoppSecret): readonly FieldChange[] {
+  const header = bundleDifferences(before, after).find(({ key }) => key === undefined);
+  return header?.fields ?? [];
+}
+
+/** The newest header that holds, of the bundle as it is and of the states that are kept: only its version says which one that is. */
+async function signedLast(session: Session, secret: ZoppSecret, policy: Policy): Promise<ZoppSecret | undefined> {
+  const now = session.context.now();
+  const holds = (one: ZoppSecret) =>
+    one.spec.environment === policy.environment.path &&
+    unlessRefused(() => {
+      refuseUnsound(one, policy, [], now);
+      return true;
+    }) === true;
+  const all = [secret, ...(await keptStates(session, secret))].filter(holds);
+  return all.reduce<ZoppSecret | undefined>(
+    (best, one) => (best === undefined || one.spec.header.version > best.spec.header.version ? one : best),
+    undefined,
+  );
+}
+
+/** None outside git, and where the cluster's may not be listed: then all of the header is shown. */
+async function keptStates(session: Session, secret: ZoppSecret): Promise<readonly ZoppSecret[]> {
+  try {
+    return (await statesOf(session, secret)).states.map((state) => state.secret);
+  } catch (error) {
+    if (error instanceof ZoppError) return [];
+    throw error;
+  }
+}
