@@ -68,6 +68,7 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
   ZoppOpensFail: {
     fires: { series: { [opens("SignatureInvalid")]: "0+1x40" }, at: "30m", as: [{ result: "SignatureInvalid" }] },
     silent: {
+      "bundles wait for approval": { series: { [opens("PendingApproval")]: "0+1x40" }, at: "30m" },
       "opens succeed": { series: { [opens("ok")]: "0+100x40" }, at: "30m" },
       "one failed long ago": { series: { [opens("SignatureInvalid")]: "1x40" }, at: "30m" },
       "another zopp's": { series: { [opens("SignatureInvalid", ELSEWHERE)]: "0+1x40" }, at: "30m" },
@@ -105,9 +106,14 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
   ZoppKeyringFails: {
     fires: { series: { [errors("AuditUnavailable")]: "0+1x40" }, at: "20m", as: [{ code: "AuditUnavailable" }] },
     silent: {
+      "a caller asks too much": { series: { [errors("Overloaded")]: "0+1x40" }, at: "30m" },
       "what it refuses is no failure of its own": { series: { [errors("MethodDenied")]: "0+1x40" }, at: "20m" },
       "it is over": { series: { [errors("AuditUnavailable")]: "0+1x5 5x40" }, at: "40m" },
     },
+  },
+  ZoppKeyringOverloaded: {
+    fires: { series: { [errors("Overloaded")]: "0+1x40" }, at: "30m", as: [{}] },
+    silent: { "it is over": { series: { [errors("Overloaded")]: "0+1x5 5x40" }, at: "40m" } },
   },
   ZoppEnrolmentRefused: {
     fires: { series: { [errors("Unauthenticated")]: "0+1x40" }, at: "20m", as: [{}] },
