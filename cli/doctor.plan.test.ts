@@ -76,17 +76,29 @@ t.test("workloads that wait for their restart are a warning, by the operator's r
   t.equal(found.length, 1);
 });
 
-t.test("bundles whose rotation job failed are a warning, and those whose job runs are none", async (t) => {
+t.test("bundles whose rotation has stopped are a warning, and those whose job runs are none", async (t) => {
   const rotates = (name: string, reason: string) => {
     const condition = { type: "RotationPending", status: "True", reason, message: "", lastTransitionTime: "" };
     return bundle(name, "Synced", { conditions: [condition as never] });
   };
-  t.match(rotationFindings([rotates("api", "RotationFailed"), rotates("web", "RotationPending")]), [
+  const stopped = [
+    rotates("off", "RotationDisabled"),
+    rotates("api", "RotationFailed"),
+    rotates("web", "RotationPending"),
+  ];
+  const [state, next] = ["warning", /`zopp status BUNDLE`/] as const;
+  t.match(rotationFindings(stopped), [
     {
-      state: "warning",
+      state,
       reason: "RotationFailed",
       message: "new values of 1 bundle are not published, since the job failed: shop/api",
-      next: /`zopp status BUNDLE`/,
+      next,
+    },
+    {
+      state,
+      reason: "RotationDisabled",
+      message: "new values of 1 bundle are not published, since the operator runs no jobs: shop/off",
+      next,
     },
   ]);
   t.strictSame(rotationFindings([rotates("web", "RotationPending"), bundle("b", "Synced")]), []);

@@ -215,16 +215,24 @@ export function restartFindings(secrets: readonly ZoppSecret[]): readonly Findin
   });
 }
 
-/** Bundles whose rotation job has failed, as the operator says it: they are ready, with the values of before. */
+/** Why new values are not published until somebody does something. */
+const ROTATION_STOPS: Readonly<Record<string, string>> = {
+  RotationFailed: "the job failed",
+  RotationDisabled: "the operator runs no jobs",
+};
+
+/** Bundles whose rotation has stopped, as the operator says it: they are ready, with the values of before. */
 export function rotationFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
-  const reason = "RotationFailed";
-  const failed = secrets.filter(({ status }) =>
-    status?.conditions?.some((each) => each.type === ROTATION_PENDING && each.reason === reason),
-  );
-  if (failed.length === 0) return [];
-  const message = `new values of ${amount(failed.length, "bundle")} are not published, since the job failed: ${listed(failed)}`;
-  const next = "`zopp status BUNDLE` names the job, and what to do, in the condition RotationPending";
-  return [{ state: "warning", about: "bundles", reason, message, next }];
+  const reasonOf = ({ status }: ZoppSecret) =>
+    status?.conditions?.find(({ type }) => type === ROTATION_PENDING)?.reason;
+  const stopped = Map.groupBy(secrets, reasonOf);
+  return Object.entries(ROTATION_STOPS).flatMap(([reason, why]): Finding[] => {
+    const some = stopped.get(reason) ?? [];
+    if (some.length === 0) return [];
+    const message = `new values of ${amount(some.length, "bundle")} are not published, since ${why}: ${listed(some)}`;
+    const next = "`zopp status BUNDLE` says what to do in the condition RotationPending";
+    return [{ state: "warning", about: "bundles", reason, message, next }];
+  });
 }
 
 /** Bundles with a certificate that is due and whose CA does not sign, as the operator says it: they are ready, with the one before. */

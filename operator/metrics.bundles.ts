@@ -2,6 +2,7 @@
 // Does not own what happened to them.
 import { Gauge, type Registry } from "prom-client";
 import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
+import type { ErrorCode } from "../crds/errors.js";
 
 /** Labels that name a bundle. */
 export interface PlaceLabels {
@@ -96,5 +97,24 @@ function reasonGauge(
     for (const { reason } of entries) made.inc({ reason });
     if (entries.length === 0) known.delete(bundle);
     else known.set(bundle, entries);
+  };
+}
+
+/** What new values may wait for, as the condition says it; a job that has ended is none. */
+const ROTATION_REASONS: readonly ErrorCode[] = ["RotationPending", "RotationFailed", "RotationDisabled"];
+
+/** One series a reason, over all bundles; each is there from the start. `undefined` = nothing waits, or the bundle is gone. */
+export function rotationGauge(registry: Registry): (bundle: string, reason: string | undefined) => void {
+  const help = "Bundles whose new generated values wait for a job, by reason";
+  const made = new Gauge({ name: "zopp_rotations_waiting", help, labelNames: ["reason"], registers: [registry] });
+  for (const reason of ROTATION_REASONS) made.set({ reason }, 0);
+  const known = new Map<string, string>();
+  return (bundle, reason) => {
+    const before = known.get(bundle);
+    if (before === reason) return;
+    if (before !== undefined) made.dec({ reason: before });
+    if (reason === undefined) known.delete(bundle);
+    else known.set(bundle, reason);
+    if (reason !== undefined) made.inc({ reason });
   };
 }

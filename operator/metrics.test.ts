@@ -149,6 +149,23 @@ t.test("values that end are counted by reason over all bundles, and not under a 
   t.same(await counts(), ["ExpiresSoon 1", "ExpiresWithinADay 0", "Expired 0"]);
 });
 
+t.test("new values that wait are counted by what they wait for, as long as they do", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  const counts = async () => {
+    const lines = (await metrics.registry.metrics()).split("\n").filter((line) => /^zopp_rotations_waiting/.test(line));
+    return lines.map((line) => line.replace(/^.*reason="Rotation(\w+)"} /, "$1 "));
+  };
+  t.same(await counts(), ["Pending 0", "Failed 0", "Disabled 0"], "none is not the same as unknown");
+  metrics.rotating("shop/api", "RotationPending");
+  metrics.rotating("shop/web", "RotationDisabled");
+  metrics.rotating("shop/api", "RotationFailed");
+  metrics.rotating("shop/api", "RotationFailed");
+  t.same(await counts(), ["Pending 0", "Failed 1", "Disabled 1"]);
+  metrics.rotating("shop/api", undefined);
+  metrics.rotating("shop/unknown", undefined);
+  t.same(await counts(), ["Pending 0", "Failed 0", "Disabled 1"]);
+});
+
 t.test("the keyring's numbers: latency by method and code, errors by code, connections, log", async (t) => {
   const metrics = keyringMetrics({ component: "keyring", version: "1" });
   metrics.rpc("Open", "ok", 0.001);

@@ -11,6 +11,7 @@ import {
   expiringGauge,
   type PlaceLabels,
   refusedGauge,
+  rotationGauge,
 } from "./metrics.bundles.js";
 
 /** What identifies a build: shown by zopp_build_info. */
@@ -66,6 +67,8 @@ export interface OperatorMetrics {
   readonly expiring: CountReasons;
   /** Why certificates of one bundle that are due wait for their CA; none when none does, or the bundle is gone. */
   readonly certificates: CountReasons;
+  /** What new values of one bundle wait for. `undefined` = for nothing, or the bundle is gone. */
+  rotating(bundle: string, reason: string | undefined): void;
 }
 
 /** The keyring's metrics. */
@@ -142,6 +145,7 @@ export function operatorMetrics(
     bundle: bundleGauge(registry),
     expiring: expiringGauge(registry),
     certificates: certificatesGauge(registry),
+    rotating: rotationGauge(registry),
   };
 }
 

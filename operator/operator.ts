@@ -18,7 +18,7 @@ import { BundleMemory } from "./controllers/secret.memory.js";
 import { BundleWatch } from "./controllers/secret.watch.js";
 import { MANAGED_LABEL } from "./controllers/target.js";
 import { type SeenSecret, seenSecret } from "./controllers/target.seen.js";
-import { CERTIFICATE_PENDING, readyOf } from "./kube/conditions.js";
+import { CERTIFICATE_PENDING, ROTATION_PENDING, readyOf } from "./kube/conditions.js";
 import { Controller, type Reconcile } from "./kube/controller.js";
 import { Recorder } from "./kube/events.js";
 import { Informer, type InformerOptions } from "./kube/informer.js";
@@ -187,6 +187,7 @@ export class ZoppOperator extends dotI.default {
           tracing?.say({ "zopp.reason": reason ?? undefined });
           metrics.expiring(key, status?.expiring ?? []);
           metrics.certificates(key, status?.conditions?.filter(({ type }) => type === CERTIFICATE_PENDING) ?? []);
+          metrics.rotating(key, status?.conditions?.find(({ type }) => type === ROTATION_PENDING)?.reason);
           if (status === null) history?.forget(key);
         },
         newState: (seen, digest) => history?.applied(seen, digest, seen.status?.digest === undefined),

@@ -33,7 +33,7 @@ const errors = (code: string) => `zopp_keyring_errors_total{code="${code}",${HER
 const watches = `zopp_informer_failures_total{resource="zoppsecrets",phase="watch",status="403",${HERE}}`;
 const bundles = (reason: string) => `zopp_bundles{reason="${reason}",${HERE}}`;
 const history = (result: string) => `zopp_history_total{result="${result}",${HERE}}`;
-const rotations = (result: string) => `zopp_rotation_jobs_total{result="${result}",${HERE}}`;
+const rotating = (reason: string) => `zopp_rotations_waiting{reason="${reason}",${HERE}}`;
 const refusedRestarts = (where = HERE) => `zopp_restarts_refused{${where}}`;
 const certificates = (reason: string) => `zopp_certificates_waiting{reason="${reason}",${HERE}}`;
 
@@ -159,13 +159,26 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     },
     silent: { "a CA is made anew": { series: { [certificates("IssuerPending")]: "0x5 3x5 0x30" }, at: "12m" } },
   },
-  ZoppRotationFailed: {
-    fires: { series: { [rotations("failed")]: "0x10 1x10" }, at: "12m", as: [{}] },
-    silent: {
-      "jobs are made and succeed": {
-        series: { [rotations("created")]: "0+1x40", [rotations("succeeded")]: "0+1x40" },
-        at: "30m",
+  ZoppRotationsWait: {
+    // a Job that has failed goes after ten minutes and is made again: it fails and runs by turns
+    fires: {
+      series: {
+        [rotating("RotationFailed")]: "0x10 1x10 0x10 1x10 0x20",
+        [rotating("RotationPending")]: "0x20 1x10 0x10 1x20",
       },
+      at: "45m",
+      as: [{}],
+    },
+    silent: {
+      "jobs run, and have not failed": {
+        series: { [rotating("RotationPending")]: "1x60", [rotating("RotationFailed")]: "0x60" },
+        at: "60m",
+      },
+      "it failed, and then succeeded": {
+        series: { [rotating("RotationFailed")]: "1x20 0x40", [rotating("RotationPending")]: "0x60" },
+        at: "40m",
+      },
+      "it has failed just now": { series: { [rotating("RotationFailed")]: "0x10 1x20" }, at: "20m" },
     },
   },
 };

@@ -49,6 +49,7 @@ const LABELS: Readonly<Record<string, Label>> = {
   "zopp_history_total.result": { what: "`kept`, `dropped`, `failed`", most: 3 },
   "zopp_restarts_total.result": { what: "`restarted`, `skipped`, `waiting`, `refused`", most: 4 },
   "zopp_rotation_jobs_total.result": { what: "`created`, `succeeded`, `failed`", most: 3 },
+  "zopp_rotations_waiting.reason": { what: "`RotationPending`, `RotationFailed`, `RotationDisabled`", most: 3 },
   "zopp_bundles.reason": { what: "`Synced` or a reason", most: REASONS + 1 },
   "zopp_certificates_waiting.reason": { what: "`IssuerPending`, `IssuerRefused`", most: 2 },
   "zopp_entries_expiring.reason": { what: "`ExpiresSoon`, `ExpiresWithinADay`, `Expired`", most: 3 },
