@@ -17,6 +17,7 @@ const MODULES: Readonly<Record<string, () => Promise<{ readonly run: unknown }>>
   "baseline create": () => import("./commands/baseline-create.js"),
   "baseline approve": () => import("./commands/baseline-approve.js"),
   "keys drill": () => import("./commands/keys-drill.js"),
+  "keys replace": () => import("./commands/keys-replace.js"),
   "keys renew": () => import("./commands/keys-renew.js"),
   "environment create": () => import("./commands/environment-create.js"),
   "environment rekey": () => import("./commands/environment-rekey.js"),

@@ -96,6 +96,19 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     options: [{ ...RECOVERY, description: "a file with the recovery key; - is stdin (default: it is asked for)" }],
   },
   {
+    name: "keys replace",
+    args: "[name]",
+    summary: "put another recovery key in the place of one: in the policy, and in every environment",
+    examples: ["zopp keys replace --recovery-file recovery.txt --new-recovery-file recovery-2.txt"],
+    options: [
+      { ...RECOVERY, description: "a file with the present recovery key, which opens what your own key does not" },
+      {
+        flags: "--new-recovery-file <file>",
+        description: "write the new recovery key there; it must not be there yet",
+      },
+    ],
+  },
+  {
     name: "keys renew",
     args: "<cluster>",
     summary: "put the new key of a cluster's keyring in the place of its old one, once the keyring has another seed",

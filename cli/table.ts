@@ -36,7 +36,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   cluster: "add and remove clusters, whose keyrings serve environments",
   policy: "change owners, sign what waits for several of them, bring policy to keyrings",
   baseline: "list what a new keyring may have though its authors have left",
-  keys: "try the recovery key before it is needed, renew the key of a cluster",
+  keys: "try the recovery key before it is needed, replace it, renew the key of a cluster",
   environment: "make environments, and give them new keys",
   principal: "list, add, admit and remove people, services and workloads",
   device: "add and remove devices of principals",

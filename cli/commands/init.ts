@@ -19,6 +19,7 @@ import { hasIdentityFile, loadIdentity, makeIdentity } from "../identity.js";
 import type { Result } from "../output.js";
 import { pinsFor, writeKnown } from "../pins.js";
 import { environmentName } from "../policy.js";
+import { saveRecovery, showRecovery } from "../recovery-key.js";
 import type { Session } from "../session.js";
 import {
   type EnvironmentPath,
@@ -165,22 +166,6 @@ async function storeAndPin(
 
 function plain(object: unknown): unknown {
   return JSON.parse(JSON.stringify(object));
-}
-
-function saveRecovery(
-  file: string,
-  recovery: { readonly identity: string; readonly recipient: string },
-  workspace: string,
-): void {
-  const about = `recovery key of the zopp workspace ${workspace}: opens every environment; keep it offline`;
-  const after = `# ${about}\n# recipient: ${recovery.recipient}\n${recovery.identity}\n`;
-  replaceFiles([{ file, before: undefined, after, mode: 0o600 }]);
-}
-
-function showRecovery(context: Context, key: string): void {
-  context.stderr.write(
-    `\nRecovery key, shown this once. It opens every environment: write it down and keep it offline.\n\n  ${key}\n\n`,
-  );
 }
 
 /** Writes zopp.yaml beside a directory store, unless one is there already. */

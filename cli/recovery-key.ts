@@ -1,0 +1,18 @@
+// Where a recovery key goes that was just made: to a file, or once to a person. What it opens is wrapping.ts' business.
+import type { newRecovery } from "../crds/crypto/age.js";
+import type { Context } from "./context.js";
+import { replaceFiles } from "./store/files.js";
+
+/** Writes a recovery key to a file that is not there yet. Throws FileUnwritable. */
+export function saveRecovery(file: string, recovery: Awaited<ReturnType<typeof newRecovery>>, workspace: string): void {
+  const about = `recovery key of the zopp workspace ${workspace}: opens every environment; keep it offline`;
+  const after = `# ${about}\n# recipient: ${recovery.recipient}\n${recovery.identity}\n`;
+  replaceFiles([{ file, before: undefined, after, mode: 0o600 }]);
+}
+
+/** Shows a recovery key on stderr. */
+export function showRecovery(context: Context, key: string): void {
+  context.stderr.write(
+    `\nRecovery key, shown this once. It opens every environment: write it down and keep it offline.\n\n  ${key}\n\n`,
+  );
+}
