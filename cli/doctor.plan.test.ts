@@ -82,8 +82,8 @@ t.test("bundles whose rotation has stopped are a warning, and those whose job ru
     return bundle(name, "Synced", { conditions: [condition as never] });
   };
   const stopped = [
-    rotates("off", "RotationDisabled"),
     rotates("api", "RotationFailed"),
+    rotates("off", "RotationDisabled"),
     rotates("web", "RotationPending"),
   ];
   const [state, next] = ["warning", /`zopp status BUNDLE`/] as const;

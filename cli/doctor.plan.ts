@@ -204,15 +204,8 @@ export function bundleFindings(secrets: readonly ZoppSecret[]): readonly Finding
 
 /** Bundles whose workloads wait for a restart, as the operator says it. */
 export function restartFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
-  const reasonOf = ({ status }: ZoppSecret) =>
-    status?.conditions?.find(({ type, status }) => type === RESTART_PENDING && status === "True")?.reason;
-  const waiting = Map.groupBy(secrets, reasonOf);
-  return [...waiting].flatMap(([reason, some]): Finding[] => {
-    if (reason === undefined) return [];
-    const message = `workloads of ${amount(some.length, "bundle")} wait for their restart: ${listed(some)}`;
-    const next = "`zopp status BUNDLE` names the workloads, and what to do, in the condition RestartPending";
-    return [{ state: "warning", about: "bundles", reason, message, next }];
-  });
+  const what = (bundles: string) => `workloads of ${bundles} wait for their restart`;
+  return waiting(secrets, RESTART_PENDING, what, "names the workloads, and what to do,");
 }
 
 /** Why new values are not published until somebody does something. */
@@ -223,29 +216,33 @@ const ROTATION_STOPS: Readonly<Record<string, string>> = {
 
 /** Bundles whose rotation has stopped, as the operator says it: they are ready, with the values of before. */
 export function rotationFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
-  const reasonOf = ({ status }: ZoppSecret) =>
-    status?.conditions?.find(({ type }) => type === ROTATION_PENDING)?.reason;
-  const stopped = Map.groupBy(secrets, reasonOf);
-  return Object.entries(ROTATION_STOPS).flatMap(([reason, why]): Finding[] => {
-    const some = stopped.get(reason) ?? [];
-    if (some.length === 0) return [];
-    const message = `new values of ${amount(some.length, "bundle")} are not published, since ${why}: ${listed(some)}`;
-    const next = "`zopp status BUNDLE` says what to do in the condition RotationPending";
-    return [{ state: "warning", about: "bundles", reason, message, next }];
-  });
+  const what = (bundles: string, reason: string) => {
+    const why = ROTATION_STOPS[reason];
+    return why && `new values of ${bundles} are not published, since ${why}`;
+  };
+  return waiting(secrets, ROTATION_PENDING, what, "says what to do");
 }
 
 /** Bundles with a certificate that is due and whose CA does not sign, as the operator says it: they are ready, with the one before. */
 export function certificateFindings(secrets: readonly ZoppSecret[]): readonly Finding[] {
-  const waiting = Map.groupBy(
-    secrets,
-    ({ status }) => status?.conditions?.find(({ type }) => type === CERTIFICATE_PENDING)?.reason,
-  );
-  return [...waiting].flatMap(([reason, some]): Finding[] => {
-    if (reason === undefined) return [];
-    const message = `certificates of ${amount(some.length, "bundle")} are due, and their CA does not sign: ${listed(some)}`;
-    const next = "`zopp status BUNDLE` names the CA, and what to do, in the condition CertificatePending";
-    return [{ state: "warning", about: "bundles", reason, message, next }];
+  const what = (bundles: string) => `certificates of ${bundles} are due, and their CA does not sign`;
+  return waiting(secrets, CERTIFICATE_PENDING, what, "names the CA, and what to do,");
+}
+
+/** Bundles that are ready and wait for something, by the reason of their condition; what is no news is undefined. */
+function waiting(
+  secrets: readonly ZoppSecret[],
+  condition: string,
+  what: (bundles: string, reason: string) => string | undefined,
+  tells: string,
+): readonly Finding[] {
+  const reasonOf = ({ status }: ZoppSecret) =>
+    status?.conditions?.find(({ type, status }) => type === condition && status === "True")?.reason ?? "";
+  return [...Map.groupBy(secrets, reasonOf)].flatMap(([reason, some]): Finding[] => {
+    const said = reason === "" ? undefined : what(amount(some.length, "bundle"), reason);
+    if (said === undefined) return [];
+    const next = `\`zopp status BUNDLE\` ${tells} in the condition ${condition}`;
+    return [{ state: "warning", about: "bundles", reason, message: `${said}: ${listed(some)}`, next }];
   });
 }
 
