@@ -112,7 +112,7 @@ const rule: Change = (content, scene) => {
     [5, approvals],
     [1, minEpoch],
     [1, minVersion],
-    [1, clusters],
+    [2, clusters],
     [1, namespaces],
   ];
   return `${environment.name} ${scene.random.weighted(rulings)(environment, scene)}`;

@@ -25,7 +25,7 @@ const KINDS: Readonly<Record<string, string>> = {
     "NotAuthorised NotServedHere PartlySigned PolicyRollback SignatureInvalid UnknownEnvironment UnknownRecipient UnknownSigner VersionTooFar",
   bundle:
     "CannotOpen ClusterNotNamed EntryMissing EnvironmentChanged EnvironmentOutdated LedgerLost Malformed NamespaceNotAllowed " +
-    "NoPolicy NotAuthorised NotPinned NotServedHere PendingApproval PlaceMismatch PolicyExpired RollbackRefused SignatureInvalid " +
+    "NoPolicy NotAuthorised NotPinned PendingApproval PlaceMismatch PolicyExpired RollbackRefused SignatureInvalid " +
     "TargetForbidden UnknownEnvironment UnknownEpoch UnknownSigner VersionTooFar",
 };
 

@@ -81,6 +81,19 @@ const noCluster: Change = (content, scene) => {
   return "has an epoch that this cluster cannot open";
 };
 
+/** The clusters that policy names for an environment; undefined where it does not name the environment. */
+function clustersOf({ workspace }: Scene, environment: string): readonly string[] | undefined {
+  const rule = workspace?.spec.environments?.find(({ name }) => name === `shop/${environment}`);
+  return rule === undefined ? undefined : (rule.clusters ?? []);
+}
+
+const itsClusters: Change = (content, scene) => {
+  const name = content.environment as EnvironmentName;
+  const to = (clustersOf(scene, name) ?? []).map((cluster) => `cluster ${cluster}`);
+  content.keys = content.keys.map((key) => draft(scene.wrapped(name, key, to)));
+  return `is wrapped to ${to.join(", ") || "nobody"}, as policy says`;
+};
+
 const dropOld: Change = (content) => {
   content.keys = content.keys.slice(-1);
   return "forgets its older epochs";
@@ -112,6 +125,7 @@ const CHANGES: readonly (readonly [number, Change])[] = [
   [5, rekey],
   [3, strangerReads],
   [4, noCluster],
+  [2, itsClusters],
   [1, dropOld],
   [2, otherKey],
   [1, malformed],
@@ -143,7 +157,8 @@ export function nextEnvironment(scene: Scene): { readonly what: string; readonly
   const older = random.percent(8);
   const from = older ? random.pick(made) : present;
   const content = draft(environmentContent(from));
-  const what = random.weighted(CHANGES)(content, scene);
+  const elsewhere = clustersOf(scene, name)?.includes("eu-1") === false && random.percent(50);
+  const what = (elsewhere ? itsClusters : random.weighted(CHANGES))(content, scene);
   const author = random.percent(80)
     ? admin(scene, present)
     : { person: random.pick([...PEOPLE, STRANGER]), device: "laptop" };
