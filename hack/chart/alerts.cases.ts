@@ -163,8 +163,8 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     // a Job that has failed goes after ten minutes and is made again: it fails and runs by turns
     fires: {
       series: {
-        [rotating("RotationFailed")]: "0x10 1x10 0x10 1x10 0x20",
-        [rotating("RotationPending")]: "0x20 1x10 0x10 1x20",
+        [rotating("RotationFailed")]: "0x9 1x9 0x9 1x9 0x19",
+        [rotating("RotationPending")]: "0x19 1x9 0x9 1x19",
       },
       at: "45m",
       as: [{}],
