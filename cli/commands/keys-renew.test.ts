@@ -76,7 +76,7 @@ t.test("it is said which generated values have to be made anew, of what the clus
 t.test("a renewal beside a file that cannot be read is told whole, and what cannot be told of it", async (t) => {
   const bench = new Workbench(t);
   await served(bench);
-  bench.write("zopp/shop-dev/broken.yaml", "apiVersion: zopp.dev/v1alpha1\nkind: ZoppSecret\nmetadata: {name: 1}\n");
+  bench.write("zopp/broken.yaml", "apiVersion: zopp.dev/v1alpha1\nkind: ZoppSecret\nmetadata: {name: 1}\n");
   const ran = await renew(bench, "eu-1", keyring(), "--yes", ...RECOVERY);
   t.equal(ran.code, 0, ran.err);
   t.match(ran.err, /takes nothing new; its Secrets stay as they are/);
