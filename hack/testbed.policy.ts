@@ -72,11 +72,11 @@ export interface ClusterKeys {
 /** Where a keyring listens, on loopback. */
 export type KeyringPorts = Pick<Ports, "keyring" | "keyringHealth" | "keyringMetrics">;
 
-/** A keyring's flags: its pins, where its operator is (`remote`, or the uid of their pod), and its ports. */
+/** A keyring's flags: its pins, where its operator is (apart, or in the pod of that uid), and its ports. */
 export function keyringArgs(options: TestbedOptions, pod: string, ports: KeyringPorts): readonly string[] {
   const owners = digestOfOwners(newWorkspace("acme", workspaceOf(options, []), signing()));
   const { trust = formatPin({ workspace: "acme", owners, minVersion: 0 }) } = options;
-  const operator = pod === "remote" ? ["--operator", "remote"] : ["--pod-uid", pod];
+  const operator = options.apart === true ? ["--operator", "remote"] : ["--pod-uid", pod];
   const listen = ["--listen", `127.0.0.1:${ports.keyring}`, "--metrics", `127.0.0.1:${ports.keyringMetrics}`];
   return ["--trust", trust, ...operator, ...listen, "--health", `127.0.0.1:${ports.keyringHealth}`];
 }

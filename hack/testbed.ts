@@ -146,9 +146,8 @@ export class Testbed {
     this.#cluster = published.data;
   }
 
-  /** A keyring on the seed at these ports, starting: the testbed's own, or a replica, which is its caller's to end. */
-  keyringAt(ports: KeyringPorts, env: Readonly<Record<string, string>> = {}): Child {
-    const pod = this.#options.apart === true ? "remote" : this.#pod.podUid;
+  /** A keyring on the seed at these ports, starting: the testbed's own, or a replica, which is its caller's to end; `pod` is its operator's. */
+  keyringAt(ports: KeyringPorts, env: Readonly<Record<string, string>> = {}, pod = this.#pod.podUid): Child {
     const args = ["serve", "--seed", this.seedFile, "--kubeconfig", this.#kubeconfigs.keyring, "--namespace", SYSTEM];
     args.push("--operator-account", `${SYSTEM}/${ACCOUNT}`, ...keyringArgs(this.#options, pod, ports));
     return this.#start("keyring", args, env);

@@ -1,10 +1,10 @@
 // Faults of whole processes: killed, asked to end, hung, with a wrong clock, a full disk, a token that is not good any more.
 import { writeFileSync } from "node:fs";
 import { orAbsent } from "../../operator/kube/errors.js";
+import type { KeptAlive } from "../kept-alive.js";
 import { setDiskFull } from "./etcd.js";
 import { expired } from "./expired-token.js";
 import { type FaultKind, insist, type Lift, moment } from "./fault.js";
-import type { KeptAlive } from "./kept-alive.js";
 import { RESOURCE_QUOTAS } from "./resources.js";
 import type { World } from "./world.js";
 

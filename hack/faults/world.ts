@@ -12,6 +12,7 @@ import { freePort } from "../control-plane/processes.js";
 import { eventually } from "../eventually.js";
 import { FaultingProxy } from "../faulting-proxy.js";
 import { identityOf } from "../fixtures.js";
+import { KeptAlive } from "../kept-alive.js";
 import { Random } from "../model/random.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { readMetrics } from "../testbed.look.js";
@@ -19,7 +20,6 @@ import { type OwnPorts, operatorFlags } from "../testbed.operator.js";
 import { COMPILED, environmentOf } from "../testbed.policy.js";
 import { underTest } from "./clock.options.js";
 import { READABLE } from "./etcd.js";
-import { KeptAlive } from "./kept-alive.js";
 import { TcpProxy } from "./tcp-proxy.js";
 import { Subject, Writer } from "./writer.js";
 

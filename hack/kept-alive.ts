@@ -1,7 +1,7 @@
 // A process that is started again whenever it ends, as kubelet does, but without waiting longer each time.
 // Does not know what it runs.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Child } from "../child.js";
+import type { Child } from "./child.js";
 
 const PAUSE_MS = 300;
 
@@ -10,9 +10,9 @@ export class KeptAlive {
   readonly name: string;
   /** When one ended, in milliseconds since the epoch. */
   readonly ends: number[] = [];
-  /** All that they wrote, those before the present one. */
-  readonly lines: string[] = [];
   readonly #start: () => Promise<Child>;
+  /** Those before the present one. */
+  readonly #ended: Child[] = [];
   #child: Child;
   #isOver = false;
   readonly #keeping: Promise<void>;
@@ -33,16 +33,21 @@ export class KeptAlive {
     return this.#child;
   }
 
+  /** All that they wrote. */
+  get lines(): readonly string[] {
+    return [...this.#ended, this.#child].flatMap(({ lines }) => lines);
+  }
+
   /** A signal to the one that runs. */
   signal(signal: NodeJS.Signals): void {
     if (this.#child.running) process.kill(this.#child.pid, signal);
   }
 
   /** Ends it for good; gives its exit code. */
-  async stop(): Promise<number | null> {
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     this.#isOver = true;
     this.signal("SIGCONT");
-    const code = await this.#child.stop();
+    const code = await this.#child.stop(signal);
     await this.#keeping;
     return code;
   }
@@ -52,10 +57,11 @@ export class KeptAlive {
       await this.#child.stopped();
       // what it wrote last may still be on its way
       await sleep(PAUSE_MS);
-      this.lines.push(...this.#child.lines);
       if (this.#isOver) return;
       this.ends.push(Date.now());
-      this.#child = await this.#start();
+      const next = await this.#start();
+      this.#ended.push(this.#child);
+      this.#child = next;
       if (this.#isOver) await this.#child.stop();
     }
   }
