@@ -38,6 +38,7 @@ t.test("defaults are those of a pod", async (t) => {
     workers: 48,
     expiryWarning: 14 * 24 * 3600_000,
     history: 3,
+    keyringElects: "off",
     rotationJobs: "off",
     logLevel: "info",
   });
@@ -66,6 +67,10 @@ const REFUSED: Record<string, { argv: readonly string[]; variables?: Record<stri
   "no workers": { argv: ["--keyring-key", "k", "--workers", "0"] },
   "a name that is no namespace": { argv: ["--keyring-key", "k", "--namespaces", "Shop"] },
   "a Lease without its namespace": { argv: ["--keyring-key", "k", "--leader-elect", "zopp-operator"] },
+  "an own keyring without a Lease": { argv: ["--keyring-key", "k", "--keyring-elects", "on"] },
+  "one keyring for several shards": {
+    argv: ["--keyring-key", "k", "--keyring-elects", "on", "--leader-elect", "a/b", "--shards", "2"],
+  },
   "no namespace at all": { argv: ["--keyring-key", "k", "--namespaces", ","] },
   "a wrong variable": { argv: ["--keyring-key", "k"], variables: { ZOPP_OPERATOR_LOG_LEVEL: "loud" } },
 };

@@ -24,6 +24,8 @@ export interface OperatorConfig {
   readonly bindAddress: string;
   /** The Lease by which one of several operators leads; absent = this is the only one. */
   readonly leaderElect?: Place | undefined;
+  /** Whether the keyring is the pod's own, and one of several of which one serves: this one leads only while it does. */
+  readonly keyringElects: "on" | "off";
   /** Operators that work at once, each on its part of the namespaces; 1 = the one that leads works on all. */
   readonly shards: number;
   /** Bundles worked on at once: they mostly wait for the API server and the keyring. */
@@ -75,6 +77,8 @@ export function readConfig(argv: readonly string[], exit: (code: number) => neve
   const { namespaces, ...rest } = command.opts<OperatorConfig>();
   if (rest.shards > 1 && rest.leaderElect === undefined)
     command.error("error: --shards needs --leader-elect (see --help)");
+  if (rest.keyringElects === "on" && (rest.leaderElect === undefined || rest.shards > 1))
+    command.error("error: --keyring-elects needs --leader-elect, and no --shards (see --help)");
   return { ...rest, namespaces: namespaces?.includes(ALL) ? undefined : namespaces };
 }
 
@@ -111,16 +115,7 @@ function settings(): readonly Option[] {
       .default(8081)
       .argParser(toPort),
     new Option("--bind-address <ip>", "address that these ports listen on").default("0.0.0.0"),
-    new Option(
-      "--leader-elect <namespace/name>",
-      "the Lease by which one of several operators leads while the others stand by (default: this is the only one)",
-    ).argParser(toLease),
-    new Option(
-      "--shards <count>",
-      "operators that work at once, each on its part of the namespaces and by a Lease of its own; all of them need the same number",
-    )
-      .default(1)
-      .argParser((text) => toInteger(text, 1, MAX_SHARDS, `a number from 1 to ${MAX_SHARDS}`)),
+    ...electionSettings(),
     new Option("--workers <count>", "bundles worked on at once").default(DEFAULT_WORKERS).argParser(toWorkers),
     new Option("--expiry-warning <time>", "how long before the end of a value (`expires`) its bundle says so: 14d, 12h")
       .default(toSpan(DEFAULT_EXPIRY_WARNING), DEFAULT_EXPIRY_WARNING)
@@ -149,6 +144,27 @@ function settings(): readonly Option[] {
     new Option("--log-level <level>", "least level that is logged")
       .choices(["debug", "info", "warn", "error"])
       .default("info"),
+  ];
+}
+
+function electionSettings(): readonly Option[] {
+  return [
+    new Option(
+      "--leader-elect <namespace/name>",
+      "the Lease by which one of several operators leads while the others stand by (default: this is the only one)",
+    ).argParser(toLease),
+    new Option(
+      "--keyring-elects <switch>",
+      "the keyring is of the same pod, and elects too: lead only while it serves, and end when it does no more",
+    )
+      .choices(["on", "off"])
+      .default("off"),
+    new Option(
+      "--shards <count>",
+      "operators that work at once, each on its part of the namespaces and by a Lease of its own; all of them need the same number",
+    )
+      .default(1)
+      .argParser((text) => toInteger(text, 1, MAX_SHARDS, `a number from 1 to ${MAX_SHARDS}`)),
   ];
 }
 

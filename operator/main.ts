@@ -18,6 +18,7 @@ import { shardOf } from "./kube/shards.plan.js";
 import { createLogger } from "./log.js";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.js";
 import { ZoppOperator } from "./operator.js";
+import { OwnKeyring } from "./own-keyring.js";
 import { readToken } from "./token.js";
 import { startTracing } from "./tracing.js";
 
@@ -31,7 +32,8 @@ async function main(config: OperatorConfig): Promise<void> {
   const tracing = await startTracing("zopp-operator", log);
   // the base class reads the default kubeconfig: let it be ours
   if (config.kubeconfig !== undefined) process.env["KUBECONFIG"] = config.kubeconfig;
-  const candidacy = await standForElection(config, log, metrics);
+  const own = config.keyringElects === "on" ? new OwnKeyring(config.keyring) : undefined;
+  const candidacy = await standForElection(config, own, log, metrics);
   const client = await connect({
     file: config.kubeconfig,
     userAgent: `zopp-operator/${VERSION}`,
@@ -56,10 +58,12 @@ async function main(config: OperatorConfig): Promise<void> {
     "starting",
   );
   let isStopping = false;
-  const stop = async (signal: string) => {
+  const stop = async (why: { readonly signal?: string }, code: number) => {
+    if (isStopping) return;
     isStopping = true;
-    log.info({ signal }, "stopping");
+    log.info(why, "stopping");
     setTimeout(() => process.exit(1), GRACE_MS).unref();
+    own?.stop();
     await operator.stop();
     // only now: whoever leads next must find everything done that was begun
     await candidacy?.election.release();
@@ -67,9 +71,9 @@ async function main(config: OperatorConfig): Promise<void> {
     const closed = [client.close(), candidacy?.client.close(), ...servers.map((server) => server.close())];
     await Promise.all([...closed, tracing?.close()]);
     log.info({}, "stopped");
-    process.exit(0);
+    process.exit(code);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop(signal));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void stop({ signal }, 0));
   try {
     await operator.start();
   } catch (error) {
@@ -78,9 +82,21 @@ async function main(config: OperatorConfig): Promise<void> {
     throw error;
   }
   log.info({}, "started");
+  if (own === undefined) operator.consult();
+  else void follow(own, operator, log, () => stop({}, 1));
   if (candidacy === undefined) return operator.lead();
   const shard = await candidacy.election.campaign();
   if (shard !== undefined) operator.lead((namespace) => shardOf(namespace, config.shards) === shard);
+}
+
+/** Has the pod's own keyring asked as soon as it serves, and ends the process when it does no more. */
+async function follow(own: OwnKeyring, operator: ZoppOperator, log: Log, end: () => Promise<void>): Promise<void> {
+  if (!(await own.serves())) return;
+  operator.consult();
+  if (!(await own.gone())) return;
+  const err = new ZoppError("KeyringUnavailable", "the keyring of this pod does not listen any more");
+  log.error({ err }, "has no keyring any more: ends, and stands by when it is started again");
+  await end();
 }
 
 function serve(
@@ -102,12 +118,15 @@ interface Candidacy {
 /** Undefined where this operator is the only one. */
 async function standForElection(
   { leaderElect: place, shards, kubeconfig }: OperatorConfig,
+  own: OwnKeyring | undefined,
   log: Log,
   metrics: OperatorMetrics,
 ): Promise<Candidacy | undefined> {
   if (place === undefined) return undefined;
   const standing = await candidate("zopp-operator", kubeconfig, log);
-  const election = new ShardElection({ ...standing, place, shards });
+  // whoever leads must have a keyring that serves
+  const mayTake = own && ((withinMs: number) => own.serves(withinMs));
+  const election = new ShardElection({ ...standing, place, shards, mayTake });
   for (const { place: metadata, leads } of election.leases) metrics.watchElection(keyOf({ metadata }), leads);
   return { election, client: standing.client };
 }

@@ -47,7 +47,7 @@ const SWEEP_MS = 30_000;
 const nowMs = () => performance.now();
 
 /**
- * One operator process. `start()` resolves when everything was listed once and the keyring is being asked: it stands by.
+ * One operator process. `start()` resolves when everything was listed once: it stands by. `consult()` has the keyring asked,
  * `lead()` begins the work, and with it all writing. `stop()` resolves when what was being worked on is finished. Client
  * and keyring are closed by whoever made them.
  */
@@ -72,10 +72,15 @@ export class ZoppOperator extends dotI.default {
     return this.#work.map(({ controller }) => controller.stuck()).find((problem) => problem !== null) ?? null;
   }
 
-  /** Null when everything was listed and the keyring answers, else why not; for readiness. */
+  /** Null when everything was listed, and the keyring answers where it is asked, else why not; for readiness. */
   notReady(): string | null {
     if (!this.#running) return "starting or stopping";
     return this.#book?.problem ?? null;
+  }
+
+  /** Begins to ask the keyring. Does nothing once stopped. */
+  consult(): void {
+    if (this.#running) this.#book?.start();
   }
 
   /**
@@ -145,7 +150,6 @@ export class ZoppOperator extends dotI.default {
     this.#watch = watch;
     for (const informer of this.#informers) informer.start();
     await Promise.all(this.#informers.map((informer) => informer.synced(this.#started.signal)));
-    book.start();
     this.#running = true;
   }
 

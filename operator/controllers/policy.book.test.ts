@@ -116,9 +116,9 @@ const CALMING = [200, 400, 800, 1600, 3200, 5000, 30_000];
 
 t.test("a quiet keyring is asked every 30 s, and no change is told twice", async (t) => {
   const { book, changes, settle, next, calm } = setup([ACME]);
+  book.start();
   t.equal(book.problem, "keyring: not asked yet");
   t.equal(book.policyOf("acme/shop/prod"), undefined);
-  book.start();
   t.strictSame(await settle(), CALMING.slice(0, 1));
   t.strictSame(await calm(), CALMING.slice(1));
   t.equal(changes.length, 1);
@@ -128,6 +128,19 @@ t.test("a quiet keyring is asked every 30 s, and no change is told twice", async
   t.strictSame(await next(), [30_000]);
   t.equal(changes.length, 1);
   await book.stop();
+});
+
+t.test("nothing asks the keyring before its time, and that it was not asked is no problem", async (t) => {
+  const { book, asked, next } = setup([ACME]);
+  book.poke();
+  await next();
+  book.doubt();
+  await book.refresh();
+  t.equal(asked.times, 0);
+  t.equal(book.problem, null);
+  book.start();
+  await book.stop();
+  t.equal(asked.times, 1);
 });
 
 t.test(

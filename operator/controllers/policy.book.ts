@@ -50,14 +50,16 @@ export class PolicyBook {
   #intervalMs = FIRST_MS;
   #cancel: () => void = () => {};
   #asking: Promise<void> | undefined;
+  #hasBegun = false;
 
   constructor(options: PolicyBookOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Begins to ask. */
+  /** Begins to ask: nothing asks before. */
   start(): void {
+    this.#hasBegun = true;
     this.#ask();
   }
 
@@ -88,8 +90,9 @@ export class PolicyBook {
     void this.refresh();
   }
 
-  /** Null when the keyring answered last time, else why it did not. */
+  /** Null when the keyring answered last time, or is not asked yet, else why it did not. */
   get problem(): string | null {
+    if (!this.#hasBegun) return null;
     if (this.#problem !== undefined) return `keyring: ${this.#problem.code}`;
     return this.#description === undefined ? "keyring: not asked yet" : null;
   }
@@ -122,7 +125,7 @@ export class PolicyBook {
   }
 
   #ask(): void {
-    if (this.#asking !== undefined || this.#stopped.signal.aborted) return;
+    if (!this.#hasBegun || this.#asking !== undefined || this.#stopped.signal.aborted) return;
     this.#asking = this.#once().finally(() => {
       this.#asking = undefined;
       const isAway = this.#problem !== undefined;

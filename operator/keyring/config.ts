@@ -157,7 +157,8 @@ function options(): readonly Option[] {
       .argParser(toListen),
     new Option(
       "--leader-elect <namespace/name>",
-      "the Lease by which one of several keyrings of this seed serves while the others stand by (default: by none)",
+      "the Lease by which one of several keyrings of this seed serves while the others stand by (default: by none); with " +
+        "--pod-uid it ends when it has not heard its operator for two minutes",
     ).argParser((text) => placeOfKey(toAccount(text))),
     new Option(
       "--drain-seconds <number>",

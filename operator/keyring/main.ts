@@ -24,6 +24,8 @@ import { tlsIdentity } from "./tls.js";
 
 /** How long what is active may take once nothing new is taken; the chart gives a pod 60 s from SIGTERM. */
 const GRACE_MS = 20_000;
+/** An operator that works calls four times in that time, whether anything changes or not. */
+const DESERTED_MS = 120_000;
 
 async function serve(config: ServeConfig): Promise<void> {
   const log: Log = createLogger("keyring", config.logLevel);
@@ -45,27 +47,14 @@ async function serve(config: ServeConfig): Promise<void> {
   let stopping = false;
   const hurry = new AbortController();
   const election = candidacy?.election;
-  const health = await serveHealth({
-    ...config.health,
-    live: () => null,
-    ready: () => {
-      if (stopping) return "Stopping";
-      return election === undefined || election.leads ? keyring.notReady() : "StandingBy";
-    },
-    // without policy it serves nothing, but it answers: the operator must start, and say what policy lacks. One that stands by,
-    // or takes over from there, is all that it can be, and rollouts wait for it
-    started: () => {
-      if (stopping) return "Stopping";
-      return server === undefined && election?.hasStoodBy !== true ? "Starting" : null;
-    },
-  });
+  const health = await serveProbes(config, keyring, election, () => ({ stopping, serving: server !== undefined }));
   const numbers = await serveMetrics({ ...config.metrics, registry: metrics.registry });
   log.info({ version: VERSION, kid: identity.signing.verifyKey.kid, instance: hostname() }, "starting");
   // before anything that can take long: the first process of a container has no other way to end at SIGTERM
-  const stop = async (signal: string) => {
+  const stop = async (why: { readonly signal?: string }, code: number) => {
     if (stopping) return hurry.abort();
     stopping = true;
-    log.info({ signal }, "stopping");
+    log.info(why, "stopping");
     // nobody was answered yet; a Lease that it has just taken runs out, since a record of its start may be on its way
     if (server === undefined) process.exit(0);
     // its Service leads here until kubelet has asked whether it is ready, and every node has heard: whoever is connected
@@ -78,9 +67,9 @@ async function serve(config: ServeConfig): Promise<void> {
     await election?.release();
     await Promise.all([client.close(), candidacy?.client.close(), health.close(), numbers.close(), tracing?.close()]);
     log.info({}, "stopped");
-    process.exit(0);
+    process.exit(code);
   };
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop({ signal }, 0));
   // until then it does not listen: whoever connects is refused at once, and finds the one that serves
   if (election !== undefined && !(await election.campaign())) return;
   await keyring.begin((err) => {
@@ -88,13 +77,54 @@ async function serve(config: ServeConfig): Promise<void> {
     process.exit(ERRORS.LogForked.exit);
   });
   const tls = await tlsIdentity(identity.signing);
-  server = await listen({ ...config.listen, tls, metrics, tracing, ...answersOf(keyring) });
+  const heard = election && config.operatorPod !== "any" ? whenDeserted(() => stop({}, 1), log) : () => {};
+  server = await listen({ ...config.listen, tls, metrics, tracing, ...answersOf(keyring, heard) });
   log.info({ port: server.port }, "serving");
 }
 
-function answersOf(keyring: Keyring): Pick<ServerOptions, "identify" | "routes"> {
+/**
+ * Calls `deserted` when the operator was not heard for too long; what it gives tells that it was. No other one may call where
+ * it is the pod's own, and while this keyring serves that of no other pod does: so one that was left alone makes way.
+ */
+function whenDeserted(deserted: () => Promise<void>, log: Log): () => void {
+  const patience = setTimeout(() => {
+    log.error({}, "its operator does not call any more: ends, and stands by when it is started again");
+    void deserted();
+  }, DESERTED_MS);
+  return () => patience.refresh();
+}
+
+function serveProbes(
+  { health }: ServeConfig,
+  keyring: Keyring,
+  election: Election | undefined,
+  state: () => { readonly stopping: boolean; readonly serving: boolean },
+) {
+  return serveHealth({
+    ...health,
+    live: () => null,
+    ready: () => {
+      if (state().stopping) return "Stopping";
+      return election === undefined || election.leads ? keyring.notReady() : "StandingBy";
+    },
+    // without policy it serves nothing, but it answers: the operator must start, and say what policy lacks. One that stands by,
+    // or takes over from there, is all that it can be, and rollouts wait for it
+    started: () => {
+      const { stopping, serving } = state();
+      if (stopping) return "Stopping";
+      return !serving && election?.hasStoodBy !== true ? "Starting" : null;
+    },
+  });
+}
+
+/** `heard` is told whenever the operator calls. */
+function answersOf(keyring: Keyring, heard: () => void): Pick<ServerOptions, "identify" | "routes"> {
   return {
-    identify: (key) => keyring.identify(key),
+    identify: (key) => {
+      const caller = keyring.identify(key);
+      if (caller.role === "operator") heard();
+      return caller;
+    },
     routes: (router) => {
       keyring.routes(router);
       reflectionAndHealth(router, () => keyring.notReady() === null);

@@ -12,6 +12,8 @@ import { isOfShard, leaseOfShard } from "./shards.plan.js";
 /** How a process stands for election; `place` is the Lease of the first shard. */
 export interface ShardElectionOptions extends Omit<ElectionOptions, "take"> {
   readonly shards: number;
+  /** Says whether it may take a Lease that is free, within so long; absent: always. */
+  readonly mayTake?: ((withinMs: number) => Promise<boolean>) | undefined;
 }
 
 const FIRST = 0;
@@ -31,7 +33,7 @@ export class ShardElection {
   #following: Promise<void> = Promise.resolve();
 
   constructor(options: ShardElectionOptions) {
-    const { shards, place, ...rest } = options;
+    const { shards, place, mayTake: _, ...rest } = options;
     this.#options = options;
     this.#times = options.times ?? LEASE_TIMES;
     this.#elections = Array.from({ length: shards }, (_, shard) => {
@@ -85,6 +87,8 @@ export class ShardElection {
   }
 
   async #take(shard: number, write: () => Promise<void>): Promise<boolean> {
+    // no longer: meanwhile it does not see who else takes it
+    if ((await this.#options.mayTake?.(this.#times.retryMs)) === false) return false;
     if (this.#claimed !== undefined || (shard !== FIRST && !this.#agrees)) return false;
     this.#claimed = shard;
     try {
