@@ -71,6 +71,7 @@ const MATRIX: Record<string, Values> = {
   },
   "everything in one pod": { ...MODES.sidecar, ...EVERYTHING },
   "everything in two pods": { ...MODES.deployment, ...EVERYTHING },
+  "operators that stand by with their keyrings": { ...MODES.sidecar, replicas: 2 },
   "operators that stand by": { ...MODES.deployment, replicas: 3 },
   "operators that divide the work": { ...MODES.deployment, replicas: 4, operator: { shards: 3 } },
 };

@@ -79,17 +79,13 @@ const REFUSED: Record<string, readonly [values: Values, sentence: RegExp]> = {
     /the release's own: the keyring's seed/,
   ],
   "kube-system": [{ trust: [PIN], namespaces: ["kube-system"] }, /no environment may serve it/],
-  "two replicas": [
-    { ...MODES.sidecar, replicas: 2 },
-    /replicas is 2 and must be 1 with mode=sidecar: operators elect no leader there/,
-  ],
   "two keyrings beside one operator": [
     { ...MODES.sidecar, keyring: { replicas: 2 } },
     /keyring.replicas is 2 and must be 1 with mode=sidecar/,
   ],
   "no keyring": [{ ...MODES.all, keyring: { replicas: 0 } }, /at '\/keyring\/replicas': minimum/],
   "shards beside the keyring": [
-    { ...MODES.sidecar, operator: { shards: 2 } },
+    { ...MODES.sidecar, replicas: 2, operator: { shards: 2 } },
     /operator.shards is 2 and must be 1 with mode=sidecar/,
   ],
   "more shards than replicas": [

@@ -7,9 +7,58 @@ const found = await findHelm();
 const skip = "skip" in found && `no Helm: ${found.skip}`;
 const helm = "skip" in found ? "" : found.program;
 
-t.test("a sidecar keyring is never there twice", { skip }, async (t) => {
-  const { spec } = pick(await render(helm, MODES.sidecar), "Deployment", "zopp");
-  t.match(spec, { replicas: 1, strategy: { type: "Recreate" } });
+/** What the containers of the only Deployment are told of elections. */
+function toldOf(objects: readonly Rendered[]) {
+  const [pod] = podsOf([pick(objects, "Deployment", "zopp")]);
+  return [...(pod?.spec.initContainers ?? []), ...(pod?.spec.containers ?? [])].flatMap(({ name, args = [] }) =>
+    args.filter((arg) => /elect|shards/.test(arg)).map((arg) => `${name} ${arg}`),
+  );
+}
+
+/** The Leases that each Role may take. */
+function leasesOf(objects: readonly Rendered[]) {
+  const roles = objects.filter(({ kind }) => kind === "Role") as unknown as {
+    readonly metadata: { readonly name: string };
+    readonly rules: readonly {
+      readonly resources: string[];
+      readonly resourceNames?: string[];
+      readonly verbs: string[];
+    }[];
+  }[];
+  return roles.flatMap(({ metadata: { name }, rules }) =>
+    rules.filter(({ resources }) => resources.includes("leases")).map((rule) => [name, rule.resourceNames, rule.verbs]),
+  );
+}
+
+t.test("a sidecar keyring whose pod is the only one is never there twice, and elects nothing", { skip }, async (t) => {
+  const objects = await render(helm, MODES.sidecar);
+  t.match(pick(objects, "Deployment", "zopp").spec, { replicas: 1, strategy: { type: "Recreate" } });
+  t.strictSame(toldOf(objects), []);
+  t.strictSame(leasesOf(objects), []);
+});
+
+t.test("several operators with their keyrings elect both, and are replaced one by one", { skip }, async (t) => {
+  const objects = await render(helm, { ...MODES.sidecar, replicas: 2, podDisruptionBudget: { enabled: true } });
+  const { spec } = pick(objects, "Deployment", "zopp");
+  t.match(spec, { replicas: 2, strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0 } } });
+  t.match(JSON.stringify(spec), /"topologySpreadConstraints"/, "they are on several nodes");
+  t.strictSame(toldOf(objects), [
+    "keyring --leader-elect=zopp-system/zopp-keyring",
+    "operator --leader-elect=zopp-system/zopp-operator",
+    "operator --keyring-elects=on",
+  ]);
+  const verbs = ["get", "watch", "create", "patch"];
+  t.strictSame(
+    leasesOf(objects),
+    [
+      ["zopp-keyring", ["zopp-keyring"], verbs],
+      ["zopp-operator", ["zopp-operator"], verbs],
+    ],
+    "the account may take these two, and no other",
+  );
+  for (const name of ["zopp-keyring", "zopp-operator"])
+    t.match(pick(objects, "RoleBinding", name), { subjects: [{ name: "zopp" }] });
+  t.match(pick(objects, "PodDisruptionBudget", "zopp").spec, { maxUnavailable: 1 });
 });
 
 t.test("keyrings with pods of their own elect one that serves, and are replaced one by one", { skip }, async (t) => {

@@ -94,6 +94,17 @@ t.test("on a real API server", { skip }, async (t) => {
     t.ok(await eventually(async () => !(await exists(DEPLOYMENTS, { ...operator, name: "zopp-keyring" }))));
   });
 
+  await t.test("several pods of both, and one again: how they are replaced follows", async (t) => {
+    for (const [replicas, strategy] of [
+      [2, "RollingUpdate"],
+      [1, "Recreate"],
+    ] as const) {
+      const { code, stderr } = await run(["upgrade", RELEASE, "--no-hooks"], { ...MODES.sidecar, replicas });
+      t.equal(code, 0, stderr);
+      t.match(await client.get(DEPLOYMENTS, operator), { spec: { replicas, strategy: { type: strategy } } });
+    }
+  });
+
   await t.test("uninstalling leaves CRDs and bundles, and the same release can come again", async (t) => {
     const { code, stderr } = await run(["uninstall", RELEASE, "--no-hooks"], {}, false);
     t.equal(code, 0, stderr);

@@ -35,6 +35,11 @@
 {{ include "zopp.name" . }}-operator
 {{- end }}
 
+{{/* Whether operators and keyrings elect who works: not where there is one pod of both, which is replaced and never doubled. */}}
+{{- define "zopp.elects" -}}
+{{ if or (eq .Values.mode "deployment") (gt (int .Values.replicas) 1) }}true{{ end }}
+{{- end }}
+
 {{- define "zopp.selector" -}}
 app.kubernetes.io/name: zopp
 app.kubernetes.io/instance: {{ .Release.Name }}

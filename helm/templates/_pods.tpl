@@ -168,9 +168,13 @@ securityContext:
   - --keyring={{ if eq .Values.mode "sidecar" }}127.0.0.1{{ else }}{{ include "zopp.keyringName" . }}.{{ .Release.Namespace }}.svc{{ end }}:8443
   - --keyring-key=/etc/zopp/keyring/keyring.pub
   - --token-file=/var/run/secrets/zopp/token
-  {{- if eq .Values.mode "deployment" }}
+  {{- if include "zopp.elects" . }}
   - --leader-elect={{ .Release.Namespace }}/{{ include "zopp.lease" . }}
+  {{- if eq .Values.mode "sidecar" }}
+  - --keyring-elects=on
+  {{- else }}
   - --shards={{ .Values.operator.shards }}
+  {{- end }}
   {{- end }}
   - --workers={{ .Values.operator.workers }}
   - --expiry-warning={{ .Values.operator.expiryWarning }}
@@ -248,8 +252,10 @@ securityContext:
   {{- else }}
   - --operator=remote
   - --listen=0.0.0.0:8443
-  - --leader-elect={{ .Release.Namespace }}/{{ include "zopp.keyringName" . }}
   - --drain-seconds={{ .Values.keyring.drainSeconds }}
+  {{- end }}
+  {{- if include "zopp.elects" . }}
+  - --leader-elect={{ .Release.Namespace }}/{{ include "zopp.keyringName" . }}
   {{- end }}
   {{- if .Values.firstUse }}
   - --first-use

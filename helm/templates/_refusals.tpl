@@ -32,15 +32,12 @@
 {{- fail "\n\noperator.rotationJobs needs admissionPolicies.enabled: whoever may create Jobs can run anything on every Secret of the namespace, and the policy keeps the operator to those that rotations need." }}
 {{- end }}
 {{- if and (ne (int $v.operator.shards) 1) (eq $v.mode "sidecar") }}
-{{- fail (printf "\n\noperator.shards is %v and must be 1 with mode=sidecar: there is one operator there." $v.operator.shards) }}
+{{- fail (printf "\n\noperator.shards is %v and must be 1 with mode=sidecar: one keyring serves there, and the operator of its pod works on everything." $v.operator.shards) }}
 {{- end }}
 {{- if and (lt (int $v.replicas) (int $v.operator.shards)) (eq $v.mode "deployment") }}
 {{- fail (printf "\n\noperator.shards is %v and replicas is %v: an operator works on one shard, and changes in a shard without one wait. Set replicas to as many, or one more, which stands by for all." $v.operator.shards $v.replicas) }}
 {{- end }}
 {{- if and (ne (int $v.keyring.replicas) 1) (eq $v.mode "sidecar") }}
-{{- fail (printf "\n\nkeyring.replicas is %v and must be 1 with mode=sidecar: the keyring is in the operator's pod there." $v.keyring.replicas) }}
-{{- end }}
-{{- if and (ne (int $v.replicas) 1) (eq $v.mode "sidecar") }}
-{{- fail (printf "\n\nreplicas is %v and must be 1 with mode=sidecar: operators elect no leader there, and two would do everything twice. With mode=deployment further operators stand by. A pod that is lost is replaced in seconds, and Secrets stay meanwhile." $v.replicas) }}
+{{- fail (printf "\n\nkeyring.replicas is %v and must be 1 with mode=sidecar: the keyring is in the operator's pod there, so that there are as many as replicas says." $v.keyring.replicas) }}
 {{- end }}
 {{- end }}
