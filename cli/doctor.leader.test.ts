@@ -48,6 +48,17 @@ t.test("keyrings that elect have a Lease of their own, and the one that holds it
   t.match(say(lease("", 3)), /^no keyring serves, so changes wait: nobody holds the lease/);
 });
 
+t.test("a keyring in its operator's pod has a Lease of its own as well", async (t) => {
+  const both = (name: string): ZoppPod => ({
+    metadata: { name, namespace: "zopp-system" },
+    spec: {
+      initContainers: [{ name: "keyring", args: ["serve", `--leader-elect=${KEYRINGS.name}`] }],
+      containers: [{ name: "operator", args: [`--leader-elect=${NAME}`, "--keyring-elects=on"] }],
+    },
+  });
+  t.strictSame(electionsOf([both("zopp-a"), both("zopp-b")]), [KEYRINGS, OPERATORS]);
+});
+
 t.test("a lease that is held is told by the pod that leads", async (t) => {
   t.equal(said(lease("zopp-b_f81d", 3)), "ok: the operator in pod zopp-b leads");
   t.equal(said(lease("zopp-b_f81d", 90), true), "ok: the operator in pod zopp-b leads", "clocks may differ");

@@ -4,7 +4,7 @@ import { holderOf, LEASE_TIMES, type Lease } from "../operator/kube/lease.plan.j
 import { keyOf, placeOfKey } from "../operator/kube/resources.js";
 import { leaseOfShard } from "../operator/kube/shards.plan.js";
 import type { Finding } from "./doctor.plan.js";
-import type { ZoppPod } from "./pods.js";
+import { toldIn, type ZoppPod } from "./pods.js";
 
 const LEASE = "--leader-elect=";
 const SHARDS = "--shards=";
@@ -20,8 +20,7 @@ const DOES = { operator: "leads", keyring: "serves" } as const;
 
 /** The Leases by which these pods' operators and keyrings elect; none where there is one of each alone. */
 export function electionsOf(pods: readonly ZoppPod[]): readonly Elected[] {
-  const told = pods.flatMap(({ spec }) => spec?.containers ?? []);
-  const all = told.flatMap(({ name: container, args = [] }): Elected[] => {
+  const all = pods.flatMap(toldIn).flatMap(({ name: container, args = [] }): Elected[] => {
     const part = container === "keyring" ? container : "operator";
     const said = (flag: string) => args.find((arg) => arg.startsWith(flag))?.slice(flag.length);
     const place = said(LEASE);

@@ -191,15 +191,16 @@ async function forwarded(session: Session, namespace: string): Promise<Way> {
 
 /** A pod whose keyring serves: of several it is the one that holds their Lease. */
 async function keyringPod(client: ApiClient, namespace: string): Promise<string> {
-  const [found, ...others] = (await zoppPods(client, namespace)).filter((pod) => {
+  const ready = (await zoppPods(client, namespace)).filter((pod) => {
     const isReady = containersOf(pod).some(({ name, ready }) => name === CONTAINER && ready);
     return isReady && pod.metadata.deletionTimestamp === undefined;
   });
-  if (found !== undefined) {
-    const [elected] = others.length > 0 ? electionsOf([found]) : [];
+  const [first, another] = ready;
+  if (first !== undefined) {
+    const elected = another && electionsOf(ready).find(({ part }) => part === CONTAINER);
     // whoever may not read it tries the first one
     const lease = elected && (await client.get<Lease>(LEASES, placeOfKey(elected.name)).catch(() => undefined));
-    return (others.find(({ metadata }) => metadata.name === podOf(lease)) ?? found).metadata.name;
+    return (ready.find(({ metadata }) => metadata.name === podOf(lease)) ?? first).metadata.name;
   }
   throw new ZoppError("KeyringUnavailable", `no pod in ${namespace} has a keyring that is ready`);
 }

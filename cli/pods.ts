@@ -18,7 +18,10 @@ export interface ContainerSpec {
 
 /** A pod of the chart. */
 export interface ZoppPod extends KubeObject {
-  readonly spec?: { readonly containers?: readonly ContainerSpec[] };
+  readonly spec?: {
+    readonly containers?: readonly ContainerSpec[];
+    readonly initContainers?: readonly ContainerSpec[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly containerStatuses?: readonly ContainerState[];
@@ -31,7 +34,12 @@ export async function zoppPods(client: ApiClient, namespace: string): Promise<re
   return (await client.list<ZoppPod>(PODS, { namespace, labelSelector: "app.kubernetes.io/name=zopp" })).items;
 }
 
-/** All containers of a pod; a keyring that is a sidecar is an init container. */
+/** What all containers of a pod are told; a keyring that is a sidecar is an init container. */
+export function toldIn({ spec = {} }: ZoppPod): readonly ContainerSpec[] {
+  return [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
+}
+
+/** All containers of a pod. */
 export function containersOf({ status = {} }: ZoppPod): readonly ContainerState[] {
   return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import type { Finding } from "../../cli/doctor.plan.js";
 import { formatToken } from "../../crds/crypto/token.js";
-import { type KubeObject, PODS } from "../../operator/kube/resources.js";
+import { type KubeObject, LEASES, PODS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { flip, withEntry } from "../fixtures.bundle.js";
 import { digestOfOwners, seedOf } from "../fixtures.js";
@@ -23,8 +23,12 @@ const kubectl = kubectlOf(bed, SYSTEM);
 const ADDRESS = ["--keyring", `127.0.0.1:${bed.ports.keyring}`];
 
 /** Runs the doctor as alice (or nobody), on the cluster as an administrator or as somebody else. */
-async function doctor(env: Readonly<Record<string, string>> = {}, ...words: readonly string[]) {
-  const ran = await runProgram([process.execPath, ZOPP, "doctor", "--store", "cluster", ...ADDRESS, ...words], {
+function doctor(env: Readonly<Record<string, string>> = {}, ...words: readonly string[]) {
+  return run(env, ...ADDRESS, ...words);
+}
+
+function run(env: Readonly<Record<string, string>>, ...words: readonly string[]) {
+  return runProgram([process.execPath, ZOPP, "doctor", "--store", "cluster", ...words], {
     env: {
       PATH: process.env["PATH"],
       HOME: join(bed.folder, "home"),
@@ -34,7 +38,6 @@ async function doctor(env: Readonly<Record<string, string>> = {}, ...words: read
     },
     cwd: bed.folder,
   });
-  return ran;
 }
 
 /** `state about reason` of all that is not well. */
@@ -140,6 +143,29 @@ t.test("operators that elect a leader and have none are told, and why by the Lea
   await kubectl("delete", "pod", hostname());
   await kubectl("delete", "lease", "zopp-operator");
   await bed.startOperator();
+});
+
+t.test("of several pods with a keyring the one whose keyring serves is asked", async (t) => {
+  const LEASE = `${SYSTEM}/zopp-keyring`;
+  const image = "never-runs.invalid/zopp";
+  const args = ["serve", `--leader-elect=${LEASE}`];
+  const spec = {
+    initContainers: [{ name: "keyring", image, restartPolicy: "Always", args }],
+    containers: [{ name: "operator", image }],
+  };
+  for (const name of ["zopp-a", "zopp-b"]) {
+    const metadata = { name, namespace: SYSTEM, labels: { "app.kubernetes.io/name": "zopp" } };
+    await bed.client.create(PODS, { metadata, spec } as KubeObject);
+    const initContainerStatuses = [{ name: "keyring", ready: true, image: "", imageID: "", restartCount: 0 }];
+    const patch = JSON.stringify({ status: { phase: "Running", initContainerStatuses } });
+    await kubectl("patch", "pod", name, "--subresource=status", "--type=merge", "--patch", patch);
+  }
+  const held = { holderIdentity: "zopp-b_f81d", leaseDurationSeconds: 15, renewTime: "2026-11-27T12:00:00.000000Z" };
+  await bed.client.create(LEASES, { metadata: { name: "zopp-keyring", namespace: SYSTEM }, spec: held } as KubeObject);
+  const { stdout } = await run({});
+  t.match(stdout, /does not answer at pod zopp-system\/zopp-b \(by port-forward\)/);
+  await kubectl("delete", "pod", "zopp-a", "zopp-b");
+  await kubectl("delete", "lease", "zopp-keyring");
 });
 
 t.test("a process that does not work is named; so is a keyring that does not answer", async (t) => {
