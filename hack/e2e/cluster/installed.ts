@@ -21,6 +21,7 @@ import {
   probes,
   reinstall,
   replaceKeyring,
+  replacePairs,
   upgrade,
 } from "./story.js";
 
@@ -76,7 +77,9 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
   await step("nothing that zopp asked for was refused", async (t) => {
     for (const account of mode.accounts) t.strictSame((await judged(account)).refused, [], account);
   });
-  await step("uninstalled, and installed again with the kept seed", (t) => reinstall(t, site, installation));
+  const several = mode.apart ? "" : "--set replicas=2";
+  await step("uninstalled, and installed again with the kept seed", (t) => reinstall(t, site, installation, several));
+  if (!mode.apart) await step("pods of operator and keyring stand by for each other", (t) => replacePairs(t, site));
   await step("every right that the chart grants was used, and none was lacking", async (t) => {
     for (const account of mode.accounts) {
       const { lacking, unused } = await judged(account);

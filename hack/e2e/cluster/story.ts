@@ -180,15 +180,23 @@ export async function drain(t: Assertions, site: Site): Promise<void> {
   });
 }
 
-/** zopp is removed: what it made stays. Installed again, it has the same keys, and finds nothing to do. */
-export async function reinstall(t: Assertions, site: Site, installation: Installation): Promise<void> {
+/** zopp is removed: what it made stays. Installed again, with these flags too, it has the same keys, and finds nothing to do. */
+export async function reinstall(t: Assertions, site: Site, installation: Installation, more = ""): Promise<void> {
   const before = await site.secret();
   await site.type(`helm uninstall ${RELEASE} -n ${SYSTEM} --wait --timeout 2m`);
   t.strictSame(await site.secret(), before, "the Secret outlives zopp");
   t.ok(await site.get("crd zoppsecrets.zopp.dev"), "so do the resource types");
   await writes(t, site, "installed again", async () => {
-    await site.type(helm("install", installation));
+    await site.type(helm("install", installation, more));
     await site.ready();
+  });
+}
+
+/** Several pods of operator and keyring: one of them works, whichever of them are replaced. */
+export async function replacePairs(t: Assertions, site: Site): Promise<void> {
+  await writes(t, site, "pods of both replaced", async () => {
+    await site.type(`kubectl rollout restart deployment/${RELEASE} -n ${SYSTEM}`);
+    await site.type(`kubectl rollout status deployment/${RELEASE} -n ${SYSTEM} --timeout 90s`);
   });
 }
 
