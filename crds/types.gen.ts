@@ -586,7 +586,7 @@ export interface SecretStatus {
     /** The content that workloads are still to be restarted for. */
     readonly due?: string | undefined;
   } | undefined;
-  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal; Expiring where a value ends soon or has ended; PendingApproval while approvals are missing; RestartPending while workloads still have the old values; RotationPending while new generated values wait for their job. */
+  /** Ready, Verified and Synced; Reconciling or Stalled while abnormal; Expiring where a value ends soon or has ended; PendingApproval while approvals are missing; RestartPending while workloads still have the old values; RotationPending while new generated values wait for their job; CertificatePending while a certificate that is due waits for its CA. */
   readonly conditions?: readonly Condition[] | undefined;
   /** The last applied digests, newest first. */
   readonly history?: readonly Application[] | undefined;
