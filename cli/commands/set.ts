@@ -84,7 +84,7 @@ export async function run(
   let written: ZoppSecret | undefined;
   const make = (present: ZoppSecret | undefined): ZoppSecret => {
     if (signed !== undefined) refuseOtherHeader(signed, present);
-    const start = startOf(present, { place, header, policy, writing, sign: options.signHeader === true });
+    const start = startOf(present, { place, header, policy, writing, sign: signed !== undefined });
     written = headerOnly ? start : sealAll(start, values, { ...writing, expires });
     refuseUnsound(written, policy, [...values.keys()], now);
     return refuseMisshapen(written);
