@@ -1,6 +1,5 @@
 // `zopp init`: an identity, a workspace with its first owner, and a direct environment to start with; offline.
 // Clusters come later: `zopp cluster add`.
-import { existsSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { newRecovery, wrapToAge } from "../../crds/crypto/age.js";
@@ -19,7 +18,7 @@ import { hasIdentityFile, loadIdentity, makeIdentity } from "../identity.js";
 import type { Result } from "../output.js";
 import { pinsFor, writeKnown } from "../pins.js";
 import { environmentName } from "../policy.js";
-import { saveRecovery, showRecovery } from "../recovery-key.js";
+import { refuseTakenFile, saveRecovery, showRecovery } from "../recovery-key.js";
 import type { Session } from "../session.js";
 import {
   type EnvironmentPath,
@@ -95,9 +94,7 @@ function planOf(context: Context, target: string, options: InitOptions): Plan {
 
 async function refuseTaken(context: Context, store: Store, { path, recoveryFile }: Plan): Promise<void> {
   const { workspace } = path;
-  // it may hold the only recovery key of another workspace
-  if (recoveryFile !== undefined && existsSync(recoveryFile))
-    throw new ZoppError("AlreadyExists", `${recoveryFile} is there already: name another file for the recovery key`);
+  if (recoveryFile !== undefined) refuseTakenFile(recoveryFile);
   const taken = await Promise.all([
     store.read("ZoppWorkspace", { name: workspace }),
     store.read("ZoppEnvironment", { name: environmentName(path) }),

@@ -12,7 +12,7 @@ import { type Opener, openPrivateKey, readRecovery } from "../epoch-keys.js";
 import type { Result } from "../output.js";
 import { acceptNamedWorkspace } from "../policy.js";
 import { environmentsOf } from "../policy-change.js";
-import { saveRecovery } from "../recovery-key.js";
+import { refuseTakenFile, saveRecovery } from "../recovery-key.js";
 import type { Session } from "../session.js";
 import { wrapToAll } from "../wrapping.js";
 
@@ -24,8 +24,10 @@ export interface KeysReplaceOptions {
 
 /** Runs `zopp keys replace [NAME]`. */
 export async function run(session: Session, [name]: readonly string[], options: KeysReplaceOptions): Promise<Result> {
-  const { newRecoveryFile: file } = options;
-  if (file === undefined) throw new ZoppError("Usage", "name a file for the new recovery key: --new-recovery-file");
+  if (options.newRecoveryFile === undefined)
+    throw new ZoppError("Usage", "name a file for the new recovery key: --new-recovery-file");
+  const file = resolve(session.context.cwd, options.newRecoveryFile);
+  refuseTakenFile(file);
   const workspace = await acceptNamedWorkspace(session);
   const old = recoveryOf(workspace, name);
   const identity = await session.identity();
@@ -43,7 +45,7 @@ export async function run(session: Session, [name]: readonly string[], options: 
   const content = workspaceContent(workspace.object);
   const named = (content.recovery ?? []).map((each) => (each === old ? { ...each, recipient: made.recipient } : each));
   // before the policy: nothing is ever wrapped to a key that nobody has
-  saveRecovery(resolve(session.context.cwd, file), made, workspace.name);
+  saveRecovery(file, made, workspace.name);
   const { where, notes, proposed } = await storeAmendment(session, {
     workspace,
     identity,
@@ -105,7 +107,10 @@ async function rewrappedKey(
   if (!newest && !facts.sealed.some((each) => each.to === from)) return facts;
   const raw = await openPrivateKey(environment, epoch, opener);
   const { workspace, project, environment: name } = environment.object.spec;
-  const added = await wrapToAll([to], { workspace, project, environment: name, epoch: facts.epoch }, raw);
-  raw.fill(0);
-  return { ...facts, sealed: [...facts.sealed.filter((each) => each.to !== from), ...added] };
+  try {
+    const added = await wrapToAll([to], { workspace, project, environment: name, epoch: facts.epoch }, raw);
+    return { ...facts, sealed: [...facts.sealed.filter((each) => each.to !== from), ...added] };
+  } finally {
+    raw.fill(0);
+  }
 }
