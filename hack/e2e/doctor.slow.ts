@@ -84,7 +84,7 @@ t.test("bundles that are refused are told by their reason, with what to do", asy
   t.equal(ran.code, 1);
   t.match(
     ran.stdout,
-    /^PROBLEM {2}bundles: SignatureInvalid: 1 bundle not ready: shop-prod\/bad\n +next: write the value again/m,
+    /^PROBLEM {2}bundles: SignatureInvalid: 1 bundle not ready: shop-prod\/bad\n +next: find who changed it/m,
   );
   await kubectlOf(bed)("delete", "zs", "bad");
   t.strictSame(await complaints(), []);

@@ -62,7 +62,7 @@ t.test("to people it says in words what is wrong, and what to do next", async (t
   await bed.applyBundle(withEntry(good, "A", { signature: flip(good.spec.data?.["A"]?.signature ?? "") }));
   await said(child, /^shop-prod\/bad: SignatureInvalid: the cluster: /);
   await said(child, /^shop-prod\/bad: SignatureInvalid: this machine: /);
-  await said(child, /^ {2}next: write the value again/);
+  await said(child, /^ {2}next: find who changed it/);
   t.equal(await child.stop("SIGINT"), 130);
 });
 
