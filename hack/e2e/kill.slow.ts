@@ -104,8 +104,11 @@ t.test(
         t.ok(updates.length <= edits, `${name}: ${updates.length} updates told of ${edits} edits`);
       }
       const others = items.filter(({ reason }) => reason !== "Updated" && reason !== "Recovered");
-      const said = others.map(({ involvedObject, reason, message }) => `${involvedObject.uid} ${reason} ${message}`);
-      t.strictSame([...new Set(said)], said, "nothing else is told twice");
+      // a refusal of other content is news: on a slow machine outages are long enough to be told
+      for (const [what, said] of Map.groupBy(others, (one) => `${one.involvedObject.name} ${one.reason}`)) {
+        const edits = edited.get(what.split(" ")[0] ?? "") ?? 0;
+        t.ok(said.length <= edits + 1, `${what}: told ${said.length} times of ${edits} edits`);
+      }
     });
 
     await t.test("what was accepted is remembered beyond the deletion of a bundle", async (t) => {
