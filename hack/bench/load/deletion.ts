@@ -13,7 +13,7 @@ import type { Stage } from "./stage.js";
 import { Stock } from "./stock.js";
 
 /** The bare client's bundles have no Secrets: here the garbage collector works meanwhile, on the control plane's cores. */
-const LIMIT = 0.5;
+const LIMIT = 0.33;
 const FOLLOWED = "xwing-deleted";
 const UNFOLLOWED = "xwing-raw-deleted";
 const PATIENCE_MS = 600_000;
