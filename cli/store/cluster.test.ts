@@ -5,6 +5,7 @@ import { identityFromSeed, newSeed } from "../../crds/crypto/identity.js";
 import { clusterStatement, signStatement } from "../../crds/statement.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { startControlPlane } from "../../hack/control-plane/control-plane.js";
+import { namespaceReader } from "../../hack/namespace-reader.js";
 import { connect } from "../../operator/kube/client.js";
 import { CONFIG_MAPS, type KubeObject, NAMESPACES, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { Workbench } from "../run.case.js";
@@ -135,28 +136,7 @@ t.test("a cluster is a store", { timeout: 240_000 }, async (t) => {
   await t.test(
     "who may list the bundles of one namespace is shown that namespace, and no other is asked for",
     async (t) => {
-      const kubectl = async (...args: string[]) => t.match(await controlPlane.kubectl(args), { code: 0 });
-      await kubectl("create", "serviceaccount", "reader", "-n", "shop-dev");
-      const policy = "--resource=zoppworkspaces,zoppenvironments,zoppbaselines";
-      await kubectl("create", "clusterrole", "zopp-policy", "--verb=list,watch", policy);
-      await kubectl(
-        "create",
-        "clusterrolebinding",
-        "reader",
-        "--clusterrole=zopp-policy",
-        "--serviceaccount=shop-dev:reader",
-      );
-      await kubectl("create", "role", "reader", "-n", "shop-dev", "--verb=list,watch", "--resource=zoppsecrets");
-      await kubectl(
-        "create",
-        "rolebinding",
-        "reader",
-        "-n",
-        "shop-dev",
-        "--role=reader",
-        "--serviceaccount=shop-dev:reader",
-      );
-      const reader = await controlPlane.serviceAccountKubeconfig("shop-dev", "reader");
+      const reader = await namespaceReader(controlPlane, "shop-dev");
       const as = ["--store", "cluster", "--kubeconfig", reader, "-o", "name"];
       for (const command of ["status", "list"]) {
         t.equal((await bench.run([command, ...as])).code, 3, "all namespaces are more than it may list");

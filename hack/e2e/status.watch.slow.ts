@@ -7,6 +7,7 @@ import { Child } from "../child.js";
 import { eventually } from "../eventually.js";
 import { flip, withEntry } from "../fixtures.bundle.js";
 import { digestOfOwners, seedOf } from "../fixtures.js";
+import { namespaceReader } from "../namespace-reader.js";
 import { runProgram } from "../run-program.js";
 import { startTestbed } from "../testbed.js";
 import { kubectlOf } from "../testbed.look.js";
@@ -67,19 +68,7 @@ t.test("to people it says in words what is wrong, and what to do next", async (t
 });
 
 t.test("who may list one namespace watches that one", async (t) => {
-  await kubectl("create", "serviceaccount", "reader");
-  const policy = "--resource=zoppworkspaces,zoppenvironments,zoppbaselines";
-  await kubectl("create", "clusterrole", "zopp-policy", "--verb=list,watch", policy);
-  await kubectl(
-    "create",
-    "clusterrolebinding",
-    "reader",
-    "--clusterrole=zopp-policy",
-    "--serviceaccount=shop-prod:reader",
-  );
-  await kubectl("create", "role", "reader", "--verb=list,watch", "--resource=zoppsecrets");
-  await kubectl("create", "rolebinding", "reader", "--role=reader", "--serviceaccount=shop-prod:reader");
-  const reader = await bed.controlPlane.serviceAccountKubeconfig("shop-prod", "reader");
+  const reader = await namespaceReader(bed.controlPlane, "shop-prod");
   const child = watch(t, ["-n", "shop-prod"], reader);
   await said(child, /^shop-prod\/api .* ok +True +Synced$/);
   t.notOk(child.lines.some((line) => line.includes("trying again")));
