@@ -114,6 +114,12 @@ export class Child {
   }
 }
 
+/** When a process of zopp said something for the last time, by its log, in milliseconds since the epoch; NaN = never. */
+export function saidAt({ lines }: { readonly lines: readonly string[] }, what: string): number {
+  const line = lines.findLast((said) => said.includes(`"msg":"${what}"`));
+  return Date.parse(JSON.parse(line ?? "{}").time);
+}
+
 const children = new Set<Child>();
 process.once("exit", () => {
   for (const child of children) process.kill(child.pid, "SIGKILL");

@@ -1,4 +1,5 @@
 import t, { type Test } from "tap";
+import { saidAt } from "../child.js";
 import { eventually } from "../eventually.js";
 import { startTestbed } from "../testbed.js";
 import { readMetrics } from "../testbed.look.js";
@@ -14,18 +15,12 @@ t.teardown(async () => {
 });
 t.setTimeout(600_000);
 
-/** When an operator said something, in milliseconds since the epoch; the last time, or never. */
-function saidAt({ child }: Replica, what: string): number {
-  const line = child.lines.findLast((said) => said.includes(`"msg":"${what}"`));
-  return Date.parse(JSON.parse(line ?? "{}").time);
-}
-
 /** How often one of the first gave the Lease up and one of the others led next; and how long that took, as a comment. */
 function handovers(t: Test, from: readonly Replica[], to: readonly Replica[]): number {
   let count = 0;
   for (const replica of from) {
-    const [asked, gaveUp] = [saidAt(replica, "stopping"), saidAt(replica, "gave the lease up")];
-    const led = Math.min(...to.map((next) => saidAt(next, "leads")).filter((at) => at >= gaveUp));
+    const [asked, gaveUp] = [saidAt(replica.child, "stopping"), saidAt(replica.child, "gave the lease up")];
+    const led = Math.min(...to.map((next) => saidAt(next.child, "leads")).filter((at) => at >= gaveUp));
     if (!(asked <= gaveUp && gaveUp <= led && Number.isFinite(led))) continue;
     count += 1;
     t.comment(`asked to end: gave the Lease up after ${gaveUp - asked} ms, another one led after ${led - asked} ms`);

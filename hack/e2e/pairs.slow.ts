@@ -3,11 +3,12 @@
 import t, { type Test } from "tap";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { saidAt } from "../child.js";
 import { eventually } from "../eventually.js";
 import { startTestbed } from "../testbed.js";
 import { readMetrics, readText } from "../testbed.look.js";
 import { Operators } from "./operators.js";
-import { type Pair, Pairs, saidAt } from "./pairs.js";
+import { type Pair, Pairs } from "./pairs.js";
 import { ELECTING, judgeLog } from "./standing-by.js";
 
 /** A keyring that has not heard its operator for two minutes makes way. */

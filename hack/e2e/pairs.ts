@@ -100,9 +100,3 @@ export class Pairs {
     return found;
   }
 }
-
-/** When a process said something for the last time, in milliseconds since the epoch. */
-export function saidAt(kept: KeptAlive, what: string): number {
-  const line = kept.lines.findLast((said) => said.includes(`"msg":"${what}"`));
-  return Date.parse(JSON.parse(line ?? "{}").time);
-}

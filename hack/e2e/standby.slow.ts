@@ -5,10 +5,11 @@ import type { ZoppSecret } from "../../crds/types.gen.js";
 import { connectKeyring } from "../../operator/keyring/client.js";
 import { silentLog } from "../../operator/kube/observe.js";
 import { ZOPP_SECRETS } from "../../operator/kube/resources.js";
+import { saidAt } from "../child.js";
 import { startTestbed } from "../testbed.js";
 import { readMetrics, readText } from "../testbed.look.js";
 import { Operators } from "./operators.js";
-import { ELECTING, judgeLog, Keyrings, recorded, type Standing, saidAt } from "./standing-by.js";
+import { ELECTING, judgeLog, Keyrings, recorded, type Standing } from "./standing-by.js";
 
 t.setTimeout(900_000);
 const bed = await startTestbed({
@@ -64,7 +65,7 @@ t.test("one that is asked to end hands over: no change is refused, no record los
   t.ok(says(serving, "gave the lease up"));
   t.notOk(says(next, "LogForked"));
   t.comment(
-    `from the last answer to the next one's: ${saidAt(next, "serving") - saidAt(serving, "gave the lease up")} ms`,
+    `from the last answer to the next one's: ${saidAt(next.child, "serving") - saidAt(serving.child, "gave the lease up")} ms`,
   );
   await judgeLog(t, bed, starts, await digestsIn("shop-handover"));
 });

@@ -54,12 +54,6 @@ export class Keyrings {
   }
 }
 
-/** When a process said something for the last time, in milliseconds since the epoch. */
-export function saidAt({ child }: Standing, what: string): number {
-  const line = child.lines.findLast((said) => said.includes(`"msg":"${what}"`));
-  return Date.parse(JSON.parse(line ?? "{}").time);
-}
-
 /** Fails unless the log is one chain without a gap, in which so many keyrings began and what the bundles hold was released. */
 export async function judgeLog(t: Test, bed: Testbed, starts: number, digests: Iterable<string>): Promise<void> {
   const records = await readLog(bed);
