@@ -2,7 +2,6 @@
 // Does not own what happened to them.
 import { Gauge, type Registry } from "prom-client";
 import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
-import type { ErrorCode } from "../crds/errors.js";
 
 /** Labels that name a bundle. */
 export interface PlaceLabels {
@@ -18,6 +17,8 @@ export interface ConditionLabels {
 
 /** Why a CA does not sign. */
 const ISSUER_REASONS = ["IssuerPending", "IssuerRefused"] as const;
+/** What new values may wait for. */
+const ROTATION_REASONS = ["RotationPending", "RotationFailed", "RotationDisabled"] as const;
 const CONDITION_VALUE = { True: 1, False: 0, Unknown: -1 } as const;
 
 /** One series a reason of Ready, over all bundles. A reason that no bundle has any more stays, at 0. */
@@ -84,7 +85,13 @@ export function certificatesGauge(registry: Registry): CountReasons {
   return reasonGauge(registry, { name: "zopp_certificates_waiting", help, reasons: ISSUER_REASONS });
 }
 
-/** One series a reason, over all bundles; each is there from the start, so that an alert can tell none from unknown. */
+/** Bundles whose new generated values wait for a job; one that has ended is none. */
+export function rotationGauge(registry: Registry): CountReasons {
+  const help = "Bundles whose new generated values wait for a job, by reason";
+  return reasonGauge(registry, { name: "zopp_rotations_waiting", help, reasons: ROTATION_REASONS });
+}
+
+/** One series a reason, over all bundles; these are there from the start, so that an alert can tell none from unknown. */
 function reasonGauge(
   registry: Registry,
   { name, help, reasons }: { readonly name: string; readonly help: string; readonly reasons: readonly string[] },
@@ -97,24 +104,5 @@ function reasonGauge(
     for (const { reason } of entries) made.inc({ reason });
     if (entries.length === 0) known.delete(bundle);
     else known.set(bundle, entries);
-  };
-}
-
-/** What new values may wait for, as the condition says it; a job that has ended is none. */
-const ROTATION_REASONS: readonly ErrorCode[] = ["RotationPending", "RotationFailed", "RotationDisabled"];
-
-/** One series a reason, over all bundles; each is there from the start. `undefined` = nothing waits, or the bundle is gone. */
-export function rotationGauge(registry: Registry): (bundle: string, reason: string | undefined) => void {
-  const help = "Bundles whose new generated values wait for a job, by reason";
-  const made = new Gauge({ name: "zopp_rotations_waiting", help, labelNames: ["reason"], registers: [registry] });
-  for (const reason of ROTATION_REASONS) made.set({ reason }, 0);
-  const known = new Map<string, string>();
-  return (bundle, reason) => {
-    const before = known.get(bundle);
-    if (before === reason) return;
-    if (before !== undefined) made.dec({ reason: before });
-    if (reason === undefined) known.delete(bundle);
-    else known.set(bundle, reason);
-    if (reason !== undefined) made.inc({ reason });
   };
 }

@@ -156,13 +156,13 @@ t.test("new values that wait are counted by what they wait for, as long as they 
     return lines.map((line) => line.replace(/^.*reason="Rotation(\w+)"} /, "$1 "));
   };
   t.same(await counts(), ["Pending 0", "Failed 0", "Disabled 0"], "none is not the same as unknown");
-  metrics.rotating("shop/api", "RotationPending");
-  metrics.rotating("shop/web", "RotationDisabled");
-  metrics.rotating("shop/api", "RotationFailed");
-  metrics.rotating("shop/api", "RotationFailed");
+  metrics.rotating("shop/api", [{ reason: "RotationPending" }]);
+  metrics.rotating("shop/web", [{ reason: "RotationDisabled" }]);
+  metrics.rotating("shop/api", [{ reason: "RotationFailed" }]);
+  metrics.rotating("shop/api", [{ reason: "RotationFailed" }]);
   t.same(await counts(), ["Pending 0", "Failed 1", "Disabled 1"]);
-  metrics.rotating("shop/api", undefined);
-  metrics.rotating("shop/unknown", undefined);
+  metrics.rotating("shop/api", []);
+  metrics.rotating("shop/unknown", []);
   t.same(await counts(), ["Pending 0", "Failed 0", "Disabled 1"]);
 });
 

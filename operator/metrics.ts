@@ -67,8 +67,8 @@ export interface OperatorMetrics {
   readonly expiring: CountReasons;
   /** Why certificates of one bundle that are due wait for their CA; none when none does, or the bundle is gone. */
   readonly certificates: CountReasons;
-  /** What new values of one bundle wait for. `undefined` = for nothing, or the bundle is gone. */
-  rotating(bundle: string, reason: string | undefined): void;
+  /** What new values of one bundle wait for; none when they wait for nothing, or the bundle is gone. */
+  readonly rotating: CountReasons;
 }
 
 /** The keyring's metrics. */

@@ -190,8 +190,9 @@ export class ZoppOperator extends dotI.default {
           metrics.bundle(key, reason);
           tracing?.say({ "zopp.reason": reason ?? undefined });
           metrics.expiring(key, status?.expiring ?? []);
-          metrics.certificates(key, status?.conditions?.filter(({ type }) => type === CERTIFICATE_PENDING) ?? []);
-          metrics.rotating(key, status?.conditions?.find(({ type }) => type === ROTATION_PENDING)?.reason);
+          const waits = (type: string) => status?.conditions?.filter((each) => each.type === type) ?? [];
+          metrics.certificates(key, waits(CERTIFICATE_PENDING));
+          metrics.rotating(key, waits(ROTATION_PENDING));
           if (status === null) history?.forget(key);
         },
         newState: (seen, digest) => history?.applied(seen, digest, seen.status?.digest === undefined),
