@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:tls";
 import t from "tap";
 import type { CertificateRule, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
-import { readyOf } from "../../operator/kube/conditions.js";
+import { conditionOf, readyOf } from "../../operator/kube/conditions.js";
 import { eventually } from "../eventually.js";
 import { withHeader, withValue } from "../fixtures.js";
 import { startTestbed } from "../testbed.js";
@@ -129,8 +129,7 @@ t.test(
     await settled("Synced", "mixed");
     const before = await dataOf("mixed");
     await ruled("internal-ca", caRule({ ...CA, issues: [] }, 3));
-    const pending = async () =>
-      (await bed.bundle("mixed")).status?.conditions?.find(({ type }) => type === "CertificatePending");
+    const pending = async () => conditionOf((await bed.bundle("mixed")).status, "CertificatePending");
     const said = await eventually(async () => {
       const found = await pending();
       return found?.reason === "IssuerRefused" && found;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { formatToken } from "../../crds/crypto/token.js";
 import { amendWorkspace, workspaceContent } from "../../crds/policy/edit.js";
-import { readyOf } from "../../operator/kube/conditions.js";
+import { conditionOf, readyOf } from "../../operator/kube/conditions.js";
 import { EVENTS, type KubeObject } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { digestOfOwners, seedOf, withValue } from "../fixtures.js";
@@ -37,7 +37,7 @@ async function said(name: string): Promise<readonly string[]> {
 
 async function expiringOf(name: string) {
   const { status } = await bed.bundle(name);
-  return status?.conditions?.find(({ type }) => type === "Expiring");
+  return conditionOf(status, "Expiring");
 }
 
 /** A bundle whose value TOKEN ends, and another one that does not. */

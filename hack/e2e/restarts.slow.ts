@@ -2,6 +2,7 @@
 // No node runs: what kubelet would say of pods is said in its place.
 import t, { type Test } from "tap";
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import { conditionOf } from "../../operator/kube/conditions.js";
 import { EVENTS, type KubeObject, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { must } from "../control-plane/kubectl.js";
 import { eventually } from "../eventually.js";
@@ -54,7 +55,7 @@ async function concluded(name: string): Promise<void> {
 }
 
 function pendingOf({ status }: ZoppSecret) {
-  return status?.conditions?.find(({ type }) => type === "RestartPending");
+  return conditionOf(status, "RestartPending");
 }
 
 async function events(bundle: string, reason: string): Promise<readonly string[]> {

@@ -2,6 +2,7 @@
 // kubelet would do, start the pod on what its Job mounts and say how it ended, is done here in its place; the Job's own state is
 // made by the real Job controller. A real pod runs on a node in hack/e2e/cluster.
 import type { GenerateRule, SecretSpec, ZoppSecret } from "../../crds/types.gen.js";
+import { conditionOf } from "../../operator/kube/conditions.js";
 import { EVENTS, JOBS, type KubeObject, PODS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
 import { withHeader } from "../fixtures.js";
@@ -121,7 +122,7 @@ export class RotationWorld {
     const message = `RotationPending of ${name} is ${reason}`;
     const said = async () => {
       const { status } = await this.bed.bundle(name);
-      const found = status?.conditions?.find(({ type }) => type === "RotationPending");
+      const found = conditionOf(status, "RotationPending");
       return found?.status === "True" && found.reason === reason && found;
     };
     return (await eventually(said, { ...LONG, message })).message;

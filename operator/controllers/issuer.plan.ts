@@ -3,7 +3,7 @@
 import { statementOfGenerated } from "../../crds/bundle/generated.js";
 import type { CertificateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import type { Waiting } from "../keyring/client.js";
-import { CERTIFICATE_PENDING, type Condition, condition, type Wanted } from "../kube/conditions.js";
+import { CERTIFICATE_PENDING, condition, conditionOf, type Wanted } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
 import { valuesDigest } from "./generate.plan.js";
 import { messageOf } from "./secret.status.js";
@@ -61,13 +61,8 @@ export function certificateCondition(waiting: readonly Waiting[]): Wanted | unde
 
 /** That a certificate waits is spoken of when it begins, and when the reason becomes another one. */
 export function certificateHappenings(previous: SecretStatus | undefined, next: SecretStatus): Happening[] {
-  const [before, now] = [pendingOf(previous), pendingOf(next)];
+  const [before, now] = [previous, next].map((status) => conditionOf(status, CERTIFICATE_PENDING));
   if (now === undefined || before?.message === now.message) return [];
   const { reason, message } = now;
   return [{ type: "Warning", reason, message, digest: message }];
-}
-
-/** What a status says of certificates that wait. */
-export function pendingOf(status: SecretStatus | undefined): Condition | undefined {
-  return status?.conditions?.find(({ type }) => type === CERTIFICATE_PENDING);
 }

@@ -7,7 +7,7 @@ import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { GeneratedValues, Waiting } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
-import { ROTATION_PENDING } from "../kube/conditions.js";
+import { conditionOf, ROTATION_PENDING } from "../kube/conditions.js";
 import { isThereAlready, orAbsent } from "../kube/errors.js";
 import { FIELD_MANAGER, JOBS, type KubeObject, type ObjectMeta, SECRETS } from "../kube/resources.js";
 import { type GenerateDeps, keep, makeValues } from "./generate.js";
@@ -264,7 +264,7 @@ async function letGo({ namespace, name, uid }: ObjectMeta, { client }: RotationD
 /** Each failed Job counts once, when it is said for the first time. */
 function countFailure({ status }: Situation, error: ZoppError, rotations: RotationDeps | undefined): void {
   if (error.code !== "RotationFailed") return;
-  const said = status?.conditions?.find(({ type }) => type === ROTATION_PENDING);
+  const said = conditionOf(status, ROTATION_PENDING);
   if (said?.reason !== error.code || !said.message.startsWith(error.message)) rotations?.did("failed");
 }
 

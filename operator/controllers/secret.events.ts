@@ -2,7 +2,7 @@
 // A first sync and a repetition are silent: conditions say them, and an Event is one more write.
 import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus } from "../../crds/types.gen.js";
-import { ROTATION_PENDING, readyOf } from "../kube/conditions.js";
+import { conditionOf, ROTATION_PENDING, readyOf } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
 import { expiryHappenings } from "./expiry.plan.js";
 import { certificateHappenings } from "./issuer.plan.js";
@@ -64,7 +64,7 @@ function outcomeHappenings(
 /** Each Job is spoken of when it is made, and when it has failed. */
 function rotationHappenings(previous: SecretStatus | undefined, error: ZoppError): Happening[] {
   const message = messageOf(error);
-  const before = previous?.conditions?.find(({ type }) => type === ROTATION_PENDING);
+  const before = conditionOf(previous, ROTATION_PENDING);
   if (before?.message === message) return [];
   const type = error.code === "RotationPending" ? "Normal" : "Warning";
   return [{ type, reason: error.code, message, digest: message }];

@@ -8,6 +8,7 @@ import {
   CERTIFICATE_PENDING,
   type Condition,
   condition,
+  conditionOf,
   conditionsOf,
   RESTART_PENDING,
   ROTATION_PENDING,
@@ -233,8 +234,7 @@ function rotatingConditions(previous: SecretStatus | undefined, { error, serves 
   const text = messageOf(error);
   const pending = pendingCondition(error);
   const verified =
-    previous?.conditions?.find(({ type }) => type === "Verified") ??
-    condition("Verified", null, error.code, "said when the Secret is written");
+    conditionOf(previous, "Verified") ?? condition("Verified", null, error.code, "said when the Secret is written");
   if (serves) {
     const { target, entries = 0 } = previous ?? {};
     const held = holding(target?.name ?? "", entries);

@@ -7,7 +7,7 @@ import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types
 import { parseSecret } from "../../crds/validate.js";
 import type { KeyringClient } from "../keyring/client.js";
 import type { ApiClient } from "../kube/client.js";
-import { RESTART_PENDING, readyOf } from "../kube/conditions.js";
+import { CERTIFICATE_PENDING, conditionOf, RESTART_PENDING, readyOf } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
@@ -16,7 +16,7 @@ import { type Epochs, epochsOf } from "./epochs.js";
 import { nextStageMs } from "./expiry.plan.js";
 import type { Freshest } from "./freshest.js";
 import { againInMs, isDue } from "./generate.plan.js";
-import { certificateCondition, issuersIn, pendingOf, pressingOf } from "./issuer.plan.js";
+import { certificateCondition, issuersIn, pressingOf } from "./issuer.plan.js";
 import type { Restarts } from "./restart.js";
 import { contentDigest, nextRestarts } from "./restart.plan.js";
 import { type ValuesDeps, type Worked, workThrough } from "./rotation.js";
@@ -187,7 +187,7 @@ async function settle(
   const passing = refused !== undefined && !HEALED_BY_CHANGE.has(refused.code);
   const hindrance = hindranceOf(outcome);
   const previous = deps.bundles.get(key)?.status;
-  const begins = outcome.kind === "rested" && pendingOf(previous) === undefined;
+  const begins = outcome.kind === "rested" && conditionOf(previous, CERTIFICATE_PENDING) === undefined;
   const untold = passing ? refused : begins ? pressingOf(certificates) : undefined;
   if (untold !== undefined && QUIET.has(untold.code) && deps.memory.tryingForMs(key) < QUIET_MS) throw untold;
   const now = deps.now();
@@ -238,7 +238,7 @@ function restartStatus(
   const restarts = nextRestarts({ content, previous, outcome, done });
   if (restarts?.due === undefined) return { restarts };
   // until this process has had a round, what the last one said stays
-  const said = previous?.conditions?.find(({ type }) => type === RESTART_PENDING);
+  const said = conditionOf(previous, RESTART_PENDING);
   return { restarts, waits: round?.digest === restarts.due ? round.waits : said };
 }
 

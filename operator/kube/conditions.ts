@@ -31,9 +31,17 @@ export interface Conditioned<C> {
   readonly conditions?: readonly C[] | undefined;
 }
 
+/** The condition of this type in a status; undefined where there is none. */
+export function conditionOf<C extends Pick<Condition, "type">>(
+  status: Conditioned<C> | undefined,
+  type: string,
+): C | undefined {
+  return status?.conditions?.find((each) => each.type === type);
+}
+
 /** The Ready condition of a status; undefined where there is none yet. */
 export function readyOf<C extends Pick<Condition, "type">>(status: Conditioned<C> | undefined): C | undefined {
-  return status?.conditions?.find(({ type }) => type === "Ready");
+  return conditionOf(status, "Ready");
 }
 
 /** The API server refuses longer messages. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
-import { readyOf } from "../../../operator/kube/conditions.js";
+import { conditionOf, readyOf } from "../../../operator/kube/conditions.js";
 import type { KubeObject } from "../../../operator/kube/resources.js";
 import type { Rendered } from "../../chart/chart.js";
 import { judgeRights } from "../../chart/used-rights.js";
@@ -90,7 +90,7 @@ const pending = (reason: string) =>
   eventually(
     async () => {
       const { status } = await site.get<ZoppSecret>(`zs ${APP.name} ${NAMESPACE}`);
-      const said = status?.conditions?.find(({ type }) => type === "RotationPending");
+      const said = conditionOf(status, "RotationPending");
       return said?.status === "True" && said.reason === reason && readyOf(status)?.status === "True" && said.message;
     },
     { timeoutMs: 180_000, message: `the bundle is Ready, and ${reason}` },
