@@ -1,5 +1,6 @@
 // Argo CD's own application-controller and repo-server apply examples/gitops/argocd from Alice's commits.
 import t from "tap";
+import { type Resource, ZOPP_ENVIRONMENTS, ZOPP_SECRETS, ZOPP_WORKSPACES } from "../../operator/kube/resources.js";
 import { type Application, startArgocd } from "./argocd.js";
 import { BASELINE, bundle, Checkout, ENVIRONMENT, secret } from "./checkout.js";
 import { ARGOCD, whyNot } from "./programs.js";
@@ -34,7 +35,9 @@ function writeWave(name: string, wave: number): void {
   checkout.edit(`zopp/${name}.yaml`, (text) => text.replace("metadata:\n", `metadata:\n${added}`));
 }
 
-const healthOf = ({ status }: Application, name: string) => status?.resources?.find((one) => one.name === name)?.health;
+/** By its kind too: a baseline has the name of its environment, and Argo CD lists what it applied in no order. */
+const healthOf = ({ status }: Application, { kind }: Resource, name: string) =>
+  status?.resources?.find((one) => one.kind === kind && one.name === name)?.health;
 
 /** Waits until the newest commit is applied, nothing differs, and the health is this. */
 async function delivered(health: string): Promise<Application> {
@@ -60,9 +63,11 @@ t.test("each wave waits until the operator finds the one before good", async (t)
   const application = await delivered("Healthy");
   await checkout.becomes("Accepted", BASELINE);
   await checkout.holds("api", { PASSWORD: "one", USER: "app" });
-  for (const name of ["acme", "acme.shop.production", "api"])
-    t.match(healthOf(application, name), { status: "Healthy" });
-  t.match(healthOf(application, "acme.shop.dev"), { status: "Healthy", message: /^NotServedHere: / });
+  t.match(healthOf(application, ZOPP_WORKSPACES, "acme"), { status: "Healthy" });
+  t.match(healthOf(application, ZOPP_ENVIRONMENTS, "acme.shop.production"), { status: "Healthy" });
+  t.match(healthOf(application, ZOPP_SECRETS, "api"), { status: "Healthy" });
+  const elsewhere = healthOf(application, ZOPP_ENVIRONMENTS, "acme.shop.dev");
+  t.match(elsewhere, { status: "Healthy", message: /^NotServedHere: / });
 });
 
 t.test("nothing of Argo CD is on the Secret", async (t) => {
@@ -92,7 +97,10 @@ t.test(
     await checkout.run("printf y | zopp set shop-prod/web TOKEN");
     await checkout.commit("A good value and a forged one");
     const application = await delivered("Degraded");
-    t.match(healthOf(application, "api"), { status: "Degraded", message: /^SignatureInvalid: .*spec\.data\.PASSWORD/ });
+    t.match(healthOf(application, ZOPP_SECRETS, "api"), {
+      status: "Degraded",
+      message: /^SignatureInvalid: .*spec\.data\.PASSWORD/,
+    });
     t.strictSame(await checkout.holds("api", { PASSWORD: "one", USER: "app" }), before);
     await checkout.holds("web", { TOKEN: "y" });
   },
@@ -101,7 +109,7 @@ t.test(
 t.test("its revert heals what was refused, and is refused where a good value would go back", async (t) => {
   await checkout.revert();
   const application = await delivered("Degraded");
-  t.match(healthOf(application, "web"), { status: "Degraded", message: /^RollbackRefused: / });
+  t.match(healthOf(application, ZOPP_SECRETS, "web"), { status: "Degraded", message: /^RollbackRefused: / });
   await checkout.becomes("Synced", bundle("api"));
   await checkout.holds("web", { TOKEN: "y" });
 });
@@ -130,7 +138,10 @@ t.test("a policy that goes back holds up what comes after it, and harms nothing"
   const application = await argocd.is("it is refused", (status) =>
     /completed unsuccessfully/.test(status.operationState?.message ?? ""),
   );
-  t.match(healthOf(application, "acme"), { status: "Degraded", message: /^PolicyRollback: .* stays in force/ });
+  t.match(healthOf(application, ZOPP_WORKSPACES, "acme"), {
+    status: "Degraded",
+    message: /^PolicyRollback: .* stays in force/,
+  });
   t.strictSame(await checkout.holds("api", { PASSWORD: "one", USER: "app" }), before);
 });
 
