@@ -16,6 +16,7 @@ type Kind = "test" | "slow" | "e2e";
 const KINDS: Readonly<Record<string, readonly Kind[]>> = {
   "--slow": ["slow"],
   "--e2e": ["e2e"],
+  "--no-e2e": ["test", "slow"],
   "--all": ["test", "slow", "e2e"],
 };
 const SLOW = "--timeout=1800";
