@@ -3,6 +3,8 @@
 import type { Registry } from "prom-client";
 import { ERRORS } from "../../crds/errors.js";
 import { VERSION } from "../../crds/version.js";
+import { CONDITION_TYPES } from "../../operator/kube/conditions.js";
+import { MAX_SHARDS } from "../../operator/kube/shards.plan.js";
 import { keyringMetrics, operatorMetrics } from "../../operator/metrics.js";
 import { code, table } from "./table.js";
 
@@ -55,7 +57,12 @@ const LABELS: Readonly<Record<string, Label>> = {
   "zopp_entries_expiring.reason": { what: "`ExpiresSoon`, `ExpiresWithinADay`, `Expired`", most: 3 },
   "zopp_secret_condition.namespace": { what: "the bundle's namespace", most: null },
   "zopp_secret_condition.name": { what: "the bundle's name", most: null },
-  "zopp_secret_condition.condition": { what: "the types of conditions", most: 10 },
+  "zopp_secret_condition.condition": { what: "the types of conditions", most: CONDITION_TYPES.length },
+};
+
+/** Labels that are others of an operator than of a keyring. */
+const OF_OPERATOR: typeof LABELS = {
+  "leader_election_master_status.name": { what: "the Leases, one for each shard", most: MAX_SHARDS },
 };
 
 /** The page `docs/reference/metrics.md`, without its head. */
@@ -63,24 +70,26 @@ export async function metricReference(): Promise<string> {
   const build = { version: VERSION };
   const operator = operatorMetrics({ ...build, component: "operator" }, { perObject: true }).registry;
   const keyring = keyringMetrics({ ...build, component: "keyring" }).registry;
-  return ["## operator", await metricTable(operator), "## keyring", await metricTable(keyring), ""].join("\n\n");
+  return ["## operator", await metricTable(operator, OF_OPERATOR), "## keyring", await metricTable(keyring), ""].join(
+    "\n\n",
+  );
 }
 
-async function metricTable(registry: Registry): Promise<string> {
+async function metricTable(registry: Registry, own: typeof LABELS = {}): Promise<string> {
   const metrics = (await registry.getMetricsAsJSON())
     .filter(({ name }) => !OF_NODE.test(name))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const rows = metrics.map(({ name, type, help }) => {
     const { labelNames = [], upperBounds } = registry.getSingleMetric(name) as unknown as Kept;
-    const labels = labelNames.map((label) => ({ label, ...labelOf(name, label) }));
+    const labels = labelNames.map((label) => ({ label, ...labelOf(name, label, own) }));
     const said = labels.map(({ label, what }) => `${code(label)}: ${what}`).join("; ");
     return [code(name), String(type), said, mostSeries(labels, upperBounds), help];
   });
   return table(["name", "type", "labels", "series", "what it is"], rows).trim();
 }
 
-function labelOf(metric: string, label: string): Label {
-  const found = LABELS[`${metric}.${label}`] ?? LABELS[label];
+function labelOf(metric: string, label: string, own: typeof LABELS): Label {
+  const found = own[`${metric}.${label}`] ?? LABELS[`${metric}.${label}`] ?? LABELS[label];
   if (found === undefined) throw new TypeError(`nothing says what the label ${label} of ${metric} can be`);
   return found;
 }

@@ -1,8 +1,7 @@
 // Conditions: times move only with status, and equal lists are seen as equal.
 
 import t from "tap";
-import { ZoppError } from "../../crds/errors.js";
-import { condition, conditionsOf, notReady, sameConditions } from "./conditions.js";
+import { condition, conditionsOf, sameConditions } from "./conditions.js";
 
 const at = (time: string, generation = 1) => ({ generation, now: new Date(time) });
 const READY = condition("Ready", true, "Synced", "5 keys");
@@ -46,20 +45,14 @@ t.test("the same again later is the same; each difference is seen", async (t) =>
   t.notOk(sameConditions(undefined, again));
   t.notOk(sameConditions(first, again.slice(1)));
   t.notOk(
-    sameConditions(first, conditionsOf(first, [READY, condition("Other", true, "x", "")], at("2026-11-23T10:00:00Z"))),
+    sameConditions(
+      first,
+      conditionsOf(first, [READY, condition("Stalled", true, "x", "")], at("2026-11-23T10:00:00Z")),
+    ),
   );
   for (const change of [{ status: "False" }, { reason: "x" }, { message: "x" }, { observedGeneration: 2 }] as const) {
     t.notOk(sameConditions(first, [{ ...first[0], ...change }, first[1]] as typeof first), JSON.stringify(change));
   }
-});
-
-t.test("a terminal error stalls, a transient one reconciles", async (t) => {
-  const refused = notReady(new ZoppError("SignatureInvalid", "key A: no"));
-  t.match(refused, [
-    { type: "Ready", status: "False", reason: "SignatureInvalid", message: "key A: no" },
-    { type: "Stalled", status: "True", reason: "SignatureInvalid" },
-  ]);
-  t.match(notReady(new ZoppError("KeyringUnavailable", "x"))[1], { type: "Reconciling", status: "True" });
 });
 
 t.test("a message longer than the API server takes is cut", async (t) => {

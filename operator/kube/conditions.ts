@@ -1,8 +1,6 @@
 // Status conditions that kubectl wait, Argo CD and Flux understand (kstatus): built and compared, nothing written.
 // Reasons are codes of the error table or PascalCase words for success.
 
-import type { ZoppError } from "../../crds/errors.js";
-
 /** The condition that there is only while workloads wait for their restart. */
 export const RESTART_PENDING = "RestartPending";
 
@@ -11,6 +9,23 @@ export const ROTATION_PENDING = "RotationPending";
 
 /** The condition that there is only while a certificate that is due keeps its last value, since its CA does not sign. */
 export const CERTIFICATE_PENDING = "CertificatePending";
+
+/** Every type of condition, in the order in which a status has them. */
+export const CONDITION_TYPES = [
+  "Ready",
+  "Verified",
+  "Synced",
+  "Reconciling",
+  "Stalled",
+  CERTIFICATE_PENDING,
+  "Expiring",
+  "PendingApproval",
+  RESTART_PENDING,
+  ROTATION_PENDING,
+] as const;
+
+/** The type of a condition that zopp gives. */
+export type ConditionType = (typeof CONDITION_TYPES)[number];
 
 /** One entry of `status.conditions` (metav1.Condition). */
 export interface Condition {
@@ -46,22 +61,11 @@ export function readyOf<C extends Pick<Condition, "type">>(status: Conditioned<C
 
 /** The API server refuses longer messages. */
 const MAX_MESSAGE = 32_768;
-const ORDER = ["Ready", "Verified", "Synced", "Reconciling", "Stalled"];
+const ORDER: readonly string[] = CONDITION_TYPES;
 
 /** A condition that holds, does not, or is not known. */
-export function condition(type: string, holds: boolean | null, reason: string, message: string): Wanted {
+export function condition(type: ConditionType, holds: boolean | null, reason: string, message: string): Wanted {
   return { type, status: holds === null ? "Unknown" : holds ? "True" : "False", reason, message };
-}
-
-/**
- * Ready = False for an error, and beside it Stalled (terminal: waits for somebody's change) or Reconciling
- * (transient: is tried again).
- */
-export function notReady(error: ZoppError): Wanted[] {
-  return [
-    condition("Ready", false, error.code, error.message),
-    condition(error.terminal ? "Stalled" : "Reconciling", true, error.code, error.message),
-  ];
 }
 
 /**
