@@ -1,6 +1,8 @@
 import t from "tap";
 import { COMMANDS } from "../../cli/table.js";
-import { ERRORS } from "../../crds/errors.js";
+import { ERRORS, type ErrorCode } from "../../crds/errors.js";
+import { HEALED_BY_CHANGE } from "../../operator/controllers/secret.status.js";
+import { CONDITION_TYPES } from "../../operator/kube/conditions.js";
 import { headingsOf, readPages } from "./pages.js";
 import { alerts } from "./reference.alerts.js";
 import { referencePages, withPart } from "./reference.js";
@@ -8,6 +10,7 @@ import { table } from "./table.js";
 
 const pages = await referencePages();
 const text = (path: string) => pages.get(path) ?? "";
+const [howToRead = ""] = text("docs/troubleshooting.md").split("\n## How to read it\n")[1]?.split("\n## ") ?? [];
 
 // That they are in step with the code is hack/gen.test.ts' business.
 t.test("the reference of the command line has every command with its options and examples", async (t) => {
@@ -73,6 +76,19 @@ t.test("the operations guide says of every alert of the chart, and of no other, 
     names,
   );
   for (const name of names) t.match(text("docs/operations.md"), `| [\`${name}\`](#${name.toLowerCase()}) |`, name);
+});
+
+t.test("the troubleshooting guide says of every type of condition, and of no other, what to do", async (t) => {
+  const rows = [...howToRead.matchAll(/^\| `(\w+)` \| \S.* \| \S.* \|$/gm)].map(([, type]) => type);
+  t.strictSame(rows, [...CONDITION_TYPES]);
+});
+
+t.test("the troubleshooting guide names each reason whose condition is not the one of its persistence", async (t) => {
+  const isOdd = (code: ErrorCode) => (ERRORS[code].persistence === "terminal") !== HEALED_BY_CHANGE.has(code);
+  const odd = (Object.keys(ERRORS) as ErrorCode[]).filter(isOdd);
+  t.ok(odd.length > 0);
+  const [rule = ""] = howToRead.split("\n| condition |");
+  for (const code of odd) t.match(rule, `\`${code}\``, code);
 });
 
 t.test("a cell with a pipe or a line end stays one cell", async (t) => {
