@@ -2,10 +2,10 @@
 import t from "tap";
 import type { SecretSpec } from "../../crds/types.gen.js";
 import { readyOf } from "../../operator/kube/conditions.js";
+import { tlsPair } from "../fixtures.tls.js";
 import { startTestbed } from "../testbed.js";
 
-const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
-const PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+const { cert: CERTIFICATE, key: PRIVATE_KEY } = await tlsPair();
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
@@ -33,6 +33,11 @@ const SHAPES: Record<
   "tls with text for a key": {
     target: { type: "kubernetes.io/tls" },
     values: { "tls.crt": CERTIFICATE, "tls.key": "hunter2" },
+    ready: "TargetShape",
+  },
+  "tls with the key of another certificate": {
+    target: { type: "kubernetes.io/tls" },
+    values: { "tls.crt": CERTIFICATE, "tls.key": (await tlsPair()).key },
     ready: "TargetShape",
   },
   "a registry's credentials": {

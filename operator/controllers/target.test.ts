@@ -1,24 +1,29 @@
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import t from "tap";
 import { MAX_SECRET_BYTES } from "../../crds/bundle/target.js";
 import type { ZoppError } from "../../crds/errors.js";
 import { unsigned } from "../../hack/fixtures.bundle.js";
+import { tlsPair } from "../../hack/fixtures.tls.js";
 import { refuseWrongShape } from "./target.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const CERT = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
-const pemKey = (kind: string) => `-----BEGIN ${kind}PRIVATE KEY-----\nMIIB\n-----END ${kind}PRIVATE KEY-----\n`;
+const { cert: CERT, key: KEY } = await tlsPair();
+const EC = await tlsPair("sec1");
+const SSH_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nMIIB\n-----END OPENSSH PRIVATE KEY-----\n";
+const PKCS8 = { type: "pkcs8", format: "pem" } as const;
+const ENCRYPTED = createPrivateKey(KEY).export({ ...PKCS8, cipher: "aes-256-cbc", passphrase: "x" });
 
 type Data = Record<string, string>;
 const FITS: Record<string, { type: string; data: Data }> = {
   "Opaque takes anything": { type: "Opaque", data: { A: "1" } },
   "Opaque takes nothing at all": { type: "Opaque", data: {} },
   "a type of one's own domain takes anything": { type: "example.com/thing", data: { A: "1" } },
-  "tls takes a certificate and a key": { type: "kubernetes.io/tls", data: { "tls.crt": CERT, "tls.key": pemKey("") } },
+  "tls takes a certificate and a key": { type: "kubernetes.io/tls", data: { "tls.crt": CERT, "tls.key": KEY } },
   "tls takes a chain, an EC key and a CA": {
     type: "kubernetes.io/tls",
-    data: { "tls.crt": CERT + CERT, "tls.key": pemKey("EC "), "ca.crt": CERT },
+    data: { "tls.crt": EC.cert + CERT, "tls.key": EC.key, "ca.crt": CERT },
   },
-  "ssh-auth takes an OpenSSH key": { type: "kubernetes.io/ssh-auth", data: { "ssh-privatekey": pemKey("OPENSSH ") } },
+  "ssh-auth takes an OpenSSH key": { type: "kubernetes.io/ssh-auth", data: { "ssh-privatekey": SSH_KEY } },
   "dockerconfigjson takes auths": {
     type: "kubernetes.io/dockerconfigjson",
     data: { ".dockerconfigjson": '{"auths":{"r.example":{"auth":"eA=="}}}' },
@@ -35,21 +40,41 @@ for (const [title, { type, data }] of Object.entries(FITS)) {
 
 const REFUSED: Record<string, { type: string; data: Data; says: string }> = {
   "tls needs tls.key": { type: "kubernetes.io/tls", data: { "tls.crt": CERT }, says: "needs the key tls.key" },
-  "tls needs tls.crt": { type: "kubernetes.io/tls", data: { "tls.key": pemKey("") }, says: "needs the key tls.crt" },
+  "tls needs tls.crt": { type: "kubernetes.io/tls", data: { "tls.key": KEY }, says: "needs the key tls.crt" },
   "tls needs PEM in tls.crt": {
     type: "kubernetes.io/tls",
-    data: { "tls.crt": "hunter2", "tls.key": pemKey("") },
+    data: { "tls.crt": "hunter2", "tls.key": KEY },
     says: "needs a PEM certificate in tls.crt",
   },
   "tls with certificate and key swapped is refused": {
     type: "kubernetes.io/tls",
-    data: { "tls.crt": pemKey(""), "tls.key": CERT },
+    data: { "tls.crt": KEY, "tls.key": CERT },
     says: "needs a PEM certificate in tls.crt",
   },
   "tls with a cut key is refused": {
     type: "kubernetes.io/tls",
-    data: { "tls.crt": CERT, "tls.key": pemKey("").slice(0, 40) },
-    says: "needs a PEM private key in tls.key",
+    data: { "tls.crt": CERT, "tls.key": KEY.slice(0, 80) },
+    says: "needs a PEM private key without a passphrase in tls.key",
+  },
+  "tls with a key that needs a passphrase is refused": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": CERT, "tls.key": ENCRYPTED.toString() },
+    says: "needs a PEM private key without a passphrase in tls.key",
+  },
+  "tls with a certificate in a PEM frame that holds none is refused": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "tls.key": KEY },
+    says: "needs a PEM certificate in tls.crt",
+  },
+  "tls with the key of another certificate is refused": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": CERT, "tls.key": EC.key },
+    says: "needs in tls.key the private key of the certificate in tls.crt",
+  },
+  "tls with a key of another kind is refused": {
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": CERT, "tls.key": generateKeyPairSync("ed25519").privateKey.export(PKCS8).toString() },
+    says: "needs in tls.key the private key of the certificate in tls.crt",
   },
   "ssh-auth needs a private key, not a public one": {
     type: "kubernetes.io/ssh-auth",

@@ -1,6 +1,7 @@
 // What a target Secret must look like: the marks by which it is ours, and the contents of its type.
 // Its name and keys are the bundle's (crds/bundle/target.ts), types and labels policy's (crds/policy/target.ts); whether
 // it may be written is the plan's.
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { placeOf } from "../../crds/bundle/case.js";
 import { keysMissing, MAX_SECRET_BYTES, targetName, targetType } from "../../crds/bundle/target.js";
 import { encodeBase64 } from "../../crds/crypto/encoding.js";
@@ -77,13 +78,12 @@ type Data = ReadonlyMap<string, Uint8Array>;
 type Check = (data: Data) => string | undefined;
 
 const decoder = new TextDecoder();
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )?PRIVATE KEY-----/;
 
 /** What the contents of each built-in type must be; the first that is not is the problem. Other types demand nothing. */
 const SHAPES: Readonly<Record<string, readonly Check[]>> = {
-  "kubernetes.io/tls": [pem("tls.crt", CERTIFICATE, "certificate"), pem("tls.key", PRIVATE_KEY, "private key")],
-  "kubernetes.io/ssh-auth": [pem("ssh-privatekey", PRIVATE_KEY, "private key")],
+  "kubernetes.io/tls": [tlsPair],
+  "kubernetes.io/ssh-auth": [sshKey],
   "kubernetes.io/dockerconfigjson": [json(".dockerconfigjson", "auths")],
   "kubernetes.io/dockercfg": [json(".dockercfg")],
 };
@@ -108,8 +108,24 @@ export function refuseWrongShape(bundle: ZoppSecret, data: Data): void {
   }
 }
 
-function pem(key: string, pattern: RegExp, noun: string): Check {
-  return (data) => (pattern.test(textOf(data, key)) ? undefined : `needs a PEM ${noun} in ${key}`);
+/**
+ * What `kubectl create secret tls` demands: a server that gets one half of a change does not start with it. Of a chain the
+ * first certificate counts; an encrypted key is none, since nobody has its passphrase.
+ */
+function tlsPair(data: Data): string | undefined {
+  const certificate = readable(() => new X509Certificate(textOf(data, "tls.crt")));
+  if (certificate === undefined) return "needs a PEM certificate in tls.crt";
+  const key = readable(() => createPrivateKey(textOf(data, "tls.key")));
+  if (key === undefined) return "needs a PEM private key without a passphrase in tls.key";
+  return certificate.checkPrivateKey(key)
+    ? undefined
+    : "needs in tls.key the private key of the certificate in tls.crt";
+}
+
+/** By its frame alone: OpenSSH has a form of its own, which nothing here reads. */
+function sshKey(data: Data): string | undefined {
+  const isKey = PRIVATE_KEY.test(textOf(data, "ssh-privatekey"));
+  return isKey ? undefined : "needs a PEM private key in ssh-privatekey";
 }
 
 function json(key: string, member?: string): Check {
@@ -126,11 +142,16 @@ function textOf(data: Data, key: string): string {
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {
+  const parsed = readable(() => JSON.parse(text) as unknown);
+  return isObject(parsed) ? parsed : undefined;
+}
+
+/** Undefined where the parser throws: its message may quote the text. */
+function readable<T>(parse: () => T): T | undefined {
   try {
-    const parsed: unknown = JSON.parse(text);
-    return isObject(parsed) ? parsed : undefined;
+    return parse();
   } catch {
-    return undefined; // the parser's message quotes the text
+    return undefined;
   }
 }
 

@@ -1,33 +1,20 @@
 // The keyring's port attacked over real mutual TLS: who gets in, what each may call, and where the limits are.
-import { generateKeyPairSync, webcrypto } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import type { ConnectionOptions } from "node:tls";
 import { createClient } from "@connectrpc/connect";
-import "reflect-metadata"; // the certificate library asks for it at load
-import * as x509 from "@peculiar/x509";
 import t from "tap";
 import { ZoppError } from "../../crds/errors.js";
 import { Health } from "../../crds/proto/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../crds/proto/gen/grpc/reflection/v1/reflection_pb.js";
 import { eventually } from "../../hack/eventually.js";
+import { tlsPair } from "../../hack/fixtures.tls.js";
 import { callerOf, fate, KEYS, outcomeOf, sessionOver, testKeyring, tlsTo, transportOf } from "./server.case.js";
 import type { Role } from "./server.js";
 
-async function p256(): Promise<ConnectionOptions> {
-  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-  const made = await x509.X509CertificateGenerator.createSelfSigned({
-    name: "CN=x",
-    keys,
-    signingAlgorithm: algorithm,
-  } as never);
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
-  return { cert: made.toString("pem"), key: `-----BEGIN PRIVATE KEY-----\n${pkcs8}\n-----END PRIVATE KEY-----\n` };
-}
-
 const CONNECTIONS: Record<string, () => Promise<{ key: keyof typeof KEYS | null; changes: ConnectionOptions }>> = {
   "without a certificate": async () => ({ key: null, changes: {} }),
-  "with a certificate of another kind of key": async () => ({ key: null, changes: await p256() }),
+  "with a certificate of another kind of key": async () => ({ key: null, changes: await tlsPair() }),
   "without a protocol": async () => ({ key: "operator", changes: { ALPNProtocols: [] } }),
   "for HTTP/1.1": async () => ({ key: "operator", changes: { ALPNProtocols: ["http/1.1"] } }),
   "by TLS 1.2": async () => ({ key: "operator", changes: { maxVersion: "TLSv1.2" } }),
