@@ -50,11 +50,12 @@ export async function playInstalled(t: Test, mode: Mode): Promise<void> {
   t.teardown(() => cluster.stop());
   // after a step that failed tap tears nothing down
   process.once("exit", () => site.leave());
-  const installation: Installation = { flags: `${IMAGES} ${mode.flags}`, pin: "" };
+  const flags = `${IMAGES} --set 'operator.restarts={deployments}' ${mode.flags}`;
+  const installation: Installation = { flags, pin: "" };
   const step = (name: string, act: (t: Test) => Promise<void>) => t.test(name, { bail: true }, act);
   await step("helm install, a cluster in the policy, a value: a Secret", (t) => install(t, site, installation));
   await step("helm test says that it works", async () => void (await site.type("helm test zopp -n zopp-system")));
-  await step("a change reaches a workload that is started again", (t) => change(t, site));
+  await step("a change reaches a workload, which zopp restarts", (t) => change(t, site));
   await step("what nobody signed changes nothing", (t) => attack(t, site));
   await step("a compromised operator reaches what SECURITY.md says, and no more", async (t) => {
     await site.type(`kubectl create secret generic foreign -n ${APP.namespace} --from-literal=a=b`);

@@ -18,7 +18,7 @@ import { archivesIn } from "../../images/build.js";
 import { packageRoot } from "../../package-root.js";
 import { writePostgresImage } from "../../postgres/image.js";
 import { IMAGES } from "./installed.js";
-import { APP, type Shown, Site } from "./site.js";
+import { APP, type Pod, type Shown, Site } from "./site.js";
 import { begin } from "./story.js";
 
 const PAGE = "examples/postgres/README.md";
@@ -168,6 +168,12 @@ await step("no query failed, under any of the four users", async (t) => {
   t.strictSame(
     [...new Set(lines)],
     seen.map((shown) => `served ${user(shown)}`),
+  );
+  const { items } = await site.get<{ items: Pod[] }>(`pods ${NAMESPACE} -l app=client`);
+  t.strictSame(
+    items.flatMap(({ status }) => status?.containerStatuses?.map(({ restartCount }) => restartCount)),
+    [0],
+    "these are all lines that it wrote",
   );
   t.comment(`${lines.length} queries, each with a connection of its own`);
 });

@@ -32,7 +32,8 @@ export interface Shown {
   readonly values: Readonly<Record<string, string>>;
 }
 
-interface Pod extends KubeObject {
+/** A pod, as far as it is looked at. */
+export interface Pod extends KubeObject {
   readonly status?: {
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];

@@ -3,6 +3,7 @@
 
 import type { Test } from "tap";
 import type { ZoppSecret } from "../../../crds/types.gen.js";
+import { RESTARTED_ANNOTATION, type WorkloadObject } from "../../../operator/controllers/workload.js";
 import { CHART, RELEASE, SYSTEM } from "../../chart/chart.js";
 import { eventually } from "../../eventually.js";
 import { flip } from "../../fixtures.bundle.js";
@@ -54,7 +55,7 @@ export async function begin(site: Site, installation: Installation): Promise<voi
 export async function install(t: Assertions, site: Site, installation: Installation): Promise<void> {
   const begun = performance.now();
   await begin(site, installation);
-  await site.type(`printf s3cret-one | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD`);
+  await site.type(`printf s3cret-one | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD --restart auto`);
   await site.type(APPLY);
   await site.shows({ DB_PASSWORD: "s3cret-one" });
   t.comment(`from nothing to the first Secret: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
@@ -66,7 +67,7 @@ export async function install(t: Assertions, site: Site, installation: Installat
   await site.settled("Synced");
 }
 
-/** A value changes in git; the Secret follows, and so does a workload that is started again. A baseline comes into force. */
+/** A value changes in git; the Secret follows, and zopp restarts the workload that uses it. A baseline comes into force. */
 export async function change(t: Assertions, site: Site): Promise<void> {
   await site.type(`kubectl apply -f ${WORKLOAD}`);
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
@@ -75,7 +76,13 @@ export async function change(t: Assertions, site: Site): Promise<void> {
   await site.type(`printf s3cret-two | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD`);
   await site.type(APPLY);
   await site.shows({ DB_PASSWORD: "s3cret-two" });
-  await site.type(`kubectl rollout restart deployment/api -n ${APP.namespace}`);
+  await eventually(
+    async () => {
+      const { spec } = await site.get<WorkloadObject>(`deployment api -n ${APP.namespace}`);
+      return spec?.template?.metadata?.annotations?.[RESTARTED_ANNOTATION] !== undefined;
+    },
+    { timeoutMs: 60_000, message: "zopp has restarted the workload" },
+  );
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
   t.equal((await site.type(answer)).trim(), "s3cret-two", "the restarted pod has the new value");
   await eventually(
