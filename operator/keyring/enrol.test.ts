@@ -6,6 +6,7 @@ import { createOperatorPod } from "../../hack/control-plane/operator-pod.js";
 import { eventually } from "../../hack/eventually.js";
 import { connect, connectTo } from "../kube/client.js";
 import { answer, scriptedServer } from "../kube/scripted-server.js";
+import { MAX_SHARDS } from "../kube/shards.plan.js";
 import { type Answer, answered, FAR, GOOD, isWorkload, LOOPBACK, outcome, REMOTE, RULES } from "./enrol.case.js";
 import { ENROLMENT_SECONDS, Enrolments, MAX_PODS } from "./enrol.js";
 
@@ -140,6 +141,10 @@ t.test(
     t.ok(enrolments.of(again) !== null && enrolments.of(further) !== null);
   },
 );
+
+t.test("there is room for as many operators as the chart allows, each replaced twice within the hour", async (t) => {
+  t.ok(MAX_PODS >= 3 * MAX_SHARDS);
+});
 
 t.test("an enrolment is of a whole key: another one with the same kid is nobody", async (t) => {
   const enrolments = await answered(t, GOOD);

@@ -12,8 +12,11 @@ export const AUDIENCE = "zopp-keyring";
 /** How long an enrolment lasts; a token that ends earlier ends it earlier. */
 export const ENROLMENT_SECONDS = 3600;
 
-/** Pods that may be enrolled at once where the operator runs apart; one more takes the place of the one that ends first. */
-export const MAX_PODS = 8;
+/**
+ * Pods that may be enrolled at once where the operator runs apart; one more takes the place of the one that ends first. The chart
+ * allows sixteen, and one that was replaced stays enrolled for its hour.
+ */
+export const MAX_PODS = 64;
 /** Pods of workloads that may be enrolled at once; they make no place among the operator's. */
 export const MAX_WORKLOADS = 4096;
 
