@@ -14,7 +14,7 @@ const BUNDLES_A_SECOND = 50;
 /** The last Secret follows the last edit at once: whoever falls behind is late by more. */
 const LIMIT = 1.1;
 
-/** What a load showed that must never be. */
+/** What a load showed that must never be, but for what was applied twice, which has its own limit. */
 export function wrongOf({ wrong, lost }: Outcome): readonly string[] {
   return [...wrong, ...lost.map((name) => `the last change of ${name} was lost`)];
 }

@@ -6,7 +6,7 @@ import type { Testbed } from "../../testbed.js";
 import { quiet } from "../../testbed.look.js";
 import { writesOf } from "../audit.js";
 import { cpuMs } from "../process.js";
-import { opens } from "../sync.js";
+import { opens, readyIn } from "../sync.js";
 import { inParallel, layOut, nameOf } from "../world.js";
 import { atLeast, type Measured, none } from "./rows.js";
 import type { Stage } from "./stage.js";
@@ -29,6 +29,8 @@ export async function deletion(stage: Stage): Promise<Measured> {
   // kept states are deleted by the garbage collector too, and would make it twice as long
   await testbed.startOperator(["--namespaces", FOLLOWED, "--history", "0"]);
   await eventually(async () => (await secretsIn(testbed)) === count, { timeoutMs: PATIENCE_MS });
+  // a queue is empty while a write that failed waits to be tried again, which would be counted
+  await eventually(async () => (await readyIn(testbed, [FOLLOWED])) === count, { timeoutMs: PATIENCE_MS });
   await quiet(testbed);
   const wrong = await stock.wrong();
   const raw = await deleteAll(testbed, UNFOLLOWED, { count, inFlight });

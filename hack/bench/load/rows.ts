@@ -1,4 +1,4 @@
-// One line of the load suite's table: figures, the ratio that its limit speaks of, and whether the limit is kept.
+// One line of the load suite's table: figures, the ratio that its limit speaks of, and whether its limits are kept.
 // Measuring is the scenarios'.
 import { rounded } from "../figures.js";
 import { aligned, percent } from "../report.js";
@@ -7,6 +7,8 @@ import { aligned, percent } from "../report.js";
 export interface Limit {
   readonly text: string;
   readonly kept: boolean;
+  /** Any machine can keep it, however slow or shared: what breaks it is wrong. */
+  readonly exact: boolean;
 }
 
 /** What one scenario, or a part of it, came to. */
@@ -27,27 +29,35 @@ export interface Measured {
 
 /** The ratio is so large, or larger. */
 export function atLeast(ratio: number, limit: number, of = "raw"): Limit {
-  return { text: `>= ${percent(limit)} of ${of}`, kept: ratio >= limit };
+  return { text: `>= ${percent(limit)} of ${of}`, kept: ratio >= limit, exact: false };
 }
 
 /** The ratio is so small, or smaller. */
 export function atMost(ratio: number, limit: number, of: string): Limit {
-  return { text: `<= ${percent(limit)} of ${of}`, kept: ratio <= limit };
+  return { text: `<= ${percent(limit)} of ${of}`, kept: ratio <= limit, exact: false };
 }
 
 /** The figure is so small, or smaller. */
 export function below(figure: number, limit: number, unit: string): Limit {
-  return { text: `<= ${limit} ${unit}`, kept: figure <= limit };
+  return { text: `<= ${limit} ${unit}`, kept: figure <= limit, exact: false };
 }
 
-/** Nothing of it happened. */
+/** Nothing of it happened: to do what is not needed is no matter of speed. */
 export function none(figure: number, what: string): Limit {
-  return { text: `0 ${what}`, kept: figure === 0 };
+  return { text: `0 ${what}`, kept: figure === 0, exact: true };
 }
 
-/** True when the row keeps all its limits. */
-export function isKept({ limits }: Row): boolean {
-  return limits.every(({ kept }) => kept);
+/** How a row did: `wrong` where it breaks a limit that any machine can keep, `over` where it breaks another one. */
+export function verdictOf({ limits }: Row): "ok" | "over" | "wrong" {
+  const broken = limits.filter(({ kept }) => !kept);
+  if (broken.some(({ exact }) => exact)) return "wrong";
+  return broken.length === 0 ? "ok" : "over";
+}
+
+/** The limits that a row breaks and any machine can keep, with its figures. */
+export function wrongIn(row: Row): readonly string[] {
+  const broken = row.limits.filter(({ kept, exact }) => exact && !kept);
+  return broken.map(({ text }) => `${row.what}: not ${text}: ${figuresOf(row)}`);
 }
 
 /** The table as text. */
@@ -57,11 +67,15 @@ export function loadTable(rows: readonly Row[]): string {
     ...rows.map((row) => [
       row.what,
       row.ratio === undefined ? "" : percent(row.ratio),
-      Object.entries(row.figures)
-        .map(([unit, figure]) => `${unit} ${rounded(figure, figure < 10 ? 2 : 0)}`)
-        .join(", "),
+      figuresOf(row),
       row.limits.map(({ text }) => text).join(", "),
-      isKept(row) ? "ok" : "over",
+      verdictOf(row),
     ]),
   ]);
+}
+
+function figuresOf({ figures }: Row): string {
+  return Object.entries(figures)
+    .map(([unit, figure]) => `${unit} ${rounded(figure, figure < 10 ? 2 : 0)}`)
+    .join(", ");
 }

@@ -1,5 +1,5 @@
 // The load suite: which scenarios there are, and how they are run one after the other.
-// Nothing fails by being slow; a Secret that is wrong, or a change that is lost, does.
+// Nothing fails by being slow; a Secret that is wrong, a change that is lost, or work that was not needed does.
 import { burst } from "./burst.js";
 import { churn } from "./churn.js";
 import { deletion } from "./deletion.js";
@@ -12,7 +12,7 @@ import { namespaces } from "./namespaces.js";
 import { noop } from "./noop.js";
 import { pressure } from "./pressure.js";
 import { relist } from "./relist.js";
-import type { Measured, Row } from "./rows.js";
+import { type Measured, type Row, wrongIn } from "./rows.js";
 import { Stage, type StageOptions } from "./stage.js";
 import { sync } from "./sync.js";
 import { urgent } from "./urgent.js";
@@ -63,7 +63,7 @@ export async function runSuite(names: readonly string[], options: StageOptions):
       const begun = performance.now();
       const measured = await attempt(stage, name);
       rows.push(...measured.rows);
-      wrong.push(...measured.wrong.map((what) => `${name}: ${what}`));
+      wrong.push(...[...measured.wrong, ...measured.rows.flatMap(wrongIn)].map((what) => `${name}: ${what}`));
       say(`load ${at + 1} of ${names.length}: ${name} took ${((performance.now() - begun) / 1000).toFixed(0)} s`);
     }
   } finally {
