@@ -50,7 +50,12 @@ export interface Manifests {
 }
 
 /** Commits the manifests under `zopp/` in a folder and rekeys the environment of this path there; gives the milliseconds. */
-export async function rekeyed(folder: string, path: string, manifests: Manifests): Promise<number> {
+export async function rekeyed(
+  folder: string,
+  path: string,
+  manifests: Manifests,
+  cli = bundledPrograms(packageRoot()).cli,
+): Promise<number> {
   const { workspace, environment, bundles } = manifests;
   await openDirectory({ root: join(folder, "zopp"), cwd: folder }).write([
     change("ZoppWorkspace", { name: workspace.metadata.name }, () => workspace),
@@ -65,7 +70,7 @@ export async function rekeyed(folder: string, path: string, manifests: Manifests
   const env = { PATH: process.env["PATH"], HOME: folder, ZOPP_TOKEN: token };
   const begun = performance.now();
   const words = ["environment", "rekey", path, "--store", "zopp"];
-  const ran = await runProgram([process.execPath, bundledPrograms(packageRoot()).cli, ...words], { env, cwd: folder });
+  const ran = await runProgram([process.execPath, cli, ...words], { env, cwd: folder });
   const ms = performance.now() - begun;
   if (ran.code !== 0) throw new Error(`the rekey failed: ${ran.stderr}`);
   return ms;

@@ -33,7 +33,8 @@ export async function epoch(stage: Stage): Promise<Measured> {
   // else they would be kept meanwhile
   await statesKept(world, count);
   stage.say(`rekeying ${count} bundles in a directory`);
-  const made = await rekey({ workspace: testbed.workspace, environment, bundles: stock.bundles });
+  const manifests = { workspace: testbed.workspace, environment, bundles: stock.bundles };
+  const made = await rekey(manifests, stage.cli);
   const [before, opened] = [await secretVersions(), opens(testbed.keyring)];
   const took = await seconds(
     testbed,
@@ -68,10 +69,10 @@ export async function epoch(stage: Stage): Promise<Measured> {
 }
 
 /** Environment and bundles as the command leaves them in files. */
-async function rekey(manifests: Manifests): Promise<Pick<Manifests, "environment" | "bundles">> {
+async function rekey(manifests: Manifests, cli: Stage["cli"]): Promise<Pick<Manifests, "environment" | "bundles">> {
   const folder = mkdtempSync(join(tmpdir(), "zopp-epoch-"));
   try {
-    await rekeyed(folder, PATH, manifests);
+    await rekeyed(folder, PATH, manifests, cli);
     const { objects } = await openDirectory({ root: join(folder, "zopp"), cwd: folder }).contents();
     const environment = objects.find(({ kind }) => kind === "ZoppEnvironment")?.value as ZoppEnvironment;
     const bundles = objects.filter(({ kind }) => kind === "ZoppSecret").map(({ value }) => value as ZoppSecret);

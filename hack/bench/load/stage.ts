@@ -45,20 +45,24 @@ export interface StageOptions {
   readonly say: (text: string) => void;
   /** What is run. Default: what `make bundle` has made. */
   readonly programs?: WorldOptions["programs"];
+  /** The command line that is run. Default: the same. */
+  readonly cli?: string;
 }
 
 /** Where scenarios take place. Always `stop()` it. */
 export class Stage {
   readonly bundles: StageOptions["bundles"];
   readonly say: StageOptions["say"];
+  readonly cli: StageOptions["cli"];
   readonly #programs: StageOptions["programs"];
   #world: World | undefined;
   #proxied: Proxied | undefined;
   #raw: Raw | undefined;
 
-  constructor({ bundles, say, programs }: StageOptions) {
+  constructor({ bundles, say, programs, cli }: StageOptions) {
     this.bundles = bundles;
     this.say = say;
+    this.cli = cli;
     this.#programs = programs;
   }
 
