@@ -48,7 +48,7 @@ bench-peers: build bundle ## the same work beside sealed-secrets; SEALED_SECRETS
 faults: build ## 200 faults, one upon the other, and judge what became of everything; SEED=7 FAULTS=200 for the same ones again
 	@SEED=$(SEED) FAULTS=$(FAULTS) node --enable-source-maps dist/hack/faults/main.js
 
-soak: build ## change values for an hour, and judge whether memory and handles stay; MINUTES=60 RATE=50 (changes a second)
+soak: build ## change values for an hour, and judge whether memory, handles and queue stay; MINUTES=60 RATE=50 (changes a second)
 	@MINUTES=$(MINUTES) RATE=$(RATE) node --enable-source-maps dist/hack/soak/main.js
 
 gen: build ## write the generated files again

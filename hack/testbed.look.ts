@@ -22,6 +22,8 @@ const PAGE = 500;
 export interface Metrics {
   /** Sums a metric over all its series whose labels hold these values; 0 when there is none. */
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
+  /** The largest of all series of a metric; 0 when there is none. */
+  most(name: string): number;
 }
 
 /** kubectl in a namespace, as an administrator; a failure is an exception with its text. */
@@ -42,14 +44,16 @@ export function ask(port: number, path: string): Promise<Response> {
 /** Reads /metrics (Prometheus' text form) of a process on this machine. */
 export async function readMetrics(port: number): Promise<Metrics> {
   const lines = (await readText(port, "/metrics")).split("\n");
+  const valuesOf = (name: string, labels: Readonly<Record<string, string>>): readonly number[] => {
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+    return lines
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .filter((line) => wanted.every((label) => line.includes(label)))
+      .map((line) => Number(line.slice(line.lastIndexOf(" ") + 1)));
+  };
   return {
-    sum(name, labels = {}) {
-      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-      return lines
-        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-        .filter((line) => wanted.every((label) => line.includes(label)))
-        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
-    },
+    sum: (name, labels = {}) => valuesOf(name, labels).reduce((total, value) => total + value, 0),
+    most: (name) => Math.max(0, ...valuesOf(name, {})),
   };
 }
 

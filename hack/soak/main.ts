@@ -5,5 +5,6 @@ import { runSoak } from "./soak.js";
 const [minutes, rate] = [numberOf("MINUTES", 60), numberOf("RATE", 50)];
 const say = (line: string): void => console.log(line);
 const failed = report(await runSoak({ minutes, rate, say }), say);
-say(`${minutes} minutes at ${rate} changes a second: ${failed === 0 ? "all is well" : `${failed} verdicts failed`}`);
+const ending = failed === 0 ? "nothing failed" : `${failed} verdicts failed`;
+say(`${minutes} minutes, ${rate} changes a second asked for: ${ending}`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -6,5 +6,8 @@ t.setTimeout(600_000);
 
 t.test("a minute under change leaves memory, handles and queue as they were", { timeout: 600_000 }, async (t) => {
   const verdicts = await runSoak({ minutes: 1, rate: 20, say: (line) => t.comment(line) });
-  for (const { title, wrong, said } of verdicts) t.strictSame(wrong, [], `${title} (${said})`);
+  for (const { title, wrong, over = [], said } of verdicts) {
+    t.strictSame(wrong, [], `${title} (${said})`);
+    for (const line of over) t.comment(`over: ${title}: ${line}`);
+  }
 });
