@@ -4,14 +4,12 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { VERSION } from "../../crds/version.js";
 import { table } from "../docs/table.js";
-import { isExecutable } from "../executables.js";
-import { goFolder } from "../go-programs.js";
-import { noMountsOfOwn, SEALED_SECRETS } from "../migrate/programs.js";
 import { packageRoot } from "../package-root.js";
 import { runProgram } from "../run-program.js";
 import { quiet } from "../testbed.look.js";
 import { changes, type Latency } from "./change.js";
 import { rounded } from "./figures.js";
+import { programsOf } from "./peers.programs.js";
 import { type PeerRestart, type PeerSync, type SealedPrograms, SealedWorld } from "./peers.sealed.js";
 import { cpuMs, peakMiB, residentMiB } from "./process.js";
 import { firstSync, restart } from "./sync.js";
@@ -34,16 +32,6 @@ interface Column {
 }
 
 const say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`);
-
-/** The programs that are named, else those that `make slow` has built; or what is lacking. */
-function programsOf(env: NodeJS.ProcessEnv): SealedPrograms | string {
-  const folder = goFolder(SEALED_SECRETS, env);
-  const controller = env["SEALED_SECRETS_CONTROLLER"] || join(folder, "controller");
-  const kubeseal = env["KUBESEAL"] || join(folder, "kubeseal");
-  const missing = [controller, kubeseal].filter((path) => !isExecutable(path));
-  if (missing.length === 0) return noMountsOfOwn() || { controller, kubeseal };
-  return `no ${missing.join(", no ")}: name the programs by SEALED_SECRETS_CONTROLLER and KUBESEAL, or let \`make slow\` build them`;
-}
 
 async function zopp(): Promise<Column> {
   const world = await startWorld();
