@@ -6,7 +6,7 @@ import { connect } from "../operator/kube/client.js";
 import { NAMESPACES, ZOPP_ENVIRONMENTS, ZOPP_WORKSPACES } from "../operator/kube/resources.js";
 import { Workbench } from "./run.case.js";
 
-t.test("people come, are granted something and go again in a cluster", { timeout: 240_000 }, async (t) => {
+t.test("people come, are granted something and go again in a cluster", async (t) => {
   const controlPlane = await startControlPlane();
   t.teardown(() => controlPlane.stop());
   await controlPlane.applyCrds();

@@ -58,27 +58,23 @@ function shellAtTerminal(
 
 const needsScript = hasScript() ? {} : { skip: "script of util-linux is not here" };
 
-t.test(
-  "what is typed at hidden questions is taken, and never shown",
-  { timeout: 120_000, ...needsScript },
-  async (t) => {
-    const bench = new Workbench(t);
-    await bench.init();
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const answers = [
-        ["passphrase of your identity: ", "correct horse\r"],
-        ["value of TOKEN: ", `${SECRET}x\u007f\r`],
-      ] as const;
-      const { code, shown } = await atTerminal(bench, "set api TOKEN", answers, { ZOPP_PASSPHRASE_FILE: "" });
-      t.equal(code, 0, shown);
-      t.notMatch(shown, "canary");
-      t.notMatch(shown, "horse");
-    }
-    t.equal((await bench.must(["get", "api", "TOKEN"])).out, SECRET, "backspace takes a character back");
-  },
-);
+t.test("what is typed at hidden questions is taken, and never shown", needsScript, async (t) => {
+  const bench = new Workbench(t);
+  await bench.init();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const answers = [
+      ["passphrase of your identity: ", "correct horse\r"],
+      ["value of TOKEN: ", `${SECRET}x\u007f\r`],
+    ] as const;
+    const { code, shown } = await atTerminal(bench, "set api TOKEN", answers, { ZOPP_PASSPHRASE_FILE: "" });
+    t.equal(code, 0, shown);
+    t.notMatch(shown, "canary");
+    t.notMatch(shown, "horse");
+  }
+  t.equal((await bench.must(["get", "api", "TOKEN"])).out, SECRET, "backspace takes a character back");
+});
 
-t.test("Ctrl-C at a question changes nothing", { timeout: 60_000, ...needsScript }, async (t) => {
+t.test("Ctrl-C at a question changes nothing", needsScript, async (t) => {
   const bench = new Workbench(t);
   await bench.init();
   await bench.must(["set", "api", "TOKEN"], { stdin: "before" });
@@ -127,7 +123,7 @@ for (const [how, end] of ENDS) {
     const where = streams === "" ? "" : " of a program without another stream on the terminal";
     t.test(
       `${how} at the question for a passphrase${where} gives the terminal back as it was`,
-      { timeout: 60_000, ...needsScript },
+      needsScript,
       async (t) => {
         const bench = new Workbench(t);
         await bench.init();

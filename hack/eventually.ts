@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 /** How long to ask, and what to say when it never became so. */
 export interface EventuallyOptions {
-  /** Total time, in milliseconds; 10 000 by default. */
+  /** Total time, in milliseconds; 60 000 by default: a test that passes waits no longer for that. */
   readonly timeoutMs?: number;
   /** What was waited for, as it reads after "timed out waiting until". */
   readonly message?: string;
@@ -24,7 +24,7 @@ export async function eventually<T>(
   check: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false | null | undefined | 0 | "">> {
-  const { timeoutMs = 10_000, message = "it is so" } = options;
+  const { timeoutMs = 60_000, message = "it is so" } = options;
   const deadline = performance.now() + timeoutMs;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
     const answer = await ask(check);

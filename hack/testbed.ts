@@ -228,7 +228,7 @@ export class Testbed {
   }
 
   /** Waits until a bundle's Ready condition of its present generation has this reason; gives the bundle. */
-  settled(reason: string, name = "api", namespace = "shop-prod", timeoutMs = 20_000): Promise<ZoppSecret> {
+  settled(reason: string, name = "api", namespace = "shop-prod", timeoutMs = 60_000): Promise<ZoppSecret> {
     const message = `bundle ${namespace}/${name} is ${reason}`;
     return eventually(
       async () => {

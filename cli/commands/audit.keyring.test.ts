@@ -20,7 +20,7 @@ const WORKSPACE = {
   ],
 };
 
-t.test("on a real API server", { timeout: 180_000 }, async (t) => {
+t.test("on a real API server", async (t) => {
   const bed = await startTestbed({ workspace: WORKSPACE });
   t.teardown(() => bed.stop());
   await bed.applyBundle(bed.seal({ A: "x", B: "y" }, { name: "api" }));

@@ -12,7 +12,6 @@ import { type Ran, type RunOptions, Workbench } from "../run.case.js";
 const NAMESPACE = "zopp-system";
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 const bench = new Workbench(t);
 const owners = digestOfOwners(acme());
 const KEYRING = ["--keyring", `127.0.0.1:${bed.ports.keyring}`];

@@ -14,7 +14,7 @@ import { change } from "./store.js";
 
 const PLACE = { namespace: "shop-dev", name: "api" };
 
-t.test("a cluster is a store", { timeout: 240_000 }, async (t) => {
+t.test("a cluster is a store", async (t) => {
   const controlPlane = await startControlPlane();
   t.teardown(() => controlPlane.stop());
   await controlPlane.applyCrds();

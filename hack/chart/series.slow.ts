@@ -17,7 +17,6 @@ const { bed, proxy } = await startProxiedTestbed(t, {
   apart: true,
   env: { ZOPP_KEYRING_LEADER_ELECT: "zopp-system/zopp-keyring" },
 });
-t.setTimeout(240_000);
 
 /** Waits until a count of the operator, or of the keyring, has grown. */
 function counted(who: "metrics" | "keyringMetrics", name: string): Promise<unknown> {

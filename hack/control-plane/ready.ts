@@ -8,13 +8,13 @@ import { eventually } from "../eventually.js";
 import type { Running } from "./processes.js";
 import type { Site } from "./site.js";
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 240_000;
 
 /**
  * Waits until a process says it is ready.
  *
  * @param all what must run meanwhile; that process alone unless said otherwise.
- * @throws Error with the last lines that it wrote, when it (or another of all) ends before or takes over a minute.
+ * @throws Error with the last lines that it wrote, when it (or another of all) ends before or takes over four minutes.
  */
 export async function untilReady(
   running: Running,

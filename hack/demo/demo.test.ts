@@ -62,7 +62,7 @@ t.test("the demo tells the truth: every step holds and every attack is refused f
 
 t.test("KEEP=1 leaves it running and says how to look; Ctrl-C then removes everything", async (t) => {
   const demo = play({ KEEP: "1" });
-  await eventually(() => demo.text().includes("folder     ") || demo.process.exitCode !== null, { timeoutMs: 120_000 });
+  await eventually(() => demo.text().includes("folder     ") || demo.process.exitCode !== null, { timeoutMs: 400_000 });
   const text = demo.text();
   const profile = /^ {2}\. (\S+)/m.exec(text)?.[1] ?? "";
   const look = spawn("/bin/sh", ["-c", `. ${profile} && zopp status --store cluster && kubectl get zs -A`], {
@@ -83,7 +83,7 @@ t.test("KEEP=1 leaves it running and says how to look; Ctrl-C then removes every
 
 t.test("Ctrl-C in the middle of the story removes everything, and is not told as a failure", async (t) => {
   const demo = play();
-  await eventually(() => demo.text().includes("503 NoPolicy"), { timeoutMs: 60_000 });
+  await eventually(() => demo.text().includes("503 NoPolicy"), { timeoutMs: 240_000 });
   demo.process.kill("SIGINT");
   t.equal(await demo.exit, 130);
   t.notMatch(demo.text(), /✗/);

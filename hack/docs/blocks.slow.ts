@@ -4,8 +4,6 @@ import t from "tap";
 import { isPlayed, runBlocks } from "./blocks.js";
 import { commandBlocksOf, readPages } from "./pages.js";
 
-t.setTimeout(600_000);
-
 const pages = readPages().filter((page) => commandBlocksOf(page).length > 0 && isPlayed(page));
 t.ok(pages.length >= 5, "there are pages to play");
 for (const page of pages) {

@@ -6,8 +6,6 @@ import { packageRoot } from "../package-root.js";
 import { runBlocks } from "./blocks.js";
 import { commandBlocksOf, readPage } from "./pages.js";
 
-t.setTimeout(600_000);
-
 const PAGES = ["examples/certificates/README.md"];
 
 for (const path of PAGES) {

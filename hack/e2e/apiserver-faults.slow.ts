@@ -17,7 +17,6 @@ const PATIENCE_MS = 90_000;
 const FAILED_AT_START = 7;
 
 const { bed, proxy } = await startProxiedTestbed(t);
-t.setTimeout(600_000);
 
 /** Every bundle that was applied: what its Secret must hold, by its digest, and how often it was changed. */
 const digests = new Map<string, string>();

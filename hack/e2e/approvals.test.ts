@@ -8,13 +8,13 @@ import { eventually } from "../eventually.js";
 import { digestOfOwners, seedOf, withTombstone, withValue } from "../fixtures.js";
 import { runProgram } from "../run-program.js";
 import { startTestbed } from "../testbed.js";
+import { workspaceInForce } from "../testbed.look.js";
 import { signing } from "../testbed.policy.js";
 
 const ZOPP = fileURLToPath(new URL("../../cli/main.js", import.meta.url));
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 /** Runs zopp on the cluster as a person of the policy. */
 async function zopp(as: string, ...words: readonly string[]) {
@@ -38,6 +38,7 @@ t.test("owners ask for an approval: what was accepted before runs on", async (t)
   const approvals = { required: 1, approvers: ["group:sre"] };
   const environments = (content.environments ?? []).map((rule) => ({ ...rule, approvals }));
   await bed.amendPolicy({ workspace: amendWorkspace(bed.workspace, { ...content, environments }, signing()) });
+  await workspaceInForce(bed);
   const ran = await zopp("bob", "approve", "--environment", "shop/production");
   t.equal(ran.code, 0, ran.stderr);
   await bed.settled("Synced");

@@ -10,7 +10,6 @@ import { NAMESPACES, signedBy, Team } from "./attacks.world.js";
 
 const team = await Team.start();
 t.teardown(() => team.bed.stop());
-t.setTimeout(300_000);
 const { bed } = team;
 
 const first = team.seal("production", { A: "a1", B: "b1" });

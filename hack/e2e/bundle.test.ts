@@ -11,7 +11,6 @@ const NAMESPACE = "shop-prod";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 /** Waits until the Secret has exactly these values. */
 function holds(name: string, values: Readonly<Record<string, string>>) {

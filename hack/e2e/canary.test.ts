@@ -40,7 +40,6 @@ const bed = await startTestbed({
   env: { TMPDIR: join(temporary, "tmp"), ZOPP_OPERATOR_LOG_LEVEL: "debug", ZOPP_KEYRING_LOG_LEVEL: "debug" },
 });
 t.teardown(() => bed.stop());
-t.setTimeout(240_000);
 
 const kubectl = kubectlOf(bed);
 /** Every process that ran, the killed ones too. */

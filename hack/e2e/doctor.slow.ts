@@ -18,7 +18,6 @@ const SYSTEM = "zopp-system";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(300_000);
 const kubectl = kubectlOf(bed, SYSTEM);
 const ADDRESS = ["--keyring", `127.0.0.1:${bed.ports.keyring}`];
 

@@ -19,7 +19,6 @@ const WARNING = "ZOPP_OPERATOR_EXPIRY_WARNING";
 
 const bed = await startTestbed({ env: { [WARNING]: "4s" } });
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 const LONG = { timeoutMs: 30_000 };
 const after = (seconds: number) => `${new Date(Date.now() + seconds * 1000).toISOString().slice(0, 19)}Z`;

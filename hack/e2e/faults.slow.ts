@@ -12,7 +12,6 @@ import { signing } from "../testbed.policy.js";
 
 const bed = await startTestbed({ ready: false });
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 /** A bundle as it was applied last, to be edited again. */
 let api: ZoppSecret;

@@ -15,7 +15,6 @@ import { quiet, readMetrics, versions } from "../testbed.look.js";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(240_000);
 
 const LONG = { timeoutMs: 30_000 };
 const PASSWORD: GenerateRule = { version: 1, kind: "password", length: 32 };

@@ -19,7 +19,6 @@ import { workspaceInForce } from "../testbed.look.js";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(300_000);
 
 const bench = new Workbench(t);
 const cluster = ["--workspace", "acme", "--store", "cluster", "--kubeconfig", bed.controlPlane.kubeconfig];

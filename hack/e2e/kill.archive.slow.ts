@@ -54,7 +54,7 @@ for (const { what, keep, before } of [
   { what: "folded", keep: "512", before: 230 },
   { what: "dropped", keep: "16", before: 0 },
 ]) {
-  t.test(`while segments are ${what}`, { timeout: 300_000 }, async (t) => {
+  t.test(`while segments are ${what}`, async (t) => {
     const bed = await startTestbed({ env: { ZOPP_KEYRING_AUDIT_KEEP: keep } });
     t.teardown(() => bed.stop());
     await bed.operator.stop();

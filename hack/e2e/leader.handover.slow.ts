@@ -13,7 +13,6 @@ t.teardown(async () => {
   await operators.stop();
   await bed.stop();
 });
-t.setTimeout(600_000);
 
 /** How often one of the first gave the Lease up and one of the others led next; and how long that took, as a comment. */
 function handovers(t: Test, from: readonly Replica[], to: readonly Replica[]): number {

@@ -13,7 +13,6 @@ t.teardown(async () => {
   await proxy.stop();
   await bed.stop();
 });
-t.setTimeout(600_000);
 
 t.test("kill -9 of the leader: the other takes over when the Lease has run out, and no change is lost", async (t) => {
   const leader = await operators.start();

@@ -9,7 +9,6 @@ const { bed, proxy } = await startProxiedTestbed(t, {
   apart: true,
   env: { ZOPP_OPERATOR_LOG_LEVEL: "debug", ZOPP_KEYRING_LOG_LEVEL: "debug" },
 });
-t.setTimeout(240_000);
 
 /** The fields of each part of the page, by its heading. */
 async function documented(heading: string): Promise<ReadonlySet<string>> {

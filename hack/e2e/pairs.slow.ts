@@ -17,7 +17,6 @@ const DESERTED_MS = 180_000;
 const PATIENCE_MS = 4_500;
 const PER_SECOND = 10;
 
-t.setTimeout(900_000);
 const bed = await startTestbed({
   env: ELECTING,
   namespaces: ["shop-prod", "shop-ended", "shop-killed", "shop-keyring-killed", "shop-operator-killed"],

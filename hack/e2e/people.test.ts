@@ -9,7 +9,6 @@ import { workspaceInForce } from "../testbed.look.js";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 const bench = new Workbench(t);
 const PLACE = { name: "api", namespace: "shop-prod" };

@@ -11,7 +11,6 @@ const BUNDLES = 250;
 const PATIENCE_MS = 240_000;
 
 const { bed, proxy } = await startProxiedTestbed(t, { kem: "x25519", keyringDirect: true });
-t.setTimeout(600_000);
 
 /** Takes so many writes a second; the rest is told to come back in a second. */
 function takes(perSecond: number) {

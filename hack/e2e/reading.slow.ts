@@ -19,7 +19,6 @@ const ZOPP = fileURLToPath(new URL("../../cli/main.js", import.meta.url));
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(240_000);
 
 const kubectl = kubectlOf(bed);
 const ENDPOINT = `127.0.0.1:${bed.ports.keyring}`;

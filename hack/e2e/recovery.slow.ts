@@ -30,8 +30,6 @@ import { signing } from "../testbed.policy.js";
 import { readLog } from "./log.js";
 import { noStockAge, openWithStockAge } from "./stock-age.js";
 
-t.setTimeout(600_000);
-
 const PATH = "acme/shop/production";
 const NAME = "acme.shop.production";
 const VALUES = {

@@ -16,8 +16,6 @@ import { startTestbed } from "../testbed.js";
 import { kubectlOf } from "../testbed.look.js";
 import { readLog } from "./log.js";
 
-t.setTimeout(300_000);
-
 const SCOPE = "shop/production";
 const NAME = "acme.shop.production";
 const bench = new Workbench(t);

@@ -16,7 +16,6 @@ const RESTARTS = ["--restarts", "deployments,statefulsets,daemonsets,rollouts"];
 
 const bed = await startTestbed({ kem: "x25519" });
 t.teardown(() => bed.stop());
-t.setTimeout(300_000);
 const workloads = new Workloads(bed.client, NAMESPACE);
 t.teardown(() => workloads.stop());
 await workloads.prepare();

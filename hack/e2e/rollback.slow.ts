@@ -13,7 +13,6 @@ import { historyWorld } from "./history.world.js";
 
 const bed = await startTestbed({ env: { ZOPP_OPERATOR_HISTORY: "10" } });
 t.teardown(() => bed.stop());
-t.setTimeout(300_000);
 
 const { zopp, isKept, change, setting } = historyWorld(t, bed);
 

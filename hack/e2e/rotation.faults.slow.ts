@@ -11,7 +11,6 @@ import { ADMIN, type Job, LONG, PASSWORD, ROTATION, RotationWorld } from "./rota
 const world = await RotationWorld.start();
 const { bed } = world;
 t.teardown(() => bed.stop());
-t.setTimeout(300_000);
 
 const kubectl = kubectlOf(bed);
 

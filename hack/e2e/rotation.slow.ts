@@ -10,7 +10,6 @@ import { ADMIN, ended, LONG, PASSWORD, ROTATION, RotationWorld } from "./rotatio
 const world = await RotationWorld.start();
 const { bed } = world;
 t.teardown(() => bed.stop());
-t.setTimeout(300_000);
 
 const kubectl = kubectlOf(bed);
 

@@ -17,7 +17,6 @@ const world = await RotationWorld.start(async (options) => {
   return started.bed;
 });
 const { bed } = world;
-t.setTimeout(300_000);
 
 const kubectl = kubectlOf(bed);
 const TOKEN: GenerateRule = { version: 1, kind: "uuid", previous: "TOKEN_OLD" };

@@ -28,7 +28,6 @@ t.teardown(async () => {
   for (const proxy of proxies.values()) await proxy.stop();
   await bed.stop();
 });
-t.setTimeout(600_000);
 
 async function start(shards: number): Promise<Replica> {
   const proxy = await FaultingProxy.start(bed.controlPlane);

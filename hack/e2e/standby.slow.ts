@@ -11,7 +11,6 @@ import { readMetrics, readText } from "../testbed.look.js";
 import { Operators } from "./operators.js";
 import { ELECTING, judgeLog, Keyrings, recorded, type Standing } from "./standing-by.js";
 
-t.setTimeout(900_000);
 const bed = await startTestbed({
   apart: true,
   env: ELECTING,

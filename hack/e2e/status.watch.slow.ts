@@ -16,7 +16,6 @@ const ZOPP = fileURLToPath(new URL("../../cli/main.js", import.meta.url));
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 const kubectl = kubectlOf(bed);
 const env = () => ({
   HOME: join(bed.folder, "home"),

@@ -14,7 +14,6 @@ import type { FoundSecret } from "../testbed.js";
 
 const cp = await startControlPlane();
 t.teardown(() => cp.stop());
-t.setTimeout(120_000);
 await cp.applyCrds();
 const client = await connect({ file: cp.kubeconfig, userAgent: "races" });
 t.teardown(() => client.close());

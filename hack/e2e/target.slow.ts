@@ -11,7 +11,6 @@ const NAMESPACE = "shop-prod";
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 const kubectl = kubectlOf(bed, NAMESPACE);
 const makeForeign = (name: string) =>

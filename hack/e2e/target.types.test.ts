@@ -9,7 +9,6 @@ const { cert: CERTIFICATE, key: PRIVATE_KEY } = await tlsPair();
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(180_000);
 
 const SHAPES: Record<
   string,

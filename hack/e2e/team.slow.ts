@@ -14,8 +14,6 @@ import { packageRoot } from "../package-root.js";
 import { runProgram } from "../run-program.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 
-t.setTimeout(600_000);
-
 const PAGE = "examples/team/README.md";
 const ZOPP = fileURLToPath(new URL("../../cli/main.js", import.meta.url));
 

@@ -13,7 +13,6 @@ const { bed, proxy } = await startProxiedTestbed(t, {
   keyringDirect: true,
   workspace: { principals, groups: [], grants: alone },
 });
-t.setTimeout(120_000);
 
 /** The workspace that follows the one in force, in which bob administers too. */
 function withBob(): ZoppWorkspace {

@@ -168,7 +168,7 @@ export class Argocd {
         if (metadata.annotations?.["argocd.argoproj.io/refresh"] !== undefined) throw new Error("not looked at yet");
         return status?.sync?.revision === revision;
       },
-      { timeoutMs: 30_000, message: `Argo CD has seen ${revision}` },
+      { timeoutMs: 120_000, message: `Argo CD has seen ${revision}` },
     );
     return revision;
   }
@@ -181,7 +181,7 @@ export class Argocd {
         if (application.status !== undefined && check(application.status)) return application;
         throw new Error(`it is ${JSON.stringify(application.status)}`);
       },
-      { timeoutMs: 30_000, message: title },
+      { timeoutMs: 120_000, message: title },
     );
   }
 

@@ -16,7 +16,6 @@ if (why !== null) {
   process.exit();
 }
 
-t.setTimeout(600_000);
 const APPS = {
   ...exampleKustomization("bundles").spec,
   path: "./apps",

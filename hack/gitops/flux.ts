@@ -123,7 +123,7 @@ export class Flux {
   }
 
   /** Waits until Ready of a Kustomization speaks of the published revision with this reason; gives its message. */
-  becomes(reason: string, name: string, timeoutMs = 30_000): Promise<string> {
+  becomes(reason: string, name: string, timeoutMs = 120_000): Promise<string> {
     return eventually(
       async () => {
         if (this.#parts.controller.ended()) throw new Error(this.#parts.controller.lastLines());

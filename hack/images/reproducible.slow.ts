@@ -17,7 +17,7 @@ const reasons = [
 ].flat();
 const skip = reasons[0] ?? false;
 
-t.test("images built twice from nothing are the same, byte for byte", { skip, timeout: 900_000 }, async (t) => {
+t.test("images built twice from nothing are the same, byte for byte", { skip }, async (t) => {
   const digests: string[][] = [];
   for (const _ of ["once", "again"]) {
     const folder = mkdtempSync(join(tmpdir(), "zopp-images-"));

@@ -18,7 +18,6 @@ const COLLECTOR_MS = 90_000;
 
 const bed = await startTestbed();
 t.teardown(() => bed.stop());
-t.setTimeout(900_000);
 
 const folderOf = (wanted: GoPrograms) =>
   goPrograms(wanted, { env: process.env, log: (line: string) => console.error(line) });

@@ -44,8 +44,6 @@ const kinds = [
 
 const histories = fc.array(fc.noShrink(fc.nat(2 ** 32 - 1)), { minLength: 1, maxLength: LONGEST, size: "max" });
 
-t.setTimeout(600_000);
-
 t.test("in any history the keyring decides as the model does, and every kind of decision comes", async (t) => {
   const tally: Tally = new Map();
   let steps = 0;

@@ -13,7 +13,6 @@ if (skip) {
   t.plan(0, skip);
   process.exit();
 }
-t.setTimeout(300_000);
 const server = await PostgresServer.start(ADMIN, (line) => t.comment(line));
 t.teardown(() => server.stop());
 

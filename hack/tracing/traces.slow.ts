@@ -25,7 +25,6 @@ t.teardown(async () => {
   await bed.stop();
   await collector.stop();
 });
-t.setTimeout(240_000);
 
 const PASSWORD = `"pass" \\ word ${randomBytes(24).toString("hex")}`;
 

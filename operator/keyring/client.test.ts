@@ -55,18 +55,20 @@ t.test("no batch is over 2 MiB, whatever is asked for", async (t) => {
 t.test("values are made for one bundle after the other, and bundles are opened meanwhile", async (t) => {
   let running = 0;
   let atOnce = 0;
+  const { promise: opened, resolve: goOn } = Promise.withResolvers<void>();
   const keyring = await testKeyring(t, {
     generate: async () => {
       running += 1;
       atOnce = Math.max(atOnce, running);
-      await setTimeout(20);
+      await opened;
       running -= 1;
     },
   });
   const client = connected(t, keyring.address);
   const made = Promise.all(Array.from({ length: 20 }, (_, at) => client.generate(request(`bundle-${at}`))));
-  t.match(await client.open(request("other")), { ok: true });
-  t.ok(running > 0, "while others wait for theirs");
+  await eventually(() => running > 0);
+  t.match(await client.open(request("other")), { ok: true }, "while others wait for theirs");
+  goOn();
   await made;
   t.equal(atOnce, 1);
 });

@@ -19,7 +19,6 @@ t.teardown(async () => {
   await admin.close();
   await plane.stop();
 });
-t.setTimeout(120_000);
 for (let at = 0; at < OBJECTS; at++) await change(`n${at}`, "first");
 
 /** Changes a followed ConfigMap, or makes it. */

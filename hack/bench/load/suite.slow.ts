@@ -14,8 +14,6 @@ const EXACT = ["no-op", "churn", "handover", "deletion", "epoch", "relist"];
 /** With those that need the least beside them. */
 const CHEAP = ["burst", ...EXACT, "pressure"];
 
-t.setTimeout(900_000);
-
 t.test("scenarios are chosen by their names, all of them when none is named", async (t) => {
   t.strictSame(chosen(" burst, handover "), ["burst", "handover"]);
   t.equal(chosen("").length, 14);

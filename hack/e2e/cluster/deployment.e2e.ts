@@ -3,9 +3,9 @@ import t from "tap";
 import { playInstalled } from "./installed.js";
 import { reachOf } from "./reach.js";
 
-t.setTimeout(1_200_000);
 await playInstalled(t, {
-  flags: "--set mode=deployment --set allNamespaces=true",
+  // the story asks a keyring for something while it drains, by programs that take a second each
+  flags: "--set mode=deployment --set allNamespaces=true --set keyring.drainSeconds=10",
   accounts: ["zopp", "zopp-keyring"],
   apart: true,
   reach: reachOf({

@@ -41,7 +41,6 @@ async function typePage(page: Page): Promise<number> {
 const why = refusal();
 if (why !== undefined) t.plan(0, why);
 else {
-  t.setTimeout(600_000);
   // whoever types waits most of the time
   t.jobs = 2;
   t.ok(pages.length >= 3, "there are guides to type");

@@ -32,7 +32,6 @@ if (why !== undefined) {
   t.plan(0, why);
   process.exit();
 }
-t.setTimeout(600_000);
 
 const folder = mkdtempSync(join(tmpdir(), "zopp-rotation-"));
 const archive = join(folder, "postgres.tar");

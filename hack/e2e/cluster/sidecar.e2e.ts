@@ -3,7 +3,6 @@ import t from "tap";
 import { playInstalled } from "./installed.js";
 import { reachOf } from "./reach.js";
 
-t.setTimeout(1_200_000);
 await playInstalled(t, {
   flags: "--set mode=sidecar --set 'namespaces={shop-prod}'",
   accounts: ["zopp"],
