@@ -28,10 +28,9 @@ export const RUNTIME = {
 } as const;
 
 /**
- * Begins a shell's text, so that it runs programs as a person does: under tap every child would load all of tap's and be
- * measured for coverage, which makes a passphrase take ten times as long.
+ * Begins a shell's text, so that it runs programs as a person does: under tap every child would load all of tap's.
  */
-export const PLAIN_NODE = "unset NODE_OPTIONS NODE_V8_COVERAGE\n";
+export const PLAIN_NODE = "unset NODE_OPTIONS\n";
 
 /** The last lines of a log that a failure shows. */
 const TAIL = 30;
@@ -86,7 +85,7 @@ export class Child {
   }
 
   /** Waits until a probe on loopback answers 200; a process that ended meanwhile is an error with its log. */
-  async healthy(port: number, path = "/readyz", timeoutMs = 30_000): Promise<void> {
+  async healthy(port: number, path = "/readyz", timeoutMs = 120_000): Promise<void> {
     let last = "no answer";
     const until = Date.now() + timeoutMs;
     while (Date.now() < until) {

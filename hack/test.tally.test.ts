@@ -69,7 +69,7 @@ t.test("a test file that was not compiled is a failure", async (t) => {
   t.equal(run([...PASSING, ...secondPassing, "# { total: 2, pass: 2 }"], 0, 1).line, "2 passed, 1 failed");
 });
 
-t.test("the table of coverage passes through, indented lines too", async (t) => {
+t.test("what is no part of a result passes through, indented lines too", async (t) => {
   const table = ["-----|-----", "File | %", " crds | 90"];
   const { written } = run([...PASSING, ...secondPassing, ...table, "# { total: 2, pass: 2 }"], 0);
   t.strictSame(written.slice(2), table);

@@ -13,6 +13,7 @@ import {
   ZOPP_SECRETS,
   ZOPP_WORKSPACES,
 } from "../../operator/kube/resources.js";
+import { PLAIN_NODE } from "../child.js";
 import { must } from "../control-plane/kubectl.js";
 import { ALICE, Stage } from "../demo/stage.js";
 import { eventually } from "../eventually.js";
@@ -61,8 +62,7 @@ export class Checkout {
 
   /** What a command line prints that Alice types in her checkout. Throws when it fails. */
   async run(line: string): Promise<string> {
-    // Told by the test runner to every process below it; taking their coverage is slower than what they do.
-    const { code, text } = await this.stage.shell(`unset NODE_OPTIONS NODE_V8_COVERAGE; ${line}`);
+    const { code, text } = await this.stage.shell(`${PLAIN_NODE}${line}`);
     if (code !== 0) throw new Error(`${line}: exit code ${code}\n${text}`);
     return text;
   }
@@ -111,7 +111,7 @@ export class Checkout {
   }
 
   /** Waits until Ready of an object's present generation has this reason; gives the condition. */
-  becomes(reason: string, [resource, place]: readonly [Resource, Place], timeoutMs = 20_000): Promise<Condition> {
+  becomes(reason: string, [resource, place]: readonly [Resource, Place], timeoutMs = 60_000): Promise<Condition> {
     return eventually(
       async () => {
         for (const child of this.stage.children) child.refuseDead();
