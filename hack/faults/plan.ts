@@ -29,23 +29,34 @@ const GAP_MS = [500, 5_500] as const;
 const REST_MS = 1_000;
 const DICE = 2 ** 31;
 
-/** So many faults, in the order in which they begin. The same seed gives the same ones. */
+/**
+ * So many faults, in the order in which they begin. The same seed gives the same ones. Each kind comes once, in an order that is drawn
+ * too, before any comes again: whoever has to wait for its lane lets the next one go first. From then on they are drawn by weight.
+ */
 export function plan<K extends Kind>(kinds: readonly K[], seed: number, faults: number): readonly Planned<K>[] {
   const random = new Random(seed);
   const between = ([least, most]: readonly [number, number]) => least + random.below(most - least + 1);
   const freeAt = new Map<string, number>();
   const planned: Planned<K>[] = [];
+  let left = shuffled(kinds, random);
   let now = 0;
   while (planned.length < faults) {
     now += between(GAP_MS);
-    const free = kinds.filter(({ lane }) => (freeAt.get(lane) ?? 0) <= now);
-    if (free.length === 0) continue;
-    const kind = random.weighted(free.map((each) => [each.weight, each] as const));
+    const free = (left.length > 0 ? left : kinds).filter(({ lane }) => (freeAt.get(lane) ?? 0) <= now);
+    const [first] = free;
+    if (first === undefined) continue;
+    const kind = left.length > 0 ? first : random.weighted(free.map((each) => [each.weight, each] as const));
+    left = left.filter((each) => each !== kind);
     const forMs = between(kind.lastsMs);
     freeAt.set(kind.lane, now + forMs + REST_MS);
     planned.push({ kind, atMs: now, forMs, dice: random.below(DICE) });
   }
   return planned;
+}
+
+function shuffled<T>(list: readonly T[], random: Random): readonly T[] {
+  const left = [...list];
+  return list.flatMap(() => left.splice(random.below(left.length), 1));
 }
 
 /** A line of the printed schedule. */
