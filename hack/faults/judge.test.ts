@@ -4,6 +4,7 @@ import { BUNDLE_UID_LABEL, revisionName } from "../../crds/bundle/revision.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { KubeObject } from "../../operator/kube/resources.js";
 import { usual } from "../fixtures.bundle.js";
+import { judgeEvents, type SeenEvent } from "./judge.events.js";
 import { digestsOf, recordedBefore } from "./judge.log.js";
 import { grown } from "./judge.processes.js";
 import type { Read, StoredSecret, Version } from "./judge.read.js";
@@ -116,6 +117,22 @@ t.test("a kept state that goes too early, and one that never came, are found", a
   const gone = { key: name(0), revision: 40, object: undefined };
   t.match(judged(made(0), made(1), made(2), gone), [/was dropped, and only 3 were kept/]);
   t.ok(HISTORY > 3);
+});
+
+t.test("of bundles, workspace and environments no reason is told too often", async (t) => {
+  const event = (name: string, kind: string, reason: string, uid = "u1"): SeenEvent => {
+    return { metadata: { name: "e", namespace: "shop-prod" }, involvedObject: { kind, name, uid }, reason, count: 1 };
+  };
+  const times = (count: number, seen: SeenEvent) => Array.from({ length: count }, () => seen);
+  const judged = (...events: SeenEvent[]) => judgeEvents(events, [{ key: KEY, touched: 2 }]).wrong;
+  const [bundle, workspace] = [event("api", "ZoppSecret", "Updated"), event("acme", "ZoppWorkspace", "Accepted")];
+  const again = event("acme", "ZoppWorkspace", "Accepted", "u2");
+  const environment = event("acme.shop.production", "ZoppEnvironment", "UnknownWorkspace");
+  t.strictSame(judged(...times(2, bundle), ...times(2, workspace), ...times(2, again), ...times(2, environment)), []);
+  t.match(judged(...times(3, bundle)), [/shop-prod\/api: Updated was told 3 times, and 2 things were done/]);
+  t.match(judged(...times(3, workspace)), [/ZoppWorkspace acme of uid u1: Accepted was told 3 times/]);
+  t.match(judged(...times(3, environment)), [/UnknownWorkspace was told 3 times/]);
+  t.match(judged({ ...workspace, count: 5 }), [/Accepted was told 5 times as one/]);
 });
 
 t.test("a process that grew is found, and so is one that nobody looked at", async (t) => {
