@@ -1,12 +1,15 @@
-// Stands between a process and a real API server and spoils what a test says: answers, watches, silence.
+// Stands between a process and a real API server and spoils what a test says: answers, watches, silence, its certificate.
 // Keeps the writes that the server took, in order. Imitates no Kubernetes semantics: what it lets pass is the server's own.
 import { readFileSync, writeFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, request as ask, createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TLSSocket } from "node:tls";
+import type { TlsIdentity } from "../operator/keyring/tls.js";
 import type { ControlPlane } from "./control-plane/control-plane.js";
+import { expiredCertificate } from "./expired-certificate.js";
 
 /** One request as it came. */
 export interface Asked {
@@ -45,22 +48,39 @@ export class FaultingProxy {
   readonly kubeconfig: string;
   /** What the server was asked to change and did, in the order in which it was done; no dry runs are told apart. */
   readonly written: Asked[] = [];
+  /** Connections that came while its certificate had expired, and requests over any on which that one was shown. */
+  readonly expired = { came: 0, asked: 0 };
   readonly #target: URL;
   readonly #agent: Agent;
   readonly #server: Server;
+  readonly #certificates: Readonly<Record<"good" | "expired", TlsIdentity>>;
+  /** Connections on which the expired one was shown. */
+  readonly #shown = new WeakSet<Socket>();
+  #hasExpired = false;
   readonly #hanging = new Set<ServerResponse>();
   readonly #watches = new Set<ServerResponse>();
   #choose: Choose | undefined;
   #spoilt = 0;
 
-  private constructor({ url, ca, folder }: ControlPlane, name: string) {
+  private constructor({ url, ca, folder }: ControlPlane, name: string, expired: TlsIdentity) {
     this.#target = new URL(url);
     this.#agent = new Agent({ ca, keepAlive: true });
     this.kubeconfig = join(folder, `${name}.kubeconfig`);
     // the API server's own certificate: whoever trusts the one trusts the other
     const file = (name: string) => readFileSync(join(folder, "certificates", name));
-    this.#server = createServer({ cert: file("apiserver.crt"), key: file("apiserver.key") }, (request, response) => {
+    const good = { cert: file("apiserver.crt").toString(), key: file("apiserver.key").toString() };
+    this.#certificates = { good, expired };
+    this.#server = createServer(good, (request, response) => {
+      if (this.#shown.has(request.socket)) this.expired.asked += 1;
       void this.#answer(request, response).catch(() => response.destroy());
+    });
+    this.#server.on("connection", () => {
+      if (this.#hasExpired) this.expired.came += 1;
+    });
+    this.#server.on("secureConnection", (socket: TLSSocket) => {
+      // what the handshake showed: it may have begun before a change
+      const { valid_to = "" } = (socket.getCertificate() ?? {}) as { readonly valid_to?: string };
+      if (Date.parse(valid_to) < Date.now()) this.#shown.add(socket);
     });
   }
 
@@ -74,11 +94,14 @@ export class FaultingProxy {
     through = async (port: number) => port,
   ): Promise<FaultingProxy> {
     proxies += 1;
-    const proxy = new FaultingProxy(controlPlane, name ?? `proxy-${proxies}`);
+    const expired = await expiredCertificate();
+    const proxy = new FaultingProxy(controlPlane, name ?? `proxy-${proxies}`, expired);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     const port = await through((proxy.#server.address() as AddressInfo).port);
     const direct = readFileSync(controlPlane.kubeconfig, "utf8");
-    writeFileSync(proxy.kubeconfig, direct.replaceAll(controlPlane.url, `https://127.0.0.1:${port}`), { mode: 0o600 });
+    // trusted too, so that its time is the one thing that is wrong with the expired one
+    const trusted = direct.replace(base64(controlPlane.ca), base64(controlPlane.ca + expired.cert));
+    writeFileSync(proxy.kubeconfig, trusted.replaceAll(controlPlane.url, `https://127.0.0.1:${port}`), { mode: 0o600 });
     return proxy;
   }
 
@@ -110,6 +133,16 @@ export class FaultingProxy {
     for (const response of this.#watches) response.destroy();
   }
 
+  /** Breaks every connection; whoever comes from now on is shown a certificate that has expired. */
+  expireCertificate(): void {
+    this.#show("expired");
+  }
+
+  /** Breaks every connection; whoever comes from now on is shown the good certificate again. */
+  renewCertificate(): void {
+    this.#show("good");
+  }
+
   /** Ends every connection. */
   async stop(): Promise<void> {
     this.lift();
@@ -117,6 +150,13 @@ export class FaultingProxy {
     this.#server.closeAllConnections();
     this.#agent.destroy();
     await closed;
+  }
+
+  #show(which: "good" | "expired"): void {
+    this.#hasExpired = which === "expired";
+    // another context has other keys for tickets, so no session that was begun by the one goes on by the other
+    this.#server.setSecureContext(this.#certificates[which]);
+    this.#server.closeAllConnections();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -169,6 +209,10 @@ async function readAsked(request: IncomingMessage): Promise<Asked> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "https://server");
   const body = Buffer.concat(parts).toString("utf8");
   return { method: request.method ?? "GET", path: pathname, query: searchParams, body };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString("base64");
 }
 
 function statusOf(code: number, reason: string): object {

@@ -4,6 +4,7 @@ import { BUNDLE_UID_LABEL, revisionName } from "../../crds/bundle/revision.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import type { KubeObject } from "../../operator/kube/resources.js";
 import { usual } from "../fixtures.bundle.js";
+import { refusedExpired } from "./judge.certificates.js";
 import { judgeEvents, type SeenEvent } from "./judge.events.js";
 import { digestsOf, recordedBefore } from "./judge.log.js";
 import { grown } from "./judge.processes.js";
@@ -133,6 +134,15 @@ t.test("of bundles, workspace and environments no reason is told too often", asy
   t.match(judged(...times(3, workspace)), [/ZoppWorkspace acme of uid u1: Accepted was told 3 times/]);
   t.match(judged(...times(3, environment)), [/UnknownWorkspace was told 3 times/]);
   t.match(judged({ ...workspace, count: 5 }), [/Accepted was told 5 times as one/]);
+});
+
+t.test("who asks something of a server whose certificate has expired is found", async (t) => {
+  const shown = (asked: number) => ({
+    operators: { expired: { came: 3, asked } },
+    keyring: { expired: { came: 0, asked: 0 } },
+  });
+  t.strictSame(refusedExpired(shown(0)), { wrong: [], said: "operators: 3 connections, keyring: 0 connections" });
+  t.match(refusedExpired(shown(1)).wrong, [/operators asked 1 times/]);
 });
 
 t.test("a process that grew is found, and so is one that nobody looked at", async (t) => {

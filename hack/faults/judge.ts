@@ -4,6 +4,7 @@
 import { readStored } from "../e2e/log.js";
 import { history } from "./etcd.js";
 import type { Footprint } from "./footprint.js";
+import { refusedExpired } from "./judge.certificates.js";
 import { eventsBounded } from "./judge.events.js";
 import { exported, logKept, recordedBefore } from "./judge.log.js";
 import { grown, stuck } from "./judge.processes.js";
@@ -22,7 +23,7 @@ interface Looked {
 
 /** Judges a world in peace, and ends its processes. */
 export async function judge(world: World, { before, after, faults }: Looked): Promise<readonly Verdict[]> {
-  const { bed, writer, keyring, kept } = world;
+  const { bed, writer, keyring, kept, storms } = world;
   const { subjects } = writer;
   const inPeace = [
     { title: "every Secret holds the last signed and approved state", ...(await wrongNow(world)) },
@@ -38,6 +39,7 @@ export async function judge(world: World, { before, after, faults }: Looked): Pr
   return [
     ...inPeace,
     { title: "every process ends in order", wrong: failed, said: `${ends.length} ends during ${faults} faults` },
+    { title: "nothing was said to whoever showed an expired certificate", ...refusedExpired(storms) },
     { title: "no Secret ever held what was not signed, approved and newer", ...neverWrong(subjects, read) },
     { title: "no Secret that must outlive its bundle ever had an owner", ...neverOwned(subjects, read) },
     { title: "the log is one unbroken chain, and no record of it is lost", ...logKept(read, stored, bed.keyringKey) },

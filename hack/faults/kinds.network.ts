@@ -1,4 +1,5 @@
-// Faults on the way: wires that are slow, cut, changed, half closed or silent, and an API server that answers with errors.
+// Faults on the way: wires that are slow, cut, changed, half closed or silent, an API server that answers with errors, and one
+// whose certificate has expired.
 // Between API server and etcd no bit is changed: that wire is neither encrypted nor checked here, so it would be etcd's data
 // that changes, which is not what is tested.
 import type { Asked, Choose, Fault } from "../faulting-proxy.js";
@@ -104,4 +105,18 @@ function chooseFrom({ spoils, percent, fault }: Storm, random: Random): Choose {
   return (asked) => (spoils(asked) && random.percent(percent) ? fault : undefined);
 }
 
-export const OF_THE_NETWORK: readonly FaultKind[] = [...wires(), ...storms()];
+/** As when nobody has renewed it: it is trusted in all but its time, and whoever sees it may say nothing. */
+function certificates(): FaultKind[] {
+  return (["operators", "keyring"] as const).map((who) => ({
+    title: `the API server, asked by ${who}, shows a certificate that has expired`,
+    weight: 3,
+    lane: `certificate shown to ${who}`,
+    lastsMs: [1_000, 12_000],
+    begin({ storms }) {
+      storms[who].expireCertificate();
+      return () => storms[who].renewCertificate();
+    },
+  }));
+}
+
+export const OF_THE_NETWORK: readonly FaultKind[] = [...wires(), ...storms(), ...certificates()];

@@ -55,7 +55,7 @@ export interface KeptOperator {
   renewToken(): Promise<void>;
 }
 
-/** Before the API server, by who asks it. */
+/** Before the API server, by who asks it; its answers and its certificate are theirs to spoil. */
 export interface Storms {
   readonly operators: FaultingProxy;
   readonly keyring: FaultingProxy;
