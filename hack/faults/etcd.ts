@@ -35,6 +35,13 @@ export async function setDiskFull(url: string, isFull: boolean): Promise<void> {
   await post(url, "/v3/maintenance/alarm", { action, memberID: "0", alarm: "NOSPACE" });
 }
 
+/** The revision of what was stored last. */
+export async function revisionNow(url: string): Promise<number> {
+  const answer = await post(url, "/v3/kv/range", { key: base64(LAST) });
+  const { header } = (await answer.json()) as { readonly header: { readonly revision: string } };
+  return Number(header.revision);
+}
+
 interface Watched {
   readonly result?: { readonly events?: readonly Event[] };
   readonly error?: { readonly message?: string };

@@ -1,10 +1,11 @@
 // etcd's history by what it is about, for the judges.
 import type { ZoppAuditSegment, ZoppSecret } from "../../crds/types.gen.js";
+import type { Lease } from "../../operator/kube/lease.plan.js";
 import type { KubeObject } from "../../operator/kube/resources.js";
 import type { Change } from "./etcd.js";
 
 /** The plurals that judges read. */
-export const READ = ["secrets", "zoppsecrets", "zoppauditsegments", "controllerrevisions"] as const;
+export const READ = ["secrets", "zoppsecrets", "zoppauditsegments", "controllerrevisions", "leases"] as const;
 
 /** One version of an object, or its end. */
 export interface Version<T> {
@@ -25,6 +26,7 @@ export interface Read {
   readonly zoppsecrets: readonly Version<ZoppSecret & KubeObject>[];
   readonly zoppauditsegments: readonly Version<ZoppAuditSegment>[];
   readonly controllerrevisions: readonly Version<KubeObject>[];
+  readonly leases: readonly Version<Lease>[];
 }
 
 /** Sorts changes by kind. */

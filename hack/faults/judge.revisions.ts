@@ -1,54 +1,133 @@
 // Whether the states that were applied are kept, as far as they must be.
 import { BUNDLE_UID_LABEL, revisionName } from "../../crds/bundle/revision.js";
+import { holderOf } from "../../operator/kube/lease.plan.js";
 import { digestsOf } from "./judge.log.js";
 import type { Read } from "./judge.read.js";
-import { type Applied, appliedOf, type Found } from "./judge.secrets.js";
-import { HISTORY } from "./world.js";
+import { appliedOf, type Found, firstStored } from "./judge.secrets.js";
+import { HISTORY, LEASE } from "./world.js";
 import type { Subject } from "./writer.js";
 
 /**
- * States are kept after their Secret was written (hack/decisions/0015), so one that is replaced at once can go with the
- * process that had applied it: only then may it be missing, or when the bundle itself was deleted, with all that is kept of it.
+ * Whoever leads keeps states after their Secret was written, from memory, and those of a bundle in the order in which they were applied
+ * (hack/decisions/0015). So one is lost in three ways only, and only between the moment when it was stored and the one when
+ * a later state of its bundle was kept.
  */
-const AROUND_AN_END_MS = 20_000;
+const LOSSES = {
+  /** The Lease left that operator, whatever ended it. */
+  operator: "went with the operator",
+  /** It was deleted, with all that is kept of it. */
+  bundle: "with the bundle",
+  /** The answer to the Secret's write was lost, and the bundle changed before it was written again: no status ever named it. */
+  untold: "for want of an answer",
+} as const;
 
-/** What went although there was room for it, what is applied and not kept, and what never was. */
-export function revisionsKept(subjects: readonly Subject[], read: Read, ends: readonly number[]): Found {
-  const { wrong, ever, alive } = dropped(read);
+type Loss = keyof typeof LOSSES;
+
+/**
+ * Of so many applied states one may be lost, and of each bundle one more. What goes with a leader is as a rule what one request takes; at
+ * worst it is what was applied while its creations failed and its Secrets were written, so not for longer than such a fault lasts: ten
+ * seconds (kinds.network.ts). About one fault in twelve ends a leader, and one begins every three seconds (plan.ts): each would have
+ * to be held up for a third of that time to make it one in ten. A run of few faults can be just that; hence one of each bundle.
+ */
+const ONE_IN = 10;
+
+/**
+ * What went although there was room for it, what is applied and not kept, and what never was. `until`: the revision after which
+ * all were told to end; who gives up the Lease then has had the time to keep what there was.
+ */
+export function revisionsKept(subjects: readonly Subject[], read: Read, until: number): Found {
+  const { wrong, since, alive } = dropped(read);
   const uids = uidsOf(read);
-  const deletions = deletionsOf(read);
-  let [kept, excused] = [0, 0];
+  const stored = firstStored(subjects, read);
+  const between = { read, handovers: handoversOf(read, until) };
+  const losses: Loss[] = [];
+  let [all, kept] = [0, 0];
   for (const subject of subjects) {
+    const { key, place } = subject;
     const digests = digestsOf(subject);
-    const names = (state: number): readonly string[] =>
-      (uids.get(subject.key) ?? []).map(
-        (uid) => `${subject.place.namespace}/${revisionName({ name: subject.place.name, uid }, digests[state] ?? "")}`,
-      );
-    const applied = appliedOf([subject], read).applied;
-    for (const [at, { state }] of applied.entries()) {
-      if (names(state).some((name) => ever.has(name))) kept += 1;
-      else if (isExcused(applied[at], applied[at + 1], ends) || isGone(applied[at], deletions)) excused += 1;
-      else wrong.push(`${subject.key}: state-${state} was applied, and never kept`);
-    }
     const newest = subject.states.length - 1;
-    if (!names(newest).some((name) => alive.has(name))) wrong.push(`${subject.key}: state-${newest} is not kept`);
+    let next = Number.POSITIVE_INFINITY;
+    for (const state of newestFirst(subject, read)) {
+      all += 1;
+      const digest = digests[state] ?? "";
+      const names = (uids.get(key) ?? []).map(
+        (uid) => `${place.namespace}/${revisionName({ name: place.name, uid }, digest)}`,
+      );
+      const first = stored.get(key)?.get(state) ?? 0;
+      // of a bundle that was made again the last state is kept again
+      const from = state === newest ? Math.max(first, lastDeletion(key, read)) : first;
+      if (names.some((name) => (state === newest ? alive : since).has(name))) kept += 1;
+      else {
+        const loss = lossOf({ key, digest, from, next }, between);
+        if (loss === undefined) wrong.push(`${key}: state-${state} was applied, and is not kept`);
+        else losses.push(loss);
+      }
+      next = Math.min(next, ...names.flatMap((name) => since.get(name) ?? []));
+    }
   }
-  return {
-    wrong,
-    said: `${kept} of ${kept + excused} applied states were kept, ${excused} went with their process or bundle`,
-  };
+  const most = subjects.length + Math.floor(all / ONE_IN);
+  if (losses.length > most) wrong.push(`${losses.length} applied states were lost, and ${most} at most may be`);
+  const lost = (Object.keys(LOSSES) as Loss[]).map(
+    (loss) => `${losses.filter((each) => each === loss).length} ${LOSSES[loss]}`,
+  );
+  return { wrong, said: `${kept} of ${all} applied states were kept, ${lost.join(", ")}` };
 }
 
-/** Follows what was kept and dropped. */
+/** The states of a bundle that its Secret held, each once. */
+function newestFirst(subject: Subject, read: Read): readonly number[] {
+  const applied = new Set(appliedOf([subject], read).applied.map(({ state }) => state));
+  return [...applied].toSorted((one, other) => other - one);
+}
+
+/** An applied state that is not kept, and the revisions between which it was lost. */
+interface Missing {
+  readonly key: string;
+  readonly digest: string;
+  readonly from: number;
+  readonly next: number;
+}
+
+interface Between {
+  readonly read: Read;
+  readonly handovers: readonly number[];
+}
+
+/** How it was lost; undefined: it must have been kept. */
+function lossOf({ key, digest, from, next }: Missing, { read, handovers }: Between): Loss | undefined {
+  const isBetween = (revision: number): boolean => revision > from && revision < next;
+  if (handovers.some(isBetween)) return "operator";
+  const meanwhile = read.zoppsecrets.filter((version) => version.key === key && isBetween(version.revision));
+  if (meanwhile.some(({ object }) => object === undefined)) return "bundle";
+  return meanwhile.some(({ object }) => object?.status?.digest === digest) ? undefined : "untold";
+}
+
+/** When the Lease left somebody who had held it. */
+function handoversOf({ leases }: Read, until: number): readonly number[] {
+  const found: number[] = [];
+  let holder = "";
+  for (const { key, revision, object } of leases) {
+    if (key !== LEASE || revision > until) continue;
+    if (holder !== "" && holder !== holderOf(object)) found.push(revision);
+    holder = holderOf(object);
+  }
+  return found;
+}
+
+/** When a bundle was deleted for the last time; 0 = never. */
+function lastDeletion(key: string, { zoppsecrets }: Read): number {
+  return zoppsecrets.findLast((version) => version.key === key && version.object === undefined)?.revision ?? 0;
+}
+
+/** Follows what was kept and dropped: since when each was there, and what is there now. */
 function dropped({ controllerrevisions, zoppsecrets }: Read) {
   const wrong: string[] = [];
-  const ever = new Set<string>();
+  const since = new Map<string, number>();
   const alive = new Map<string, string>();
   const gone = endsOf(zoppsecrets);
   for (const { key, revision, object } of controllerrevisions) {
     const uid = object?.metadata.labels?.[BUNDLE_UID_LABEL];
     if (uid !== undefined) {
-      ever.add(key);
+      if (!since.has(key)) since.set(key, revision);
       alive.set(key, uid);
       continue;
     }
@@ -59,7 +138,7 @@ function dropped({ controllerrevisions, zoppsecrets }: Read) {
     if (count <= HISTORY && !isBundleGone) wrong.push(`${key} was dropped, and only ${count} were kept`);
     alive.delete(key);
   }
-  return { wrong, ever, alive };
+  return { wrong, since, alive };
 }
 
 /** By uid, when a bundle was deleted. */
@@ -80,28 +159,4 @@ function uidsOf({ zoppsecrets }: Read): ReadonlyMap<string, readonly string[]> {
     if (uid !== undefined) found.set(key, (found.get(key) ?? new Set()).add(uid));
   }
   return new Map([...found].map(([key, uids]) => [key, [...uids]]));
-}
-
-/** True when a process ended about the time between this state and the next one. */
-function isExcused(one: Applied | undefined, next: Applied | undefined, ends: readonly number[]): boolean {
-  const from = writtenAt(one) - 2_000;
-  const until = next === undefined ? Number.POSITIVE_INFINITY : writtenAt(next) + AROUND_AN_END_MS;
-  return ends.some((end) => end >= from && end <= until);
-}
-
-/** When bundles were deleted. */
-function deletionsOf({ zoppsecrets }: Read): Read["zoppsecrets"] {
-  return zoppsecrets.filter(({ object }) => object === undefined);
-}
-
-/** True when the bundle was deleted after this was applied. */
-function isGone(one: Applied | undefined, deletions: Read["zoppsecrets"]): boolean {
-  const revision = one?.version.revision ?? 0;
-  return deletions.some((deletion) => deletion.key === one?.subject.key && deletion.revision > revision);
-}
-
-/** The API server tells seconds. */
-function writtenAt(applied: Applied | undefined): number {
-  const managed = (applied?.version.object?.metadata.managedFields ?? []) as { manager?: string; time?: string }[];
-  return Date.parse(managed.find(({ manager }) => manager === "zopp-operator")?.time ?? "");
 }

@@ -132,7 +132,10 @@ export function neverWrong(subjects: readonly Subject[], read: Read): Found {
 }
 
 /** The revision in which a state of a bundle was first stored, signed and approved as a whole. */
-function firstStored(subjects: readonly Subject[], { zoppsecrets }: Read): Map<string, Map<number, number>> {
+export function firstStored(
+  subjects: readonly Subject[],
+  { zoppsecrets }: Read,
+): ReadonlyMap<string, ReadonlyMap<number, number>> {
   const found = new Map<string, Map<number, number>>();
   const specs = new Map(
     subjects.map(({ key, states }) => [key, states.map(({ spec }) => JSON.parse(JSON.stringify(spec)) as unknown)]),

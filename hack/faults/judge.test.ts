@@ -2,6 +2,7 @@
 import t from "tap";
 import { BUNDLE_UID_LABEL, revisionName } from "../../crds/bundle/revision.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { Lease } from "../../operator/kube/lease.plan.js";
 import type { KubeObject } from "../../operator/kube/resources.js";
 import { usual } from "../fixtures.bundle.js";
 import { refusedExpired } from "./judge.certificates.js";
@@ -12,7 +13,7 @@ import type { Read, StoredSecret, Version } from "./judge.read.js";
 import { revisionsKept } from "./judge.revisions.js";
 import { neverOwned, neverWrong } from "./judge.secrets.js";
 import { BY_HAND } from "./kinds.objects.js";
-import { HISTORY } from "./world.js";
+import { HISTORY, LEASE } from "./world.js";
 import { Subject } from "./writer.js";
 
 const PLACE = { namespace: "shop-prod", name: "api" };
@@ -39,6 +40,7 @@ const read = (changes: Partial<Read>): Read => ({
   zoppsecrets: all,
   zoppauditsegments: [],
   controllerrevisions: [],
+  leases: [],
   ...changes,
 });
 const secretsWrong = (...secrets: Version<StoredSecret>[]) => neverWrong([subject], read({ secrets })).wrong;
@@ -103,21 +105,78 @@ t.test("a Secret that no record released before is found", async (t) => {
   t.match(wrong, [/held state-0 in revision 11, released in none/]);
 });
 
-t.test("a kept state that goes too early, and one that never came, are found", async (t) => {
-  const digests = digestsOf(subject);
-  const name = (state: number) => `shop-prod/${revisionName({ name: "api", uid: "u1" }, digests[state] ?? "")}`;
-  const made = (state: number): Version<KubeObject> => {
-    const metadata = { ...PLACE, labels: { [BUNDLE_UID_LABEL]: "u1" } };
-    return { key: name(state), revision: 10 * state + 15, object: { metadata } };
+/** Applied in 11, 21 and 31, and named by a status in 12, 22 and 32. */
+const secrets = [secret(11, "state-0"), secret(21, "state-1"), secret(31, "state-2")];
+const named = (state: number): Version<ZoppSecret & KubeObject> => {
+  const { object, ...version } = stored(10 * state + 12, specOf(state));
+  return {
+    ...version,
+    object: { ...(object as ZoppSecret & KubeObject), status: { digest: digestsOf(subject)[state] ?? "" } },
   };
-  const secrets = [secret(11, "state-0"), secret(21, "state-1"), secret(31, "state-2")];
-  const judged = (...controllerrevisions: Version<KubeObject>[]) =>
-    revisionsKept([subject], read({ secrets, controllerrevisions }), []).wrong;
-  t.strictSame(judged(made(0), made(1), made(2)), []);
-  t.match(judged(made(0), made(2)), [/state-1 was applied, and never kept/]);
-  const gone = { key: name(0), revision: 40, object: undefined };
-  t.match(judged(made(0), made(1), made(2), gone), [/was dropped, and only 3 were kept/]);
+};
+const gone = (key: string, revision: number) => ({ key, revision, object: undefined });
+const nameOf = (state: number): string =>
+  `shop-prod/${revisionName({ name: "api", uid: "u1" }, digestsOf(subject)[state] ?? "")}`;
+/** The n-th state is kept in 15, 25 or 35. */
+const made = (state: number): Version<KubeObject> => {
+  const metadata = { ...PLACE, labels: { [BUNDLE_UID_LABEL]: "u1" } };
+  return { key: nameOf(state), revision: 10 * state + 15, object: { metadata } };
+};
+const lease = (revision: number, holderIdentity: string): Version<Lease> => {
+  return { key: LEASE, revision, object: { metadata: { name: "zopp-operator" }, spec: { holderIdentity } } };
+};
+/** What is said of these kept states, where all were named; `changes` come on top. */
+function kept(states: readonly number[], { zoppsecrets = [], ...changes }: Partial<Read> = {}, until = 100) {
+  const bundles = [...all, named(0), named(1), named(2), ...zoppsecrets];
+  const inOrder = bundles.toSorted((one, other) => one.revision - other.revision);
+  const controllerrevisions = states.map(made);
+  return revisionsKept([subject], read({ secrets, controllerrevisions, zoppsecrets: inOrder, ...changes }), until);
+}
+
+t.test("a kept state that goes too early, and one that never came, are found", async (t) => {
+  t.strictSame(kept([0, 1, 2]).wrong, []);
+  t.match(kept([0, 1, 2]).said, /^3 of 3 applied states were kept/);
+  t.strictSame(kept([0, 2]).wrong, ["shop-prod/api: state-1 was applied, and is not kept"]);
+  t.strictSame(kept([0, 1]).wrong, ["shop-prod/api: state-2 was applied, and is not kept"]);
+  const controllerrevisions = [made(0), made(1), made(2), gone(nameOf(0), 40)];
+  t.match(kept([], { controllerrevisions }).wrong, [/was dropped, and only 3 were kept/]);
   t.ok(HISTORY > 3);
+});
+
+t.test(
+  "a state may go with who led when it was applied, before a later one was kept, and at no other time",
+  async (t) => {
+    const handedOver = (revision: number, until?: number) =>
+      kept([0, 2], { leases: [lease(1, "a"), lease(2, "a"), lease(revision, "b")] }, until);
+    t.strictSame(handedOver(23).wrong, []);
+    t.match(handedOver(23).said, /^2 of 3 applied states were kept, 1 went with the operator/);
+    t.match(handedOver(19).wrong, [/state-1/], "it was not stored yet");
+    t.match(handedOver(36).wrong, [/state-1/], "a later one was kept");
+    t.match(handedOver(23, 22).wrong, [/state-1/], "all were told to end");
+    t.match(kept([0, 2], { leases: [lease(1, "a"), lease(23, "a")] }).wrong, [/state-1/], "it was renewed");
+    const another = { ...lease(23, "b"), key: "zopp-system/zopp-keyring" };
+    t.match(kept([0, 2], { leases: [lease(1, "a"), another] }).wrong, [/state-1/], "that is another's Lease");
+  },
+);
+
+t.test("a state may go with its bundle, before a later one was kept, and at no other time", async (t) => {
+  const deleted = (revision: number) => kept([0, 2], { zoppsecrets: [gone(KEY, revision)] }).wrong;
+  t.strictSame(deleted(24), []);
+  t.match(deleted(19), [/state-1/]);
+  t.match(deleted(36), [/state-1/]);
+});
+
+t.test("a state of whose Secret no operator was told may be lost: no status ever named it", async (t) => {
+  t.match(kept([0, 2]).wrong, [/state-1/], "one did");
+  const untold = revisionsKept([subject], read({ secrets, controllerrevisions: [made(0), made(2)] }), 100);
+  t.strictSame(untold.wrong, []);
+  t.match(untold.said, /^2 of 3 applied states were kept, .* 1 for want of an answer$/);
+});
+
+t.test("not many states may be lost, whatever the reason", async (t) => {
+  const leases = [lease(1, "a"), lease(13, "b"), lease(23, "c")];
+  t.strictSame(kept([1, 2], { leases }).wrong, []);
+  t.strictSame(kept([2], { leases }).wrong, ["2 applied states were lost, and 1 at most may be"]);
 });
 
 t.test("of bundles, workspace and environments no reason is told too often", async (t) => {

@@ -2,7 +2,7 @@
 // Each question has a verdict of its own; asking them is here, answering in the files beside this one.
 
 import { readStored } from "../e2e/log.js";
-import { history } from "./etcd.js";
+import { history, revisionNow } from "./etcd.js";
 import type { Footprint } from "./footprint.js";
 import { refusedExpired } from "./judge.certificates.js";
 import { eventsBounded } from "./judge.events.js";
@@ -24,6 +24,7 @@ interface Looked {
 /** Judges a world in peace, and ends its processes. */
 export async function judge(world: World, { before, after, faults }: Looked): Promise<readonly Verdict[]> {
   const { bed, writer, keyring, kept, storms } = world;
+  const { etcdUrl } = bed.controlPlane;
   const { subjects } = writer;
   const inPeace = [
     { title: "every Secret holds the last signed and approved state", ...(await wrongNow(world)) },
@@ -31,14 +32,15 @@ export async function judge(world: World, { before, after, faults }: Looked): Pr
     { title: "no process needs much more after the faults than before", ...grown(before, after) },
     { title: "each event was told once, and no more than was done", ...(await eventsBounded(bed, subjects)) },
   ];
+  const until = await revisionNow(etcdUrl);
   const codes = await world.endProcesses();
   const failed = [...codes].filter(([, code]) => code !== 0).map(([name, code]) => `${name} ended with ${code}`);
-  const read = historyOf(await history(bed.controlPlane.etcdUrl, READ));
+  const read = historyOf(await history(etcdUrl, READ));
   const stored = await readStored(bed);
-  const ends = kept.flatMap(({ ends }) => ends);
+  const ends = kept.flatMap(({ ends }) => ends).length;
   return [
     ...inPeace,
-    { title: "every process ends in order", wrong: failed, said: `${ends.length} ends during ${faults} faults` },
+    { title: "every process ends in order", wrong: failed, said: `${ends} ends during ${faults} faults` },
     { title: "nothing was said to whoever showed an expired certificate", ...refusedExpired(storms) },
     { title: "no Secret ever held what was not signed, approved and newer", ...neverWrong(subjects, read) },
     { title: "no Secret that must outlive its bundle ever had an owner", ...neverOwned(subjects, read) },
@@ -48,6 +50,6 @@ export async function judge(world: World, { before, after, faults }: Looked): Pr
       ...(await exported([...bed.keyring.lines, ...keyring.lines], stored, bed)),
     },
     { title: "each applied state had been recorded as released before", ...recordedBefore(subjects, read) },
-    { title: "no kept state of a bundle is lost", ...revisionsKept(subjects, read, ends) },
+    { title: "no kept state of a bundle is lost", ...revisionsKept(subjects, read, until) },
   ];
 }

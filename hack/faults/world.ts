@@ -24,7 +24,8 @@ import { TcpProxy } from "./tcp-proxy.js";
 import { Subject, Writer } from "./writer.js";
 
 const SYSTEM = "zopp-system";
-const LEASE = `${SYSTEM}/zopp-operator`;
+/** The Lease of whoever leads. */
+export const LEASE = `${SYSTEM}/zopp-operator`;
 /** How many applied states of each bundle are kept. */
 export const HISTORY = 10;
 const READY_MS = 120_000;
