@@ -8,7 +8,6 @@ import { startControlPlane } from "./control-plane/control-plane.js";
 import { eventually } from "./eventually.js";
 import { FaultingProxy } from "./faulting-proxy.js";
 
-t.setTimeout(120_000);
 const plane = await startControlPlane();
 const proxy = await FaultingProxy.start(plane);
 const client = await connect({ file: proxy.kubeconfig, userAgent: "zopp-test" });

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import type { TlsIdentity } from "../operator/keyring/tls.js";
 import type { ControlPlane } from "./control-plane/control-plane.js";
-import { expiredCertificate } from "./expired-certificate.js";
+import { expiredPair } from "./fixtures.tls.js";
 
 /** One request as it came. */
 export interface Asked {
@@ -94,7 +94,7 @@ export class FaultingProxy {
     through = async (port: number) => port,
   ): Promise<FaultingProxy> {
     proxies += 1;
-    const expired = await expiredCertificate();
+    const expired = await expiredPair();
     const proxy = new FaultingProxy(controlPlane, name ?? `proxy-${proxies}`, expired);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     const port = await through((proxy.#server.address() as AddressInfo).port);
