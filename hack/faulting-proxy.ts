@@ -94,8 +94,10 @@ export class FaultingProxy {
     through = async (port: number) => port,
   ): Promise<FaultingProxy> {
     proxies += 1;
+    // before anything is waited for: several may be started at once
+    const named = name ?? `proxy-${proxies}`;
     const expired = await expiredPair();
-    const proxy = new FaultingProxy(controlPlane, name ?? `proxy-${proxies}`, expired);
+    const proxy = new FaultingProxy(controlPlane, named, expired);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     const port = await through((proxy.#server.address() as AddressInfo).port);
     const direct = readFileSync(controlPlane.kubeconfig, "utf8");
