@@ -100,7 +100,8 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     silent: { "for four minutes": { series: { [waits]: "240x20" }, at: "20m" } },
   },
   ZoppWorkStuck: {
-    fires: { series: { [works]: "121x20" }, at: "6m", as: [{ name: "zoppsecret" }] },
+    // liveness ends the operator after two minutes, and the next one begins with 0
+    fires: { series: { [works]: "0 20 80 0x20" }, at: "2m", as: [{ name: "zoppsecret" }] },
     silent: { "for a minute": { series: { [works]: "60x20" }, at: "20m" } },
   },
   ZoppKeyringFails: {
