@@ -22,8 +22,6 @@ const PAGE = 500;
 export interface Metrics {
   /** Sums a metric over all its series whose labels hold these values; 0 when there is none. */
   sum(name: string, labels?: Readonly<Record<string, string>>): number;
-  /** The largest of all series of a metric; 0 when there is none. */
-  most(name: string): number;
 }
 
 /** kubectl in a namespace, as an administrator; a failure is an exception with its text. */
@@ -53,7 +51,6 @@ export async function readMetrics(port: number): Promise<Metrics> {
   };
   return {
     sum: (name, labels = {}) => valuesOf(name, labels).reduce((total, value) => total + value, 0),
-    most: (name) => Math.max(0, ...valuesOf(name, {})),
   };
 }
 

@@ -42,34 +42,6 @@ t.test("a queue is stuck when the operator says so, or when it does not get empt
   );
 });
 
-t.test(
-  "a queue that grows all the time is wrong; one that is full all the time, or goes up and down, is slow",
-  async (t) => {
-    const wrong = (minutes: number, depthAt: (minute: number) => number) =>
-      judgeQueue(
-        looks(minutes, (minute) => ({ depth: depthAt(minute) })),
-        "",
-      ).wrong;
-    t.strictSame(
-      wrong(60, (minute) => 3 * minute),
-      ["117 more waited at the end than after the warm-up"],
-    );
-    t.strictSame(
-      wrong(60, (minute) => Math.min(200, 20 * minute)),
-      [],
-    );
-    t.strictSame(
-      wrong(60, (minute) => (minute % 2 === 0 ? 150 : 0)),
-      [],
-    );
-    t.strictSame(
-      wrong(15, (minute) => 14 * minute),
-      [],
-      "a short run cannot tell",
-    );
-  },
-);
-
 t.test("fewer changes than were asked for are over, and nothing of it is wrong", async (t) => {
   const judged = (changes: number) => judgeRate({ changes }, 60, 50);
   t.equal(judged(2700).said, "45.0 changes a second, 50 asked for");

@@ -88,8 +88,13 @@ async function problemOf(port: number, path: string): Promise<string> {
   return answer.ok ? "" : `${path}: ${await answer.text()}`;
 }
 
+/** Of bundles: states to be kept wait until nothing else does, which on a busy machine is long. */
 function waiting(numbers: Metrics): Pick<Look, "depth" | "oldestS"> {
-  return { depth: numbers.sum("workqueue_depth"), oldestS: numbers.most("zopp_oldest_pending_seconds") };
+  const bundles = { name: "zoppsecret" };
+  return {
+    depth: numbers.sum("workqueue_depth", bundles),
+    oldestS: numbers.sum("zopp_oldest_pending_seconds", bundles),
+  };
 }
 
 function lineOf({ atMs, processes, depth, oldestS, changes, applied }: Look): string {
