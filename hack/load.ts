@@ -166,7 +166,8 @@ export class Load {
         this.#changes += 1;
       }
     };
-    await Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
+    const ends = await Promise.allSettled(Array.from({ length: writers }, (_, writer) => write(writer)));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
   /** Changes every value at once. */

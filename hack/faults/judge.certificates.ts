@@ -2,7 +2,7 @@
 import type { Found } from "./judge.secrets.js";
 import type { Storms } from "./world.js";
 
-/** Of each that asks: how many connections it was turned away from, and what it asked or sent over them all the same. */
+/** Of each that asks: how many connections came while it had expired, and what it asked or sent over them all the same. */
 export type Shown = Readonly<Record<keyof Storms, Pick<Storms[keyof Storms], "expired">>>;
 
 /** Nothing may be asked, and so nothing be sent, over a connection whose server's certificate has expired. */

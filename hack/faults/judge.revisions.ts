@@ -13,7 +13,7 @@ import type { Subject } from "./writer.js";
  * a later state of its bundle was kept.
  */
 const LOSSES = {
-  /** The Lease left that operator, whatever ended it. */
+  /** The Lease left that operator, whatever ended it; also before it was applied: what an old leader wrote may land after that. */
   operator: "went with the operator",
   /** It was deleted, with all that is kept of it. */
   bundle: "with the bundle",

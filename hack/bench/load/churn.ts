@@ -19,7 +19,7 @@ export function wrongOf({ wrong, lost }: Outcome): readonly string[] {
   return [...wrong, ...lost.map((name) => `the last change of ${name} was lost`)];
 }
 
-/** Changes values one after the other and watches each Secret. */
+/** Changes values all the time and watches each Secret. */
 export async function churn(stage: Stage): Promise<Measured> {
   const { bundlesPerSecond } = await stage.raw();
   const { testbed } = await stage.world();
