@@ -90,7 +90,7 @@ export function conditionsOf(
       lastTransitionTime: old !== undefined && old.status === entry.status ? old.lastTransitionTime : now,
     };
   });
-  return built.sort((a, b) => rank(a.type) - rank(b.type) || (a.type < b.type ? -1 : 1));
+  return built.sort((a, b) => ORDER.indexOf(a.type) - ORDER.indexOf(b.type));
 }
 
 /** True when writing `next` over `previous` would change nothing; the order of the entries does not count. */
@@ -104,8 +104,3 @@ export function sameConditions(previous: readonly Condition[] | undefined, next:
 }
 
 const FIELDS = ["status", "reason", "message", "observedGeneration", "lastTransitionTime"] as const;
-
-function rank(type: string): number {
-  const index = ORDER.indexOf(type);
-  return index < 0 ? ORDER.length : index;
-}
