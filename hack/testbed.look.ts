@@ -42,15 +42,14 @@ export function ask(port: number, path: string): Promise<Response> {
 /** Reads /metrics (Prometheus' text form) of a process on this machine. */
 export async function readMetrics(port: number): Promise<Metrics> {
   const lines = (await readText(port, "/metrics")).split("\n");
-  const valuesOf = (name: string, labels: Readonly<Record<string, string>>): readonly number[] => {
-    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-    return lines
-      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-      .filter((line) => wanted.every((label) => line.includes(label)))
-      .map((line) => Number(line.slice(line.lastIndexOf(" ") + 1)));
-  };
   return {
-    sum: (name, labels = {}) => valuesOf(name, labels).reduce((total, value) => total + value, 0),
+    sum(name, labels = {}) {
+      const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+      return lines
+        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+        .filter((line) => wanted.every((label) => line.includes(label)))
+        .reduce((total, line) => total + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+    },
   };
 }
 

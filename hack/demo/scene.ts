@@ -64,7 +64,7 @@ export class Scene {
   /** Waits until it is so; then a check mark. Throws NotAsTold when it never is. */
   async becomes(text: string, ask: () => Promise<boolean>): Promise<void> {
     try {
-      await eventually(ask, { timeoutMs: 60_000, message: text });
+      await eventually(ask, { message: text });
     } catch (cause) {
       throw new NotAsTold(`${text}: ${(cause as Error).message}`, { cause });
     }
@@ -94,7 +94,7 @@ export class Scene {
       if (ready?.reason === reason && ready.observedGeneration === found.metadata.generation) return ready;
       throw new NotAsTold(`${place.namespace}/${place.name} is ${ready?.reason}, not ${reason}: ${ready?.message}`);
     };
-    const { message = "" } = await eventually(waiting, { timeoutMs: 60_000 });
+    const { message = "" } = await eventually(waiting);
     return message;
   }
 
@@ -105,7 +105,7 @@ export class Scene {
         const { status } = await this.stage.client.get<ZoppWorkspace>(resource, { name });
         return readyOf(status)?.reason === reason;
       },
-      { timeoutMs: 60_000, message: `${name} is ${reason}` },
+      { message: `${name} is ${reason}` },
     );
   }
 

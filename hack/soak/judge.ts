@@ -5,8 +5,6 @@ import type { Verdict } from "../faults/verdict.js";
 import type { Outcome } from "../load.js";
 import { growth, isFlat, type Sample } from "./flat.js";
 
-/** How many bundles change. As many wait in a queue at most: one that waits and is changed again waits once. */
-export const BUNDLES = 200;
 /** How often is looked at most. */
 export const MINUTE_MS = 60_000;
 
@@ -15,7 +13,7 @@ const ALLOWED = {
   residentMiB: { share: 0.1, noise: 12 },
   handles: { share: 0.1, noise: 3 },
 } as const;
-/** No bundle waits longer on any machine: one that applies four in a second is through with all of them by then. */
+/** No bundle waits longer on any machine: one that applies four in a second is through with all two hundred by then. */
 const STUCK_S = 60;
 /** A run that does less of what was asked for says nothing of what was asked for. */
 const REACHED = 0.9;

@@ -9,9 +9,10 @@ import type { Verdict } from "../faults/verdict.js";
 import { Load } from "../load.js";
 import { startTestbed, type Testbed } from "../testbed.js";
 import { ask, type Metrics, quiet, readMetrics } from "../testbed.look.js";
-import { BUNDLES, judgeChanges, judgeLooks, judgeQueue, judgeRate, type Look, MINUTE_MS, minutesOf } from "./judge.js";
+import { judgeChanges, judgeLooks, judgeQueue, judgeRate, type Look, MINUTE_MS, minutesOf } from "./judge.js";
 
 const NAMESPACE = "shop-soak";
+const BUNDLES = 200;
 /** So many samples at least; once a minute at most. */
 const SAMPLES = 20;
 /** Few segments stay, so that what a keyring remembers of those that do is all there long before the end. */

@@ -81,7 +81,7 @@ export async function change(t: Assertions, site: Site): Promise<void> {
       const { spec } = await site.get<WorkloadObject>(`deployment api -n ${APP.namespace}`);
       return spec?.template?.metadata?.annotations?.[RESTARTED_ANNOTATION] !== undefined;
     },
-    { timeoutMs: 60_000, message: "zopp has restarted the workload" },
+    { message: "zopp has restarted the workload" },
   );
   await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
   t.equal((await site.type(answer)).trim(), "s3cret-two", "the restarted pod has the new value");
