@@ -48,7 +48,7 @@ function ending(name: string, expires: string) {
 t.test(
   "a value is told of ahead of its end and at its end, once each; its Secret stays and the bundle is Ready",
   async (t) => {
-    await bed.applyBundle(ending("api", after(8)));
+    await bed.applyBundle(ending("api", after(12)));
     const { status } = await bed.settled("Synced");
     t.ok(status?.expires);
     const { metadata } = await bed.secret();
@@ -81,7 +81,7 @@ t.test("a restart says nothing again, writes nothing and opens nothing", async (
 t.test(
   "what comes to its end while no operator runs, or is warned of earlier now, is said by the next one",
   async (t) => {
-    const expires = after(15);
+    const expires = after(30);
     await bed.applyBundle(ending("meanwhile", expires));
     await bed.applyBundle(ending("far", after(7 * 86_400)));
     for (const name of ["meanwhile", "far"]) await bed.settled("Synced", name);

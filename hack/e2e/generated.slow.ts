@@ -18,7 +18,7 @@ t.teardown(() => bed.stop());
 
 const LONG = { timeoutMs: 30_000 };
 const PASSWORD: GenerateRule = { version: 1, kind: "password", length: 32 };
-const ROTATED: GenerateRule = { ...PASSWORD, rotateEvery: "4s", previous: "OLD_PASSWORD" };
+const ROTATED: GenerateRule = { ...PASSWORD, rotateEvery: "8s", previous: "OLD_PASSWORD" };
 
 type Values = NonNullable<SecretStatus["generated"]>;
 type Said = KubeObject & { readonly reason: string; readonly involvedObject: { readonly name: string } };

@@ -66,7 +66,15 @@ t.test("what a caller calls a thing is cut to what a name may be", async (t) => 
 t.test("strangers, who take a new key for each try, are one record an hour for each cause", async (t) => {
   const { audit, facts } = listed();
   const refusals = new Refusals(silentLog);
+  const rightNow = Date.now;
+  t.teardown(() => {
+    Date.now = rightNow;
+  });
+  Date.now = () => Date.UTC(2026, 0, 1, 12, 30);
   for (const why of ["forged", "forged", "ended"])
     for (let at = 0; at < 50; at += 1) refusals.noteStranger(audit, refused(`${at}`, `zk1${at}`), why);
   t.equal(facts.length, 2);
+  Date.now = () => Date.UTC(2026, 0, 1, 13);
+  refusals.noteStranger(audit, refused("later", "zk1later"), "forged");
+  t.equal(facts.length, 3);
 });

@@ -11,7 +11,7 @@ import { holderOf, type Lease, SHARDS_ANNOTATION } from "./lease.plan.js";
 import { silentLog } from "./observe.js";
 import { LEASES } from "./resources.js";
 
-const TIMES = { durationMs: 3000, deadlineMs: 2000, retryMs: 300 };
+const TIMES = { durationMs: 6000, deadlineMs: 4000, retryMs: 500 };
 
 let plane: ControlPlane;
 let client: ApiClient;

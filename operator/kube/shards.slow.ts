@@ -11,7 +11,7 @@ import { LEASES, type Place } from "./resources.js";
 import { ShardElection } from "./shards.js";
 import { leaseOfShard, shardOf } from "./shards.plan.js";
 
-const TIMES = { durationMs: 3000, deadlineMs: 2000, retryMs: 200 };
+const TIMES = { durationMs: 6000, deadlineMs: 4000, retryMs: 300 };
 const LOOK_MS = 5;
 const NAMESPACES = Array.from({ length: 12 }, (_, at) => `shop-${at}`);
 const PATIENCE = { timeoutMs: 30_000 };

@@ -34,7 +34,7 @@ const MIB = 2 ** 20;
 
 /** Installs or upgrades with the mode's flags and some more. */
 export function helm(verb: "install" | "upgrade", { flags, pin }: Installation, more = ""): string {
-  return `helm ${verb} ${RELEASE} ${CHART} -n ${SYSTEM} --create-namespace --wait --timeout 2m --set 'trust={${pin}}' ${flags} ${more}`;
+  return `helm ${verb} ${RELEASE} ${CHART} -n ${SYSTEM} --create-namespace --wait --timeout 10m --set 'trust={${pin}}' ${flags} ${more}`;
 }
 
 /** From nothing to zopp with a cluster in its policy. */
@@ -70,7 +70,7 @@ export async function install(t: Assertions, site: Site, installation: Installat
 /** A value changes in git; the Secret follows, and zopp restarts the workload that uses it. A baseline comes into force. */
 export async function change(t: Assertions, site: Site): Promise<void> {
   await site.type(`kubectl apply -f ${WORKLOAD}`);
-  await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
+  await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 5m`);
   const answer = `kubectl exec deploy/api -n ${APP.namespace} -- /nodejs/bin/node -p process.env.DB_PASSWORD`;
   t.equal((await site.type(answer)).trim(), "s3cret-one", "the pod has the value");
   await site.type(`printf s3cret-two | zopp set ${APP.namespace}/${APP.name} DB_PASSWORD`);
@@ -83,7 +83,7 @@ export async function change(t: Assertions, site: Site): Promise<void> {
     },
     { message: "zopp has restarted the workload" },
   );
-  await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 60s`);
+  await site.type(`kubectl rollout status deployment/api -n ${APP.namespace} --timeout 5m`);
   t.equal((await site.type(answer)).trim(), "s3cret-two", "the restarted pod has the new value");
   await eventually(
     async () => /DB_PASSWORD changed/.test(await site.type(`zopp history ${APP.namespace}/${APP.name} -C cluster`)),
@@ -93,7 +93,7 @@ export async function change(t: Assertions, site: Site): Promise<void> {
   );
   await site.type("zopp baseline create --all");
   await site.type(APPLY);
-  await site.type("kubectl wait --for=condition=Ready zoppbaseline/acme.shop.production --timeout=90s");
+  await site.type("kubectl wait --for=condition=Ready zoppbaseline/acme.shop.production --timeout=5m");
 }
 
 /** Somebody who may write to the API, but not sign: the last good Secret stays. */
@@ -126,7 +126,7 @@ export async function upgrade(t: Assertions, site: Site, installation: Installat
       await site.type(
         helm("upgrade", installation, `--set operator.workers=32,operator.history=2,keyring.logLevel=debug${more}`),
       );
-      await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 2m`);
+      await site.type(`helm rollback ${RELEASE} 1 -n ${SYSTEM} --wait --timeout 10m`);
       await site.ready();
     });
     judgeLoad(t, outcome);
@@ -147,7 +147,7 @@ export async function replaceKeyring(t: Assertions, site: Site): Promise<void> {
   await site.type(DRIFT);
   await site.shows(values);
   t.ok(await runs(), "and it opens what it is asked to open until it ends");
-  await site.type(`kubectl rollout status deployment/${KEYRING} -n ${SYSTEM} --timeout 60s`);
+  await site.type(`kubectl rollout status deployment/${KEYRING} -n ${SYSTEM} --timeout 5m`);
   await site.ready();
   await site.settled("Synced");
 }
@@ -190,7 +190,7 @@ export async function drain(t: Assertions, site: Site): Promise<void> {
 /** zopp is removed: what it made stays. Installed again, with these flags too, it has the same keys, and finds nothing to do. */
 export async function reinstall(t: Assertions, site: Site, installation: Installation, more = ""): Promise<void> {
   const before = await site.secret();
-  await site.type(`helm uninstall ${RELEASE} -n ${SYSTEM} --wait --timeout 2m`);
+  await site.type(`helm uninstall ${RELEASE} -n ${SYSTEM} --wait --timeout 10m`);
   t.strictSame(await site.secret(), before, "the Secret outlives zopp");
   t.ok(await site.get("crd zoppsecrets.zopp.dev"), "so do the resource types");
   await writes(t, site, "installed again", async () => {
