@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { canonicalFields } from "../../crds/crypto/jcs.js";
 import type { ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import { condition, RESTART_PENDING, readyOf, type Wanted } from "../kube/conditions.js";
-import type { Outcome } from "./secret.status.js";
+import { condition, RESTART_PENDING, type Wanted } from "../kube/conditions.js";
+import { isApplied, type Outcome } from "./secret.status.js";
 import type { Workload } from "./workload.js";
 
 /** What a bundle's status keeps of restarts. */
@@ -29,8 +29,7 @@ export interface RestartSituation {
 export function nextRestarts({ content, previous, outcome, done }: RestartSituation): Restarts | undefined {
   const before = previous?.restarts;
   // what is not applied says nothing of the Secret that stays
-  const isApplied = outcome.kind === "synced" || (outcome.kind === "rested" && readyOf(previous)?.status === "True");
-  if (!isApplied) return before && restartsOf(before.content, before.due, done);
+  if (!isApplied(previous, outcome)) return before && restartsOf(before.content, before.due, done);
   if (content === undefined) return undefined;
   const written = outcome.kind === "synced" ? outcome.target : previous?.target;
   if (before === undefined || written?.uid !== previous?.target?.uid) return { content };

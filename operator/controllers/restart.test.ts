@@ -53,6 +53,19 @@ t.test("a namespace is looked at once more when its restarts count no more, and 
   t.strictSame(await restarts.round("shop", signal), {});
 });
 
+t.test(
+  "what is due is done to those that use the Secret that was written, whatever a refused bundle says of its target",
+  async (t) => {
+    const { restarts, marked } = setup();
+    const target = { name: "api", uid: "s", resourceVersion: "1" };
+    const renamed = bundle();
+    const elsewhere = { ...renamed, spec: { ...renamed.spec, target: { name: "other" } } };
+    restarts.settled("shop/api", elsewhere, { target, restarts: { content: "d1", due: "d1" } });
+    await restarts.round("shop", signal);
+    t.equal(marked(), 1);
+  },
+);
+
 t.test("of many workloads twenty are restarted in a minute, and the others after it", async (t) => {
   const { restarts, clock, marked, results } = setup({ workloads: 25 });
   restarts.settled("shop/api", bundle(), { restarts: { content: "d1", due: "d1" } });

@@ -91,7 +91,8 @@ export class Restarts {
     if (digest === undefined) return this.forget(key);
     if (this.#entries.get(key)?.digest === digest) return;
     const { name, namespace = "", uid } = bundle.metadata;
-    const secret = targetName(bundle);
+    // what is due is of the Secret that was written: a bundle that is refused may name another one
+    const secret = status.target?.name ?? targetName(bundle);
     this.#entries.set(key, { bundle: { name, namespace, uid }, secret, digest, done: false, waits: undefined });
     this.#deps.queue.addAfter(namespace, BATCH_MS);
   }

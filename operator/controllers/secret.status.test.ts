@@ -203,6 +203,9 @@ t.test("what a refused bundle says of ends is not believed: what it held before 
     t.equal(refusedThen.expires, "2026-11-24T00:00:00Z");
     const later = nextStatus(bundle(2, claimed), refusedThen, refused("SignatureInvalid"), LATER);
     t.match(conditionsOf(later), { Expiring: "True Expired" }, "and goes on");
+    const rested = nextStatus(bundle(2, claimed), refusedThen, { kind: "rested" }, LATER);
+    t.match(conditionsOf(rested), { Ready: "False SignatureInvalid", Expiring: "True Expired" }, "also where it rests");
+    t.equal(rested.expires, "2026-11-24T00:00:00Z");
   }
   const never = nextStatus(bundle(1, "2026-11-24T00:00:00Z"), undefined, refused("SignatureInvalid"), NOW);
   t.notOk("Expiring" in conditionsOf(never) || "expires" in never, "a bundle that never was applied announces nothing");

@@ -12,6 +12,7 @@ import {
   conditionsOf,
   RESTART_PENDING,
   ROTATION_PENDING,
+  readyOf,
   sameConditions,
   type Wanted,
 } from "../kube/conditions.js";
@@ -118,7 +119,7 @@ export function nextStatus(
 ): SecretStatus {
   const generation = bundle.metadata.generation ?? 0;
   const expiring = expiringOf(endingsSpokenOf(bundle, previous, outcome), now, warningMs);
-  const ends = isOld(outcome) ? previous?.expires : endingsOf(bundle)[0]?.expires;
+  const ends = isApplied(previous, outcome) ? endingsOf(bundle)[0]?.expires : previous?.expires;
   const said = expiryCondition(expiring).map((each) => ({ ...each, message: clip(each.message) }));
   const beside = [waits, certificates].filter((each) => each !== undefined);
   const wanted = [...wantedConditions(bundle, previous, outcome), ...said, ...beside];
@@ -155,7 +156,7 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
     ...(target === undefined ? {} : { target }),
   };
   if (outcome.kind === "rested") return { ...before, ...(policy === undefined ? {} : { policy }) };
-  if (isOld(outcome)) return { ...before, policy: [...outcome.policy] };
+  if (outcome.kind !== "synced") return { ...before, policy: [...outcome.policy] };
   const { uid, resourceVersion } = outcome.target;
   return {
     digest: outcome.digest,
@@ -168,9 +169,12 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
   };
 }
 
-/** True where the Secret is still made of what the bundle was before. */
-export function isOld(outcome: Outcome): outcome is Refused | Rotating {
-  return outcome.kind === "refused" || outcome.kind === "rotating";
+/**
+ * True where the Secret is made of what the bundle is now. Where there was nothing to do it may not be: a refusal that only a change
+ * heals is not repeated, and nothing that such a bundle says is believed.
+ */
+export function isApplied(previous: SecretStatus | undefined, outcome: Outcome): boolean {
+  return outcome.kind === "synced" || (outcome.kind === "rested" && readyOf(previous)?.status === "True");
 }
 
 /** Why a Job could not be asked for or made, where that is what new values wait for: to be tried again. */
@@ -185,7 +189,7 @@ export function endingsSpokenOf(
   previous: SecretStatus | undefined,
   outcome: Outcome,
 ): readonly Ending[] {
-  return isOld(outcome) ? (previous?.expiring ?? []) : endingsOf(bundle);
+  return isApplied(previous, outcome) ? endingsOf(bundle) : (previous?.expiring ?? []);
 }
 
 /** Conditions that are decided anew each time. */

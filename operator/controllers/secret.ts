@@ -28,7 +28,7 @@ import {
   endingsSpokenOf,
   HEALED_BY_CHANGE,
   hindranceOf,
-  isOld,
+  isApplied,
   nextStatus,
   type Outcome,
   type RestartStatus,
@@ -205,7 +205,7 @@ async function settle(
   deps.restarts?.settled(key, bundle, next);
   deps.tell.status(key, next);
   const toStageMs = nextStageMs(endingsSpokenOf(bundle, previous, outcome), now, deps.expiryWarningMs);
-  const toValueMs = isOld(outcome) ? undefined : againInMs(bundle, next, now);
+  const toValueMs = isApplied(previous, outcome) ? againInMs(bundle, next, now) : undefined;
   const moments = [toStageMs, toValueMs].filter((ms) => ms !== undefined);
   deps.memory.speaksAt(key, moments.length === 0 ? undefined : now.getTime() + Math.min(...moments));
   if (passing && !refused.terminal) throw refused;
