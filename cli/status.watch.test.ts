@@ -41,6 +41,20 @@ t.test(
   },
 );
 
+t.test("what waits for somebody beside a bundle that is ready is said too, each thing once", async (t) => {
+  const message = "the Job shop/api-rotate failed; next: read the log of the Job";
+  const waits = { type: "RotationPending", status: "True", reason: "RotationFailed", message };
+  const ready = { ...api, conditions: [...api.conditions, waits, { ...waits, type: "Verified", reason: "Verified" }] };
+  const said = [
+    "shop/api: RotationFailed: the cluster: the Job shop/api-rotate failed",
+    "  next: read the log of the Job",
+  ];
+  t.strictSame(inWords(state(ready)).slice(2), said);
+  const first = { ...ready, conditions: [{ ...waits, type: "Ready", status: "False" }, waits] };
+  t.strictSame(inWords(state(first)).slice(2), said);
+  t.strictSame(inWords(state({ ...api, conditions: [...api.conditions, { ...waits, status: "False" }] })).slice(2), []);
+});
+
 t.test("where nothing can be drawn over, only lines that were not there before are said", async (t) => {
   t.strictSame(textNews(state(api, web), state(api, web)), []);
   t.match(textNews(state(api, web), state(api, broken)), [

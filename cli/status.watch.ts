@@ -2,6 +2,7 @@
 // What the state is, is status.ts'; here is when it is looked at, and what of it is news.
 import { setTimeout as sleep } from "node:timers/promises";
 import { ERRORS, isErrorCode, ZoppError } from "../crds/errors.js";
+import { CERTIFICATE_PENDING, RESTART_PENDING, ROTATION_PENDING } from "../operator/kube/conditions.js";
 import { Informer } from "../operator/kube/informer.js";
 import { type Log, silentLog } from "../operator/kube/observe.js";
 import { contextClient } from "./keyring-call.js";
@@ -126,18 +127,34 @@ export function textNews(before: Status | undefined, now: Status): readonly stri
   return inWords(now).filter((line) => !known.has(line));
 }
 
-/** The table, and below it what is wrong and what to do, of each bundle that is not well. */
+/** What stands beside Ready=True and waits for somebody. */
+const BESIDE_READY = new Set(["Expiring", RESTART_PENDING, ROTATION_PENDING, CERTIFICATE_PENDING]);
+
+interface Said {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What is wrong, and below it what to do, which the message of a condition brings along. */
+function linesOf(bundle: string, { code, message }: Said): readonly string[] {
+  const [what, next = isErrorCode(code) ? ERRORS[code].next : undefined] = message.split("; next: ", 2);
+  return [`${bundle}: ${code}: ${what}`, ...(next === undefined ? [] : [`  next: ${next}`])];
+}
+
+/** The table, and below it what is wrong, or waited for, and what to do, of each bundle of which there is anything to say. */
 export function inWords({ human, notes = [], data }: Status): readonly string[] {
   const wrong = data.bundles.flatMap(({ bundle, problems, conditions }) => {
-    const said = conditions.filter(({ type, status }) => type === "Ready" && status !== "True");
-    const of = [
+    const said = conditions.filter(({ type, status }) =>
+      type === "Ready" ? status !== "True" : status === "True" && BESIDE_READY.has(type),
+    );
+    const of: readonly Said[] = [
       ...problems.map(({ code, message }) => ({ code, message: `this machine: ${message}` })),
       ...said.map(({ reason, message }) => ({ code: reason, message: `the cluster: ${message}` })),
     ];
-    return of.flatMap(({ code, message }) => [
-      `${bundle}: ${code}: ${message}`,
-      ...(isErrorCode(code) ? [`  next: ${ERRORS[code].next}`] : []),
-    ]);
+    // Ready says for a bundle that was never applied what it waits for, as the condition beside it does
+    return [...new Map(of.map((each) => [`${each.code} ${each.message}`, each])).values()].flatMap((each) =>
+      linesOf(bundle, each),
+    );
   });
   return [...human, ...notes.map((note) => `note: ${note}`), ...wrong];
 }
