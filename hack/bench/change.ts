@@ -15,7 +15,7 @@ export interface Latency {
   readonly p99Ms: number;
 }
 
-/** Edits `edits` bundles of a synced namespace one after another, each when the Secret of the one before has come. */
+/** Edits `edits` bundles of a synced namespace one after another, each when the Secret of the one before has come. Throws when one is not right. */
 export async function changes(world: World, namespace: string, edits: number): Promise<Latency> {
   const latencies: number[] = [];
   const watching = new SecretWatch(world.testbed.client, namespace);
@@ -34,12 +34,18 @@ async function change(
   const present = await testbed.client.get<ZoppSecret>(ZOPP_SECRETS, { namespace, name });
   const plain = { ...present, metadata: { name, namespace } };
   const writing = { environment: environments.xwing, signingKey: identityOf("alice").signing, now: new Date() };
-  const entry = setEntry(plain, "KEY_0", utf8(`changed ${Math.random()}`), writing);
+  const value = `changed ${Math.random()}`;
+  const entry = setEntry(plain, "KEY_0", utf8(value), writing);
   const data = { ...present.spec.data, KEY_0: entry };
   const written = watching.next(name);
   await testbed.client.replace(ZOPP_SECRETS, { ...present, spec: { ...present.spec, data } } as ZoppSecret, {
     metadataOnly: true,
   });
   const answered = performance.now();
-  return Math.max(0, (await written) - answered);
+  const tookMs = Math.max(0, (await written) - answered);
+  const secret = await testbed.secret(name, namespace);
+  if (secret.data?.["KEY_0"] !== value) {
+    throw new Error(`the Secret ${namespace}/${name} does not hold what was written last`);
+  }
+  return tookMs;
 }

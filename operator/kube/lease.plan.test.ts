@@ -124,6 +124,7 @@ for (const [title, { read, atMs, want }] of Object.entries(STEPS)) {
 
 t.test("a holder stops before anybody else begins", async (t) => {
   t.ok(LEASE_TIMES.deadlineMs < LEASE_TIMES.durationMs);
+  t.strictSame(LEASE_TIMES, { durationMs: 15_000, deadlineMs: 10_000, retryMs: 2_000 });
 });
 
 t.test("what is written goes over the version that was seen only", async (t) => {

@@ -4,9 +4,9 @@ import { gcOptions } from "../gc.options.js";
 import { residentAfterGc } from "../memory.js";
 import { cpuMs } from "../process.js";
 import { firstSync, type Restarted, restart, type Synced } from "../sync.js";
-import { layOut } from "../world.js";
 import { below, type Measured, none, type Row } from "./rows.js";
 import type { Stage } from "./stage.js";
+import { Stock } from "./stock.js";
 
 const TIMES = 20;
 const READY_S = 30;
@@ -22,13 +22,14 @@ interface Size {
   /** CPU of the operator's restart. */
   readonly restartCpuMs: number;
   readonly memoryMiB: number;
+  readonly wrong: readonly string[];
 }
 
 /** Measures both sizes. */
 export async function growth(stage: Stage): Promise<Measured> {
   const small = await sizeOf(stage, stage.bundles);
   const large = await sizeOf(stage, TIMES * stage.bundles);
-  return { rows: [restartRow(large), ...costRows(small, large)], wrong: [] };
+  return { rows: [restartRow(large), ...costRows(small, large)], wrong: [...small.wrong, ...large.wrong] };
 }
 
 async function sizeOf(stage: Stage, bundles: number): Promise<Size> {
@@ -36,7 +37,7 @@ async function sizeOf(stage: Stage, bundles: number): Promise<Size> {
   const namespace = "xwing-growth";
   try {
     stage.say(`laying out ${bundles} bundles`);
-    await layOut(world, "xwing", namespace, bundles);
+    const stock = await Stock.layOut(world.testbed, world.environments.xwing, { namespace, count: bundles });
     stage.say(`first sync of ${bundles} bundles`);
     const synced = await firstSync(world, [namespace], bundles, ENV);
     stage.say(`synced in ${synced.seconds.toFixed(0)} s; restarting`);
@@ -44,7 +45,7 @@ async function sizeOf(stage: Stage, bundles: number): Promise<Size> {
     const { operator, keyring } = world.testbed;
     const restartCpuMs = await cpuMs(operator.pid);
     const memoryMiB = (await residentAfterGc(operator.pid)) + (await residentAfterGc(keyring.pid));
-    return { bundles, synced, restarted, restartCpuMs, memoryMiB };
+    return { bundles, synced, restarted, restartCpuMs, memoryMiB, wrong: await stock.wrong() };
   } finally {
     await world.testbed.stop();
   }
