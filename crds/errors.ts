@@ -156,6 +156,11 @@ export const ERRORS = {
     "choose another target name, or annotate that Secret with zopp.dev/adopt: <bundle> if zopp should take it over",
   ),
   TargetImmutable: refused("delete the immutable Secret yourself, or choose another target name"),
+  TargetTerminating: transient(
+    "failed_precondition",
+    EXIT.conflict,
+    "wait until the Secret is gone, or take away the finalizer that the message names: it is made again then",
+  ),
   TargetDenied: transient(
     "permission_denied",
     EXIT.denied,

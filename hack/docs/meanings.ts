@@ -76,6 +76,7 @@ export const MEANINGS: Readonly<Record<ErrorCode, string>> = {
   TargetShape: "The bundle lacks keys that the Secret's type demands, or their contents are of another form.",
   TargetConflict: "A Secret of that name is there and is not zopp's, or another bundle's.",
   TargetImmutable: "The Secret is immutable and would have to change.",
+  TargetTerminating: "The Secret is being deleted, and something holds it by a finalizer.",
   TargetDenied: "The API server does not let the operator write the Secret.",
   RenderInvalid:
     "A template of `render` cannot be read, names a key that is not in the bundle, or cannot hold a value.",

@@ -39,6 +39,21 @@ t.test("a Secret that is not ours is never touched", async (t) => {
   t.equal((await bed.secret("foreign")).metadata.resourceVersion, before.metadata.resourceVersion);
 });
 
+t.test("one that was deleted and is held by a finalizer is told of, and made again when it is gone", async (t) => {
+  const held = bed.seal({ A: "one" }, { name: "held" });
+  await bed.applyBundle(held);
+  const { status } = await bed.settled("Synced", "held");
+  await kubectl("patch", "secret", "held", "--patch", '{"metadata":{"finalizers":["example.com/backup"]}}');
+  await kubectl("delete", "secret", "held", "--wait=false");
+  await bed.applyBundle(withValue(held, "A", "two", bed.writing()));
+  const bundle = await bed.settled("TargetTerminating", "held");
+  t.match(messageOf(bundle), /the Secret held is being deleted, held by example\.com\/backup; next: /);
+  t.equal(bundle.status?.digest, status?.digest, "nothing says that the change was applied");
+  await kubectl("patch", "secret", "held", "--type=json", '--patch=[{"op":"remove","path":"/metadata/finalizers"}]');
+  await bed.settled("Synced", "held");
+  t.strictSame((await bed.secret("held")).data, { A: "two" });
+});
+
 t.test("it is taken over when it says so itself, and then holds the bundle alone", async (t) => {
   await kubectl("annotate", "secret", "foreign", "zopp.dev/adopt=foreign");
   await askAgain("foreign");

@@ -278,9 +278,14 @@ const CASES: Record<string, { given: Partial<Situation>; want: object }> = {
     given: { target: ours({ metadata: { ownerReferences: [] } }) },
     want: { do: "open", hold: { mode: "update" } },
   },
-  "a Secret that is being deleted is waited for": {
-    given: { target: ours({ metadata: { deletionTimestamp: "2026-11-23T10:11:12Z" } }) },
-    want: { do: "rest", afterMs: 5000 },
+  "a Secret that is being deleted is waited for, and meanwhile the bundle is not ready": {
+    given: {
+      target: ours({ metadata: { deletionTimestamp: "2026-11-23T10:11:12Z", finalizers: ["example.com/backup"] } }),
+    },
+    want: {
+      do: "refuse",
+      error: { code: "TargetTerminating", message: /the Secret api is being deleted, held by example.com\/backup/ },
+    },
   },
 };
 

@@ -6,14 +6,12 @@ import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import { valuesDigest } from "./generate.plan.js";
 import { HEALED_BY_CHANGE, reasonCode } from "./secret.status.js";
-import { contestedConflict, foreignConflict, ownedConflict } from "./target.conflict.js";
+import { contestedConflict, foreignConflict, ownedConflict, terminatingConflict } from "./target.conflict.js";
 import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
 /** How long a foreign Secret is left alone before it is looked at again. */
 export const RECHECK_MS = 5 * 60_000;
-/** How long a Secret that is being deleted is waited for; its end is also seen in the watch. */
-const TERMINATING_MS = 5_000;
 
 /** All that is known about one bundle when the operator thinks about it. */
 export interface Situation {
@@ -130,7 +128,8 @@ export function isLastTarget({ status, target }: Pick<Situation, "status" | "tar
 export function holdOf(bundle: ZoppSecret, target: Situation["target"]): Step {
   if (typeof target === "string") return { do: "open", hold: { mode: "create" } };
   const { uid, resourceVersion, annotations = {}, ownerReferences = [], deletionTimestamp } = target.metadata;
-  if (deletionTimestamp !== undefined) return { do: "rest", afterMs: TERMINATING_MS };
+  // its end is seen in the watch
+  if (deletionTimestamp !== undefined) return { do: "refuse", error: terminatingConflict(bundle, target) };
   const open = (mode: Hold["mode"]): Step => ({ do: "open", hold: { mode, uid, resourceVersion } });
   if (isMerged(bundle, target)) return open("merge");
   const owner = ownerReferences.find((reference) => reference.controller === true);

@@ -78,6 +78,7 @@ const QUIET = new Set([
   "ApiRefused",
   "AuditUnavailable",
   "ApiConflict",
+  "TargetTerminating",
   "IssuerPending",
 ]);
 /** How soon to ask again when keyring or operator are set up wrongly, which no backoff heals, or where another bundle is waited for. */

@@ -24,8 +24,18 @@ export function contestedConflict(bundle: ZoppSecret, keys: readonly string[], m
   return conflict(bundle, `has ${list(keys)} from another writer already${writtenBy(managers)}`);
 }
 
+/** The Secret was deleted and is still there: the API server takes it away when its finalizers are gone. */
+export function terminatingConflict(bundle: ZoppSecret, { metadata: { finalizers = [] } }: SeenSecret): ZoppError {
+  const heldBy = finalizers.length === 0 ? "" : `, held by ${list(finalizers)}`;
+  return new ZoppError("TargetTerminating", `${named(bundle)} is being deleted${heldBy}`);
+}
+
 function conflict(bundle: ZoppSecret, problem: string): ZoppError {
-  return new ZoppError("TargetConflict", `bundle ${placeOf(bundle)}: the Secret ${targetName(bundle)} ${problem}`);
+  return new ZoppError("TargetConflict", `${named(bundle)} ${problem}`);
+}
+
+function named(bundle: ZoppSecret): string {
+  return `bundle ${placeOf(bundle)}: the Secret ${targetName(bundle)}`;
 }
 
 function writtenBy(managers: readonly string[]): string {
