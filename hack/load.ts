@@ -78,9 +78,8 @@ class Witness {
     this.#subjects = subjects;
   }
 
-  async follow(client: ApiClient, namespace: string, signal: AbortSignal): Promise<void> {
-    let resourceVersion =
-      (await client.list(SECRETS, { namespace, metadataOnly: true })).metadata.resourceVersion ?? "";
+  async follow(client: ApiClient, namespace: string, from: string, signal: AbortSignal): Promise<void> {
+    let resourceVersion = from;
     while (!signal.aborted) {
       const options = { namespace, resourceVersion, timeoutSeconds: 600, quietMs: 600_000, signal };
       for await (const { type, object } of client.watch<Found>(SECRETS, options)) {
@@ -130,7 +129,9 @@ export class Load {
   /** Writes every bundle once, and waits until every Secret is there. `blind` is told when the witness lost sight. */
   static async begin(options: LoadOptions, blind: (error: unknown) => void): Promise<Load> {
     const load = new Load(options);
-    load.#witness.follow(options.client, options.namespace, load.#ended.signal).catch(blind);
+    const { client, namespace } = options;
+    const { metadata } = await client.list(SECRETS, { namespace, metadataOnly: true });
+    load.#witness.follow(client, namespace, metadata.resourceVersion ?? "", load.#ended.signal).catch(blind);
     for (const subject of load.#subjects.values()) await load.#change(subject);
     await eventually(() => load.isShown, { timeoutMs: PATIENCE_MS, message: "every Secret is there" });
     load.#firsts = load.#witness.applied;

@@ -5,7 +5,7 @@ import { type ApiClient, connect } from "../../operator/kube/client.js";
 import { type ControlPlane, startControlPlane } from "../control-plane/control-plane.js";
 import { must } from "../control-plane/kubectl.js";
 import { eventually } from "../eventually.js";
-import { isHook, render, SYSTEM, type Values } from "./chart.js";
+import { isHook, type Rendered, render, SYSTEM, type Values } from "./chart.js";
 
 /** Namespaces that are there; the chart's values list some of them. */
 const NAMESPACES = ["shop-prod", "shop-staging", "shop-other"];
@@ -47,11 +47,28 @@ export async function applyChart(cp: ControlPlane, helm: string, values: Values)
     const input = all.map((object) => JSON.stringify(object)).join("\n---\n");
     await must(cp.kubectl(["apply", "--server-side", "--filename", "-"], { input }));
   }
+  await inForce(cp, objects);
+}
+
+/** Waits for each policy that was applied: the API server takes them up by the second, and one can come a second after the other. */
+async function inForce(cp: ControlPlane, objects: readonly Rendered[]): Promise<void> {
   const label = "helm.sh/probe";
   const probe = { apiVersion: "v1", kind: "Secret", metadata: { name: "probe", labels: { [label]: "x" } } };
   const account = `system:serviceaccount:${SYSTEM}:zopp`;
   const args = ["create", "--dry-run=server", "--namespace", "shop-prod", "--as", account, "--filename", "-"];
-  const refused = async () =>
-    /zopp sets no label/.test((await cp.kubectl(args, { input: JSON.stringify(probe) })).stderr);
-  await eventually(refused, { message: "the admission policy is in force" });
+  const refused = (object: object, why: RegExp) =>
+    eventually(async () => why.test((await cp.kubectl(args, { input: JSON.stringify(object) })).stderr), {
+      message: `the admission policy is in force: ${why}`,
+    });
+  await refused(probe, /zopp sets no label/);
+  if (!objects.some(({ kind, metadata }) => kind === "ValidatingAdmissionPolicy" && metadata.name.endsWith("-history")))
+    return;
+  const revision = {
+    apiVersion: "apps/v1",
+    kind: "ControllerRevision",
+    metadata: { name: "probe" },
+    revision: 1,
+    data: {},
+  };
+  await refused(revision, /only ControllerRevisions of its own/);
 }

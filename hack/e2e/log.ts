@@ -16,8 +16,9 @@ export async function readLog(bed: Testbed, namespace = "zopp-system"): Promise<
 export async function readStored({ client, keyringKey }: Testbed, namespace = "zopp-system") {
   const key = parseVerifyKey(keyringKey);
   if (key === null) throw new Error("the keyring's public file holds no key");
-  const { items: segments } = await client.list<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace });
+  // in this order, as a keyring reads them: what is folded meanwhile is missing from neither
   const { items: parts } = await client.list<ZoppLedger>(ZOPP_LEDGERS, { namespace });
+  const { items: segments } = await client.list<ZoppAuditSegment>(ZOPP_AUDIT_SEGMENTS, { namespace });
   const log = logThatCounts(segments) ?? "";
   const of = <T extends ZoppAuditSegment | ZoppLedger>(all: readonly T[]) => all.filter(({ spec }) => spec.log === log);
   return { ...readBack(log, of(segments), of(parts), key), segments: of(segments) };

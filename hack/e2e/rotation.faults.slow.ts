@@ -56,7 +56,8 @@ t.test("a Job of somebody else under the name is not believed, though it has suc
   await world.again("foreign");
   const { metadata } = await world.running("foreign");
   await bed.operator.stop("SIGKILL");
-  await kubectl("delete", "job", metadata.name);
+  // with its pod: the next one's is found by the same label
+  await kubectl("delete", "job", metadata.name, "--cascade=foreground");
   await kubectl("create", "job", metadata.name, "--image=registry.example/other");
   await world.succeed({ metadata });
   await kubectl("wait", "--for=condition=complete", `job/${metadata.name}`, "--timeout=60s");

@@ -99,6 +99,7 @@ t.test("another number of shards comes with a rolling update: nothing is lost, a
   const written = leaders.map((leader) => proxies.get(leader)?.written.length ?? 0);
   await bed.applyBundle(bed.seal({ A: "after" }, { name: "after", namespace: CHANGED[1] ?? "" }));
   await eventually(() => bed.secret("after", CHANGED[1]), { timeoutMs: 30_000, message: "its Secret is there" });
-  const writers = leaders.filter((leader, shard) => writtenBy(leader, written[shard]).length > 0);
-  t.strictSame(writers, [leaders[1]]);
+  const writers = () => leaders.filter((leader, shard) => writtenBy(leader, written[shard]).length > 0);
+  await eventually(() => writers().length > 0);
+  t.strictSame(writers(), [leaders[1]]);
 });

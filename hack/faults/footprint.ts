@@ -15,17 +15,20 @@ export interface Kept {
 /** By the name of the process. */
 export type Footprint = ReadonlyMap<string, Kept>;
 
-/** Time for the collector, and for the allocator to give pages back. */
+/** Time for the collector: soon afterwards there is new garbage. */
+const COLLECT_MS = 300;
+/** Time for the allocator to give pages back. */
 const SETTLE_MS = 3_000;
 const MIB = 1024 * 1024;
 
 /** Has one process collect its garbage, and looks. It must have been started with `underTest`. */
 export async function kept(pid: number, metricsPort: number): Promise<Kept> {
   process.kill(pid, "SIGUSR2");
+  await sleep(COLLECT_MS);
+  const heapMiB = (await readMetrics(metricsPort)).sum("nodejs_heap_size_used_bytes") / MIB;
   await sleep(SETTLE_MS);
-  const numbers = await readMetrics(metricsPort);
   return {
-    heapMiB: numbers.sum("nodejs_heap_size_used_bytes") / MIB,
+    heapMiB,
     residentMiB: await residentMiB(pid),
     handles: readdirSync(`/proc/${pid}/fd`).length,
   };
