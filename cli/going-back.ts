@@ -1,11 +1,14 @@
 // What of a bundle goes back to an earlier state, and whether what that state holds was written by somebody who might.
 // Reading and storing is the business of `rollback`.
 import { type Policy, placeOf } from "../crds/bundle/case.js";
+import type { Writing } from "../crds/bundle/edit.js";
+import { canonicalFields } from "../crds/crypto/jcs.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Entry, ZoppSecret } from "../crds/types.gen.js";
 import { baseAt } from "./check.base.js";
 import { askYes } from "./confirm.js";
 import { bundleDifferences } from "./diff.bundle.js";
+import { refuseUnseen } from "./header.sign.js";
 import { terminalOf } from "./input.js";
 import type { Session } from "./session.js";
 import type { State } from "./states.js";
@@ -20,6 +23,8 @@ export interface Back {
   readonly retired: readonly string[];
   /** Keys that came later, and stay. */
   readonly kept: readonly string[];
+  /** Fields of the header that are other ones and stay: {@link withHeaderOf}. */
+  readonly carried: readonly string[];
 }
 
 /**
@@ -41,13 +46,21 @@ export function planBack(
   );
   const later = differing.filter((key) => !isLive(before, key) && isLive(present, key));
   const goes = retire || keys.length > 0;
+  const fields =
+    keys.length > 0 ? [] : differences.flatMap(({ key, fields = [] }) => (key === undefined ? fields : []));
+  const [carried = [], back = []] = [true, false].map((stays) =>
+    fields.filter(({ field }) => isCarried(field) === stays),
+  );
   return {
-    header: keys.length === 0 && differences.some(({ key, fields = [] }) => key === undefined && fields.length > 0),
+    header: back.length > 0,
+    carried: carried.map(({ field }) => field),
     restored: differing.filter((key) => isLive(before, key)),
     retired: goes ? later : [],
     kept: goes ? [] : later,
   };
 }
+
+const isCarried = (field: string) => /^(generate|rotation)\./.test(field);
 
 /** The bundle with the present header and some entries of an earlier state: each part is signed on its own. */
 export function earlierEntries(present: ZoppSecret, before: ZoppSecret, keys: readonly string[]): ZoppSecret {
@@ -80,6 +93,26 @@ export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecre
       ...(data === undefined ? {} : { data }),
     },
   };
+}
+
+/**
+ * Throws unless the rules and the job that stay may be signed for: nobody is shown them. They hold where the present header does, or
+ * where they are those of the earlier state, which is vouched for.
+ */
+export function refuseCarrying(present: ZoppSecret, before: ZoppSecret, policy: Policy, writing: Writing): void {
+  const carried = ({ spec: { generate, rotation } }: ZoppSecret) => canonicalFields({ generate, rotation });
+  if (carried(present) === carried(before)) return;
+  try {
+    refuseUnseen(present, policy, writing);
+  } catch (error) {
+    if (!(error instanceof ZoppError) || error.code === "PendingApproval") throw error;
+    throw new ZoppError(error.code, `${error.message}; ${unlike(present)}`, { cause: error });
+  }
+}
+
+/** What helps where rules or the job are not what was signed: they are nothing that goes back. */
+function unlike(present: ZoppSecret): string {
+  return `its rules of generated values and its rotation are not those of the earlier state, and do not go back: put the file back in git, or look at them and sign by \`zopp set ${placeOf(present)} --sign-header\``;
 }
 
 /** A part that goes back, and whose it is. */

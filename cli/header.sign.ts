@@ -1,13 +1,15 @@
 // What a person signs who signs the header of a bundle that is there: shown before, since somebody else may have written it.
 // Signing and storing are the commands' business.
 import { type Policy, placeOf } from "../crds/bundle/case.js";
+import type { Writing } from "../crds/bundle/edit.js";
 import { ZoppError } from "../crds/errors.js";
 import type { ZoppSecret } from "../crds/types.gen.js";
-import { refuseUnsound } from "./bundles.js";
+import { refuseUnaccepted, refuseUnsound } from "./bundles.js";
 import { askYes } from "./confirm.js";
 import { bundleDifferences, type FieldChange } from "./diff.bundle.js";
 import { lines } from "./diff.shown.js";
 import { printable } from "./output.js";
+import { signerOf } from "./policy.js";
 import type { Session } from "./session.js";
 import { statesOf } from "./states.js";
 import { unlessRefused } from "./unless-refused.js";
@@ -40,6 +42,24 @@ function opening(before: ZoppSecret | undefined, fields: readonly FieldChange[],
   return fields.length === 0
     ? `the header is as it was signed last, in ${last}`
     : `the header is not as it was signed last, in ${last}:`;
+}
+
+/**
+ * Throws what is wrong with a header that is signed again, unseen, with all else that its author wrote into it. One that waits for
+ * approval must be the signer's own: as the signer's, it could be approved by whoever wrote it.
+ */
+export function refuseUnseen(secret: ZoppSecret, policy: Policy, { signingKey, now }: Writing): void {
+  const { principal } = signerOf(policy.workspace, { signing: signingKey });
+  const author = policy.workspace.roster.signers.get(secret.spec.header.by)?.principal;
+  if (author?.name === principal.name) return refuseUnsound(secret, policy, [], now);
+  try {
+    refuseUnaccepted(secret, policy, [], now);
+  } catch (error) {
+    if (!(error instanceof ZoppError) || error.code !== "PendingApproval") throw error;
+    const place = placeOf(secret);
+    const otherwise = `signed by you, all of it would be yours: \`zopp approve ${place}\` first, or look at it and sign it by \`zopp set ${place} --sign-header\``;
+    throw new ZoppError(error.code, `${error.message}; ${otherwise}`, { cause: error });
+  }
 }
 
 /** Throws ApiConflict where the header is not what was shown. */

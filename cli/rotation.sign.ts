@@ -13,6 +13,7 @@ import {
   refuseOther,
   refuseUnsound,
 } from "./bundles.js";
+import { refuseUnseen } from "./header.sign.js";
 import { acceptPolicy, refuseWithout, signerOf } from "./policy.js";
 import { refuseRotationLacking } from "./rotation.js";
 import type { Session } from "./session.js";
@@ -61,7 +62,7 @@ export async function signRotation(
   const rewrite = (present: ZoppSecret | undefined): ZoppSecret => {
     if (present?.spec.environment !== found.secret.spec.environment)
       throw new ZoppError("ApiConflict", "the bundle was changed meanwhile");
-    refuseUnsound(present, policy, [], now);
+    refuseUnseen(present, policy, writing);
     const { rotation: before, ...spec } = present.spec;
     const rotation = make(present);
     isSame = canonicalFields({ rotation: before }) === canonicalFields({ rotation });

@@ -154,3 +154,28 @@ t.test("an environment waits for its approvals from its first version on, and fo
   t.match((await bench.must(["approve", "-e", "production"], { as: "bob" })).out, "waits for no approval");
   await bench.must(["set", "shop-prod/api", "TOKEN"], { stdin: "x" });
 });
+
+t.test(
+  "a header that waits is not signed again by somebody else who does not see it: its author could then approve it himself",
+  async (t) => {
+    const bench = new Workbench(t);
+    await production(bench);
+    await bench.must(["approve", "shop-prod/api"], { as: "bob" });
+    await bench.must(["generate", "shop-prod/api", "KEY", "--kind", "password", "--previous", "OLD"]);
+    await bench.must(["approve", "shop-prod/api"], { as: "bob" });
+    await bench.must(["generate", "shop-prod/api", "EVES", "--kind", "password", "--length", "16"], { as: "eve" });
+    const waiting = bench.read(FILE);
+    for (const words of [
+      ["generate", "shop-prod/api", "KEY", "--again"],
+      ["rotation", "set", "shop-prod/api", "--image", "registry.example/rotate:1"],
+      ["unset", "shop-prod/api", "KEY"],
+    ]) {
+      const ran = await bench.run(words);
+      t.match(ran, { code: 3, err: /PendingApproval: .*`zopp approve shop-prod\/api` first/ }, words.join(" "));
+      t.equal(bench.read(FILE), waiting);
+    }
+    await bench.must(["generate", "shop-prod/api", "EVES", "--length", "17"], { as: "eve" });
+    await bench.must(["approve", "shop-prod/api"], { as: "bob" });
+    await bench.must(["unset", "shop-prod/api", "EVES"]);
+  },
+);

@@ -18,6 +18,7 @@ import {
   refuseUnsound,
 } from "../bundles.js";
 import { askYes } from "../confirm.js";
+import { refuseUnseen } from "../header.sign.js";
 import { terminalOf } from "../input.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
@@ -108,7 +109,7 @@ function withRule(
   if (present !== undefined) {
     if (present.spec.environment !== policy.environment.path)
       throw new ZoppError("ApiConflict", "the bundle changed its environment meanwhile");
-    refuseUnsound(present, policy, [], writing.now);
+    refuseUnseen(present, policy, writing);
     refuseSealed(present, key);
   }
   const before = present?.spec.generate?.[key];

@@ -1,9 +1,9 @@
 // Who can write to git puts a policy of his choice beside a value of his choice, and names that revision to somebody.
-import t from "tap";
+import t, { type Test } from "tap";
 import { formatPin } from "../../crds/policy/pin.js";
 import { digestOfOwners } from "../../hack/fixtures.js";
 import { git, principalOf, Workbench } from "../run.case.js";
-import { commit, FILE, twoStates } from "./rollback.case.js";
+import { bundleOf, commit, FILE, twoStates } from "./rollback.case.js";
 
 t.test("a policy that somebody signed himself, beside a value that he signed, vouches for nothing", async (t) => {
   const { bench } = await twoStates(t);
@@ -74,4 +74,45 @@ t.test("what an approver's own policy of then let pass unapproved does not go ba
   for (const [file, text] of good) bench.write(file, text);
   const ran = await bench.run(["rollback", "live/api", "A", "--to", "HEAD", "--yes"]);
   t.match(ran, { code: 3, err: "PendingApproval: bundle live/api: A of revision HEAD is not put back" });
+});
+
+/** A bundle with a rule and a job, committed, and then with another image, and what else is changed, by somebody without a key. */
+async function otherImage(t: Test, more: (text: string) => string = (text) => text) {
+  const bench = new Workbench(t);
+  await bench.init();
+  await bench.must(["set", "shop-dev/api", "A"], { stdin: "a" });
+  await bench.must(["generate", "shop-dev/api", "DB_PASSWORD", "--kind", "password", "--previous", "OLD"]);
+  await bench.must(["rotation", "set", "shop-dev/api", "--image", "registry.example/rotate:1"]);
+  git(bench, "init", "-q");
+  commit(bench);
+  const good = bench.read(FILE);
+  const evil = more(good.replace("registry.example/rotate:1", "registry.example/evil:1"));
+  bench.write(FILE, evil);
+  commit(bench);
+  return { bench, good, evil };
+}
+
+for (const [what, more] of Object.entries({
+  alone: (text: string) => text,
+  "beside a field that goes back": (text: string) => text.replace("  generate:", "  restart: auto\n  generate:"),
+})) {
+  t.test(`a job that nobody signed is not signed for by whoever goes back: ${what}`, async (t) => {
+    const { bench, good, evil } = await otherImage(t, more);
+    t.not(evil, good);
+    const ran = await bench.run(["rollback", "shop-dev/api", "--to", "HEAD~1", "--yes"]);
+    t.match(ran, {
+      code: 3,
+      err: /SignatureInvalid: .*rotation are not those of the earlier state, and do not go back/,
+    });
+    t.equal(bench.read(FILE), evil, "nothing was signed");
+  });
+}
+
+t.test("another field that nobody signed goes back, where rules and job are those of then", async (t) => {
+  const { bench, good } = await otherImage(t);
+  bench.write(FILE, good.replace("  generate:", "  restart: auto\n  generate:"));
+  const ran = await bench.must(["rollback", "shop-dev/api", "--to", "HEAD~1", "--yes"]);
+  t.match(ran.out, /^signed the header as it was: /);
+  await bench.must(["verify"]);
+  t.match(bundleOf(bench).spec, { rotation: { image: "registry.example/rotate:1" }, restart: undefined });
 });

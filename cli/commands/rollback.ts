@@ -13,7 +13,15 @@ import {
   refuseOther,
   refuseUnsound,
 } from "../bundles.js";
-import { type Back, confirmAuthors, earlierEntries, planBack, vouchedParts, withHeaderOf } from "../going-back.js";
+import {
+  type Back,
+  confirmAuthors,
+  earlierEntries,
+  planBack,
+  refuseCarrying,
+  vouchedParts,
+  withHeaderOf,
+} from "../going-back.js";
 import type { KeyringOptions } from "../keyring-call.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
@@ -50,7 +58,14 @@ export async function run(
   refuseEdited(secret, state, policy);
   const back = planBack(secret, state.secret, { keys, retire: options.retire === true });
   const now = session.context.now();
-  if (isNothing(back)) return report(secret, state, back, [], policy, []);
+  if (isNothing(back)) {
+    refuseCarrying(secret, state.secret, policy, {
+      environment: policy.environment,
+      signingKey: identity.signing,
+      now,
+    });
+    return report(secret, state, back, [], policy, []);
+  }
   refuseNotAllowed(policy, principal.name, back, now);
   const parts = await vouchedParts(session, { policy, present: secret, state, back });
   await confirmAuthors(session, state, parts, options.yes === true);
@@ -130,6 +145,7 @@ function putBack(
   policy: Policy,
   writing: Writing,
 ): ZoppSecret {
+  if (header) refuseCarrying(present, before, policy, writing);
   let next = header ? withHeaderOf(present, before) : present;
   if (header) next = { ...next, spec: { ...next.spec, header: signHeader(next, writing) } };
   else next = startOf(present, { place: present.metadata, header: {}, policy, writing, sign: false });
@@ -151,7 +167,7 @@ function putBack(
 function report(
   written: ZoppSecret,
   { revision }: State,
-  { header, restored, retired, kept }: Back,
+  { header, restored, retired, kept, carried }: Back,
   where: readonly string[],
   policy: Policy,
   notes: readonly string[],
@@ -163,6 +179,7 @@ function report(
     ...(retired.length === 0 ? [] : [`took ${retired.join(", ")} out`]),
   ];
   const added = `${kept.join(", ")} came later and ${kept.length === 1 ? "stays" : "stay"}; --retire takes out what came later`;
+  const stays = `${carried.join(", ")} ${carried.length === 1 ? "is another one" : "are other ones"} now and ${carried.length === 1 ? "stays" : "stay"}: \`zopp generate\` and \`zopp rotation set\` change them`;
   return {
     data: {
       bundle: place,
@@ -180,6 +197,6 @@ function report(
         ? `nothing of ${place} has to go back to ${revision}; where a cluster refuses it as RollbackRefused, take the revert back first`
         : `${told.join(", ")}: ${place} of ${policy.environment.path} is as in ${revision} (${where.join(", ")})`,
     ],
-    notes: [...(kept.length === 0 ? [] : [added]), ...notes],
+    notes: [...(kept.length === 0 ? [] : [added]), ...(carried.length === 0 ? [] : [stays]), ...notes],
   };
 }

@@ -13,6 +13,7 @@ import {
   refuseOther,
   refuseUnsound,
 } from "../bundles.js";
+import { refuseUnseen } from "../header.sign.js";
 import type { Result } from "../output.js";
 import { acceptPolicy, refuseWithout, signerOf } from "../policy.js";
 import { refuseRotationLacking } from "../rotation.js";
@@ -46,7 +47,8 @@ export async function run(
   const retire = (present: ZoppSecret | undefined): ZoppSecret => {
     if (present?.spec.environment !== found.secret.spec.environment)
       throw new ZoppError("ApiConflict", "the bundle was changed meanwhile");
-    refuseUnsound(present, policy, [], now);
+    if (keys.some(isRule)) refuseUnseen(present, policy, writing);
+    else refuseUnsound(present, policy, [], now);
     const data: Record<string, Entry> = { ...present.spec.data };
     for (const key of keys) {
       if (isRule(key)) continue;
