@@ -109,12 +109,13 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     silent: {
       "a caller asks too much": { series: { [errors("Overloaded")]: "0+1x40" }, at: "30m" },
       "what it refuses is no failure of its own": { series: { [errors("MethodDenied")]: "0+1x40" }, at: "20m" },
-      "it is over": { series: { [errors("AuditUnavailable")]: "0+1x5 5x40" }, at: "40m" },
+      "it is over": { series: { [errors("AuditUnavailable")]: "0+1x3 3x40" }, at: "11m" },
+      "it is long over": { series: { [errors("AuditUnavailable")]: "0+1x5 5x40" }, at: "40m" },
     },
   },
   ZoppKeyringOverloaded: {
     fires: { series: { [errors("Overloaded")]: "0+1x40" }, at: "30m", as: [{}] },
-    silent: { "it is over": { series: { [errors("Overloaded")]: "0+1x5 5x40" }, at: "40m" } },
+    silent: { "it is over": { series: { [errors("Overloaded")]: "0+1x3 3x40" }, at: "11m" } },
   },
   ZoppEnrolmentRefused: {
     fires: { series: { [errors("Unauthenticated")]: "0+1x40" }, at: "20m", as: [{}] },
@@ -123,7 +124,10 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
   ZoppWatchesFail: {
     // one namespace that cannot be followed is tried about twice a minute
     fires: { series: { [watches]: "0+2x60" }, at: "40m", as: [{ resource: "zoppsecrets" }] },
-    silent: { "now and then": { series: { [watches]: "0+1x60" }, at: "60m" } },
+    silent: {
+      "now and then": { series: { [watches]: "0+1x60" }, at: "60m" },
+      "the API server was away for two minutes": { series: { [watches]: "0+30x2 60x60" }, at: "16m" },
+    },
   },
   ZoppBundlesNotReady: {
     fires: {
@@ -141,7 +145,10 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
   },
   ZoppHistoryFails: {
     fires: { series: { [history("failed")]: "0+1x40" }, at: "30m", as: [{}] },
-    silent: { "states are kept": { series: { [history("kept")]: "0+1x40" }, at: "30m" } },
+    silent: {
+      "states are kept": { series: { [history("kept")]: "0+1x40" }, at: "30m" },
+      "it is over": { series: { [history("failed")]: "0+3x2 6x60" }, at: "16m" },
+    },
   },
   ZoppRestartsRefused: {
     // hours after the change: its pods still have the old value
