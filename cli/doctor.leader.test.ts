@@ -50,13 +50,16 @@ t.test("keyrings that elect have a Lease of their own, and the one that holds it
 
 t.test("a keyring in its operator's pod has a Lease of its own as well", async (t) => {
   const both = (name: string): ZoppPod => ({
-    metadata: { name, namespace: "zopp-system" },
+    metadata: { name, namespace: "zopp-system", labels: { "app.kubernetes.io/component": "operator" } },
     spec: {
       initContainers: [{ name: "keyring", args: ["serve", `--leader-elect=${KEYRINGS.name}`] }],
       containers: [{ name: "operator", args: [`--leader-elect=${NAME}`, "--keyring-elects=on"] }],
     },
   });
-  t.strictSame(electionsOf([both("zopp-a"), both("zopp-b")]), [KEYRINGS, OPERATORS]);
+  const pods = [both("zopp-a"), both("zopp-b")];
+  t.strictSame(electionsOf(pods), [KEYRINGS, OPERATORS]);
+  const [nobody] = leaderFindings(KEYRINGS, { lease: undefined, renewed: false }, pods, NOW);
+  t.match(nobody?.next, "--selector app.kubernetes.io/component=operator --container keyring", "and its log is there");
 });
 
 t.test("a lease that is held is told by the pod that leads", async (t) => {

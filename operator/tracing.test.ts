@@ -1,4 +1,6 @@
 // When a process traces. That spans arrive, and what they say, is hack/tracing/traces.slow.ts.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import t from "tap";
 import { silentLog } from "./kube/observe.js";
 import { startTracing } from "./tracing.js";
@@ -44,4 +46,23 @@ t.test("what is asked within a span names it, and outside of spans nothing is na
     });
     await tracing.close();
   }
+});
+
+t.test("a collector that refuses what it gets is no reason not to end in order", async (t) => {
+  let refused = 0;
+  const collector = createServer((request, response) => {
+    refused += 1;
+    request.resume().on("end", () => response.writeHead(400).end("no"));
+  });
+  await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => collector.close());
+  const { port } = collector.address() as AddressInfo;
+  // the exporter itself reads the process's own
+  process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = `http://127.0.0.1:${port}`;
+  t.teardown(() => void delete process.env["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+  const tracing = await start(process.env);
+  if (tracing === undefined) throw new Error("nothing is traced");
+  await tracing.span({ name: "own", kind: "internal" }, async () => {});
+  await t.resolves(tracing.close());
+  t.equal(refused, 1);
 });
