@@ -58,7 +58,7 @@ t.test(
     }, LONG);
     t.match(condition.message, /zopp set.*zopp expire.*TOKEN \(/);
     await quiet(bed);
-    t.strictSame(await said("api"), ["Expired", "ExpiresSoon"]);
+    t.strictSame(await said("api"), ["Expired", "ExpiresWithinADay"]);
     t.equal(readyOf((await bed.bundle()).status)?.status, "True");
     const now = await bed.secret();
     t.strictSame(now.data, { KEPT: "kept", TOKEN: "tok" });

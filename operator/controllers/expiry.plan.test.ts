@@ -23,8 +23,8 @@ const STAGES: readonly (readonly [
   ["a moment before", 1, WARNING_MS, "ExpiresWithinADay", 1],
   ["at the end", 0, WARNING_MS, "Expired", undefined],
   ["a year later", -365 * DAY_MS, WARNING_MS, "Expired", undefined],
-  ["two seconds before, where the warning is an hour", 2_000, 3600_000, "ExpiresSoon", 2_000],
-  ["a day before, where the warning is a day", DAY_MS, DAY_MS, "ExpiresSoon", DAY_MS],
+  ["two seconds before, where the warning is an hour", 2_000, 3600_000, "ExpiresWithinADay", 2_000],
+  ["a day before, where the warning is a day", DAY_MS, DAY_MS, "ExpiresWithinADay", DAY_MS],
   ["two days before, where the warning is a day", 2 * DAY_MS, DAY_MS, undefined, DAY_MS],
   ["a second before, where there is no warning", 1_000, 0, undefined, 1_000],
 ];

@@ -8,13 +8,22 @@ import type { Happening } from "../kube/events.js";
 /** A value of which something is said, as the status keeps it. */
 export type Expiring = NonNullable<SecretStatus["expiring"]>[number];
 
-/** How long before its end a value is spoken of for the last time; left out where the first time is no earlier. */
+/** How long before its end a value is spoken of for the last time; where the first time is no earlier, it is that one. */
 const LAST_CALL_MS = 24 * 3600_000;
 
 /** When what is said of an end begins to be said, in milliseconds before it. */
 function stages(warningMs: number): readonly (readonly [beforeMs: number, reason: ExpiryReason])[] {
   const [soon, lastCall, ended] = EXPIRY_REASONS;
-  return [[warningMs, soon], ...(warningMs > LAST_CALL_MS ? [[LAST_CALL_MS, lastCall] as const] : []), [0, ended]];
+  if (warningMs <= LAST_CALL_MS)
+    return [
+      [warningMs, lastCall],
+      [0, ended],
+    ];
+  return [
+    [warningMs, soon],
+    [LAST_CALL_MS, lastCall],
+    [0, ended],
+  ];
 }
 
 /** What is to be said now of values that end; those of which there is nothing to say yet are left out. */

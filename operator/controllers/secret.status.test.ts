@@ -195,6 +195,15 @@ t.test("a rested bundle says that a stage has come, and says it once", async (t)
   t.strictSame(happenings(after, again, rested, []), []);
 });
 
+t.test("a bundle that is served while new values wait for their job is spoken of as it is", async (t) => {
+  const ends = bundle(1, "2026-12-08T10:11:12Z");
+  const before = nextStatus(ends, undefined, synced(), NOW);
+  const error = new ZoppError("RotationFailed", "the Job has failed");
+  const waits: Outcome = { kind: "rotating", error, policy: [], serves: true };
+  const after = nextStatus(ends, before, waits, at("2026-11-24T10:11:12Z"));
+  t.match(conditionsOf(after), { Ready: "True Synced", Expiring: "True ExpiresSoon" });
+});
+
 t.test("what a refused bundle says of ends is not believed: what it held before is spoken of", async (t) => {
   const before = nextStatus(bundle(1, "2026-11-24T00:00:00Z"), undefined, synced(), NOW);
   for (const claimed of [undefined, "2099-01-01T00:00:00Z"]) {

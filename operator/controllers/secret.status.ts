@@ -174,6 +174,7 @@ function lastGood(bundle: ZoppSecret, previous: SecretStatus | undefined, outcom
  * heals is not repeated, and nothing that such a bundle says is believed.
  */
 export function isApplied(previous: SecretStatus | undefined, outcome: Outcome): boolean {
+  if (outcome.kind === "rotating") return outcome.serves;
   return outcome.kind === "synced" || (outcome.kind === "rested" && readyOf(previous)?.status === "True");
 }
 
