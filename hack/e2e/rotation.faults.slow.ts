@@ -4,7 +4,7 @@ import t, { type Test } from "tap";
 import { readyOf } from "../../operator/kube/conditions.js";
 import { EVENTS, JOBS, PODS, SECRETS, ZOPP_SECRETS } from "../../operator/kube/resources.js";
 import { eventually } from "../eventually.js";
-import { withHeader } from "../fixtures.js";
+import { withHeader, withValue } from "../fixtures.js";
 import { kubectlOf } from "../testbed.look.js";
 import { ADMIN, type Job, LONG, PASSWORD, ROTATION, RotationWorld } from "./rotation.world.js";
 
@@ -49,6 +49,20 @@ t.test("so it does where the Job was made and its Secret was not", async (t) => 
 
 t.test("and where the Job has its Secret and was not let go", async (t) => {
   await killed(t, "unstarted", suspended);
+});
+
+t.test("the Secret of a Job that was deleted without it is named, and holds up nothing else", async (t) => {
+  const before = await world.born("orphaned");
+  await world.again("orphaned");
+  const { metadata } = await world.running("orphaned");
+  await kubectl("delete", "job", metadata.name, "--cascade=orphan");
+  t.match(await world.pending("orphaned", "RotationFailed"), `there is a Secret ${metadata.name} that is no Job's`);
+  await bed.applyBundle(withValue(await world.stored("orphaned"), "DB_HOST", "db-2", bed.writing()));
+  await eventually(async () => (await world.dataOf("orphaned"))["DB_HOST"] === "db-2", LONG);
+  t.strictSame(await world.dataOf("orphaned"), { ...before, DB_HOST: "db-2" });
+  await kubectl("delete", "secret", metadata.name);
+  await world.succeed(await world.running("orphaned"));
+  await eventually(async () => (await world.dataOf("orphaned"))["DB_PASSWORD_OLD"] === before["DB_PASSWORD"], LONG);
 });
 
 t.test("a Job of somebody else under the name is not believed, though it has succeeded", async (t) => {

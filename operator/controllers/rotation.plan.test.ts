@@ -89,7 +89,16 @@ t.test("values are complete when each rule has one of its own", async (t) => {
 });
 
 t.test("a Job that may still change something is waited for", async (t) => {
-  const states: JobState[] = ["absent", "foreign", "suspended", "unequipped", "running", "failed", "succeeded"];
+  const states: JobState[] = [
+    "absent",
+    "occupied",
+    "foreign",
+    "suspended",
+    "unequipped",
+    "running",
+    "failed",
+    "succeeded",
+  ];
   t.strictSame(
     states.filter((state) => !isOver(state)),
     ["suspended", "running"],
@@ -221,7 +230,7 @@ t.test("what is waited for is said by its name", async (t) => {
 
 t.test("only a Job that runs is looked at often: for all else somebody has to do something first", async (t) => {
   const often = lookAgainMs(waitsFor(bundle(), "j", "running"));
-  for (const state of ["failed", "foreign", "unequipped", "disabled"] as const)
+  for (const state of ["failed", "occupied", "foreign", "unequipped", "disabled"] as const)
     t.ok(lookAgainMs(waitsFor(bundle(), "j", state)) > 10 * often, state);
 });
 

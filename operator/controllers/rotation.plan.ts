@@ -39,9 +39,17 @@ export interface JobObject extends KubeObject {
 
 /**
  * What became of a Job. `suspended`: it was made, and its pods are not to start before its Secret is there; `unequipped`: and never
- * will, since somebody has put another Secret there.
+ * will, since somebody has put another Secret there. `occupied`: there is none, and a Secret under its name that no Job has.
  */
-export type JobState = "absent" | "foreign" | "suspended" | "unequipped" | "running" | "failed" | "succeeded";
+export type JobState =
+  | "absent"
+  | "occupied"
+  | "foreign"
+  | "suspended"
+  | "unequipped"
+  | "running"
+  | "failed"
+  | "succeeded";
 
 /** The state of what stands under the Job's name. Only a Job whose controller is the bundle is believed. */
 export function stateOf(job: JobObject | undefined, { metadata }: ZoppSecret): JobState {
@@ -200,6 +208,11 @@ export function waitsFor(bundle: ZoppSecret, name: string, state: JobState | "di
     return new ZoppError(
       "RotationFailed",
       `${what}there is a Job ${name} that is not this bundle's, and is not believed`,
+    );
+  if (state === "occupied")
+    return new ZoppError(
+      "RotationFailed",
+      `${what}the Job ${name} is not made: there is a Secret ${name} that is no Job's; delete it`,
     );
   if (state === "unequipped")
     return new ZoppError(

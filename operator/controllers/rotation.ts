@@ -144,7 +144,10 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
   const secret = await asked(bundle, client.get<KubeObject>(SECRETS, place, { metadataOnly: true, signal }));
   if (secret instanceof ZoppError) return keepBefore(act, given, secret, deps);
   // one of a Job that was deleted goes with it
-  if (secret !== undefined && !isOf(secret, job?.metadata)) return waiting(given, waits);
+  if (secret !== undefined && !isOf(secret, job?.metadata)) {
+    const isOwned = secret.metadata.ownerReferences !== undefined;
+    return keepBefore(act, given, isOwned ? waits : waitsFor(bundle, place.name, "occupied"), deps);
+  }
   let error = waits;
   const acted = await openAnd(act, deps, async (opened) => {
     // what the Secret cannot be made of, no Job brings anywhere

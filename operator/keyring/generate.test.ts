@@ -4,7 +4,7 @@ import { ruleHash } from "../../crds/bundle/generated.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { generating, PASSWORD, ruled, withGenerated } from "../../hack/fixtures.generated.js";
-import { acme, bundle, world } from "../../hack/fixtures.js";
+import { acme, bundle, withHeader, world, writingBy } from "../../hack/fixtures.js";
 import { keyring, presented, type Values } from "../../hack/generating-keyring.js";
 import { LATER } from "../../hack/keyring-world.js";
 import { OPERATOR } from "../../hack/opening-keyring.js";
@@ -238,6 +238,16 @@ t.test("of many values as many are made as there is time for, and the rest when 
   }
   t.strictSame(rounds, [["A"], ["B"], ["TOKEN"], []]);
   t.equal((await open(withGenerated(secret, generated)))?.ok, true);
+});
+
+t.test("what there is none of is made before another one of what there is", async (t) => {
+  const { generate, makeAndOpen, pass } = await keyring();
+  const secret = generating();
+  const { generated } = await makeAndOpen(secret);
+  pass(HOUR);
+  const rules: Readonly<Record<string, GenerateRule>> = { TOKEN: PASSWORD, ZETA: { version: 1, kind: "uuid" } };
+  const both = withHeader(secret, { generate: rules }, writingBy("alice", world().environment, LATER));
+  t.strictSame((await generate(withGenerated(both, generated), { withinMs: 0 })).made, ["ZETA"]);
 });
 
 t.test("nothing is made or recorded for a caller that is gone", async (t) => {

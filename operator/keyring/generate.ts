@@ -123,6 +123,8 @@ function wantedOf(secret: ZoppSecret, served: ServedEnvironment, { ledger, clust
     if (make !== undefined) wanted.push({ key, rule, make, hasOne: (held ?? restore) !== undefined });
     if (restore !== undefined) restored[key] = restore.value;
   }
+  // where there is no time for all, what there is none of comes before another one: private keys take long
+  wanted.sort((one, other) => Number(one.hasOne) - Number(other.hasOne));
   return { wanted, restored };
 }
 
