@@ -34,7 +34,13 @@ function status(restarts: SecretStatus["restarts"], ready: "True" | "False" = "T
   };
 }
 
-const BASE = { content: "one", previous: status({ content: "one" }), outcome: synced("6"), done: undefined };
+const BASE = {
+  content: "one",
+  previous: status({ content: "one" }),
+  outcome: synced("6"),
+  secret: "api",
+  done: undefined,
+};
 
 const NEXT: Record<string, readonly [given: Partial<RestartSituation>, restarts: SecretStatus["restarts"]]> = {
   "a first Secret calls for none": [{ previous: undefined }, { content: "one" }],
@@ -43,7 +49,19 @@ const NEXT: Record<string, readonly [given: Partial<RestartSituation>, restarts:
   "other content in a Secret that was written calls for one": [{ content: "two" }, { content: "two", due: "two" }],
   "the same values sealed again change no Secret": [{ content: "two", outcome: synced("5") }, { content: "two" }],
   "a repair writes the same content": [{}, { content: "one" }],
-  "a Secret that is made again is a first one": [{ content: "two", outcome: synced("9", "other") }, { content: "two" }],
+  "one of another name is a first one": [
+    { content: "two", secret: "web", outcome: synced("9", "other") },
+    { content: "two" },
+  ],
+  "one that was deleted, and made again of other content, calls for one": [
+    { content: "two", outcome: synced("9", "other") },
+    { content: "two", due: "two" },
+  ],
+  "of the same content it calls for none": [{ outcome: synced("9", "other") }, { content: "one" }],
+  "and what was due stays due": [
+    { previous: status({ content: "one", due: "one" }), outcome: synced("9", "other") },
+    { content: "one", due: "one" },
+  ],
   "what is due stays due": [
     { previous: status({ content: "one", due: "one" }), outcome: rested },
     { content: "one", due: "one" },

@@ -17,6 +17,8 @@ export interface RestartSituation {
   readonly content: string | undefined;
   readonly previous: SecretStatus | undefined;
   readonly outcome: Outcome;
+  /** The name of the Secret that the bundle asks for. */
+  readonly secret: string;
   /** The digest for which every workload is done. */
   readonly done: string | undefined;
 }
@@ -26,15 +28,17 @@ export interface RestartSituation {
  * knew it: so a first appearance, the same values sealed again, labels and repairs call for none, and a crash between
  * writing the Secret and writing the status loses none.
  */
-export function nextRestarts({ content, previous, outcome, done }: RestartSituation): Restarts | undefined {
+export function nextRestarts({ content, previous, outcome, secret, done }: RestartSituation): Restarts | undefined {
   const before = previous?.restarts;
   // what is not applied says nothing of the Secret that stays
   if (!isApplied(previous, outcome)) return before && restartsOf(before.content, before.due, done);
   if (content === undefined) return undefined;
-  const written = outcome.kind === "synced" ? outcome.target : previous?.target;
-  if (before === undefined || written?.uid !== previous?.target?.uid) return { content };
-  const isOther = before.content !== content && written?.resourceVersion !== previous?.target?.resourceVersion;
-  return restartsOf(content, isOther ? content : before.due, done);
+  const last = previous?.target;
+  if (before === undefined || last?.name !== secret) return { content };
+  // one that was deleted and made again is another version too: pods go on with what the one before held
+  const written = outcome.kind === "synced" ? outcome.target : last;
+  const isWritten = written.uid !== last.uid || written.resourceVersion !== last.resourceVersion;
+  return restartsOf(content, isWritten && before.content !== content ? content : before.due, done);
 }
 
 function restartsOf(content: string, due: string | undefined, done: string | undefined): Restarts {

@@ -32,7 +32,7 @@ export async function lookIfNeeded(
   const target = await look(bundle, deps, signal);
   if (target === "absent" && status?.target !== undefined && !(await isThere(bundle, deps, signal))) return undefined;
   const next = decide({ ...situation, target });
-  deps.memory.looked(key, next.do === "refuse");
+  deps.memory.looked(key, next.do === "refuse" && next.error.code === "TargetConflict");
   return { step: next, target };
 }
 

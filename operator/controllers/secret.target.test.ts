@@ -6,7 +6,7 @@ import { generating } from "../../hack/fixtures.generated.js";
 import { bundle, withHeader } from "../../hack/fixtures.js";
 import type { ReconcileAnswer } from "../kube/controller.js";
 import { apiError } from "../kube/errors.js";
-import { FIELD_MANAGER } from "../kube/resources.js";
+import { FIELD_MANAGER, type ObjectMeta } from "../kube/resources.js";
 import { seenSecret } from "./target.seen.js";
 
 t.test("a keyring that restarts is not told: nothing is written, it is tried again", async (t) => {
@@ -40,6 +40,20 @@ t.test("a foreign Secret is not touched, looked at once and then left alone", as
   await run();
   t.equal(calls.length, 4, "and is left alone");
   t.strictSame(events, ["TargetConflict"]);
+});
+
+t.test("a foreign Secret that is being deleted is waited for, and no more said to be taken over", async (t) => {
+  const metadata = { ...PLACE, uid: "f", resourceVersion: "5" };
+  const given: { there: { metadata: ObjectMeta } } = { there: { metadata } };
+  const { run, status, clock } = setup(given);
+  await meets(t, run);
+  t.match(reasons(status()), { Ready: "False TargetConflict" });
+  given.there = { metadata: { ...metadata, deletionTimestamp: "2026-11-23T10:11:12Z", finalizers: ["example.com/x"] } };
+  clock.ms += 300_000;
+  await t.rejects(run(), { code: "TargetTerminating" });
+  clock.ms += 5_000;
+  await t.rejects(run(), { code: "TargetTerminating" });
+  t.match(reasons(status()), { Ready: "False TargetTerminating" });
 });
 
 t.test("a Secret that may not be looked at is told, and that it went is not hidden by an old Ready", async (t) => {

@@ -1,7 +1,7 @@
 // The story of one bundle: gather what is known, decide, act, write the status once.
 // The rules are in secret.plan.ts, the writing in secret.act.ts, the words in secret.status.ts.
 import { bundleDigest, bundleStatements } from "../../crds/bundle/statements.js";
-import { targetPlace } from "../../crds/bundle/target.js";
+import { targetName, targetPlace } from "../../crds/bundle/target.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
@@ -206,7 +206,8 @@ async function settle(
   deps.restarts?.settled(key, bundle, next);
   deps.tell.status(key, next);
   const toStageMs = nextStageMs(endingsSpokenOf(bundle, previous, outcome), now, deps.expiryWarningMs);
-  const toValueMs = isApplied(previous, outcome) ? againInMs(bundle, next, now) : undefined;
+  const keepsOld = outcome.kind === "rotating" || !isApplied(previous, outcome);
+  const toValueMs = keepsOld ? undefined : againInMs(bundle, next, now);
   const moments = [toStageMs, toValueMs].filter((ms) => ms !== undefined);
   deps.memory.speaksAt(key, moments.length === 0 ? undefined : now.getTime() + Math.min(...moments));
   if (passing && !refused.terminal) throw refused;
@@ -236,7 +237,7 @@ function restartStatus(
       )
     : undefined;
   const done = round?.done === true ? round.digest : undefined;
-  const restarts = nextRestarts({ content, previous, outcome, done });
+  const restarts = nextRestarts({ content, previous, outcome, secret: targetName(bundle), done });
   if (restarts?.due === undefined) return { restarts };
   // until this process has had a round, what the last one said stays
   const said = conditionOf(previous, RESTART_PENDING);

@@ -1,5 +1,4 @@
 import t from "tap";
-import type { ZoppSecret } from "../../crds/types.gen.js";
 import { BundleMemory } from "./secret.memory.js";
 import { bundle, secret, setup, WALL } from "./secret.watch.case.js";
 
@@ -27,22 +26,6 @@ t.test(
   },
 );
 
-t.test("a status that was written is no reason to think again", async (t) => {
-  const { bundles, take } = setup();
-  bundles.show(bundle(), true);
-  take();
-  bundles.show(bundle({ version: "2", ready: "True" }));
-  t.strictSame(take(), []);
-});
-
-t.test("a status that goes back is one: an operator that led before wrote it late", async (t) => {
-  const { bundles, take } = setup();
-  bundles.show(bundle({ generation: 2, observed: 2 }), true);
-  take();
-  bundles.show(bundle({ version: "2", generation: 2, observed: 1 }));
-  t.strictSame(take(), ["shop/api urgent"]);
-});
-
 t.test("while another one leads nothing is urgent; what it left of people's changes is, in the end", async (t) => {
   const { bundles, targets, watch, memory, clock, take } = setup({ leads: false });
   for (const name of ["done", "left"]) bundles.show(bundle({ name, observed: 1 }), true);
@@ -61,23 +44,6 @@ t.test("while another one leads nothing is urgent; what it left of people's chan
   t.equal(memory.waitedSeconds("shop/done"), 0.5, "nothing has waited for us before");
   bundles.show(bundle({ name: "done", version: "4", generation: 3, observed: 2 }));
   t.strictSame(take(), ["shop/done urgent"]);
-});
-
-t.test("values that somebody else put into the status are a demand, unless he leads or it is his part", async (t) => {
-  const changed = (version: string): ZoppSecret => {
-    const entry = { version: 1, by: "zk1", sealed: "", signature: version, to: "zk1e", made: "", rule: "" };
-    return { ...bundle({ version }), status: { generated: { TOKEN: entry } } };
-  };
-  const { bundles, watch, memory } = setup({ leads: false });
-  bundles.show(bundle(), true);
-  bundles.show(changed("2"));
-  t.notOk(memory.isDemanded("shop/api"), "another one leads, and made them");
-  watch.lead(() => false);
-  bundles.show(changed("3"));
-  t.notOk(memory.isDemanded("shop/api"), "another one works on this part");
-  watch.lead(() => true);
-  bundles.show(changed("4"));
-  t.ok(memory.isDemanded("shop/api"));
 });
 
 t.test("what people asked for while another one led is done once more in the end, by whose part it is", async (t) => {

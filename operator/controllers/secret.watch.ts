@@ -1,7 +1,7 @@
 // Which change makes which bundle be looked at again, and in which lane. Thinks nothing about the bundle itself.
 // People's changes are urgent; first lists, policy and resyncs wait behind them.
 import { targetPlace } from "../../crds/bundle/target.js";
-import type { ZoppSecret } from "../../crds/types.gen.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import type { Lane, Queue } from "../kube/queue.js";
 import { keyOf } from "../kube/resources.js";
@@ -60,6 +60,8 @@ export class BundleWatch {
         continue;
       }
       this.#deps.memory.changed(key);
+      // they can have been put back while nobody led
+      if (readyOf(bundle.status)?.reason === "GeneratedLost") this.#deps.memory.demand(key);
       this.#add(key, isBehind(bundle) ? "urgent" : "background");
     }
   }
@@ -107,7 +109,8 @@ export class BundleWatch {
     // while another one leads it is that one's own work
     if (this.#leads && !own && valuesChanged(old, now)) memory.demand(key);
     if (this.#leads && old !== undefined && isEdited(old, now)) this.#deps.replaced(old);
-    if (old !== undefined && !needsThought(old, now) && (own || !valuesChanged(old, now))) return;
+    const isPutBack = !own && old !== undefined && (valuesChanged(old, now) || goesBack(old.status, now.status));
+    if (old !== undefined && !needsThought(old, now) && !isPutBack) return;
     if (this.#leads) memory.changed(key);
     this.#add(key, old === undefined ? "background" : "urgent");
   }
@@ -176,10 +179,16 @@ function needsThought(old: ZoppSecret, now: ZoppSecret): boolean {
   return (
     old.metadata.generation !== now.metadata.generation ||
     old.metadata.deletionTimestamp !== now.metadata.deletionTimestamp ||
-    // a late write of an operator that led before us
-    (old.status?.observedGeneration ?? 0) > (now.status?.observedGeneration ?? 0) ||
     old.metadata.annotations?.[RECONCILE_ANNOTATION] !== now.metadata.annotations?.[RECONCILE_ANNOTATION]
   );
+}
+
+/** Somebody's status is older than the one before: a late write, of an operator that led before us or of a connection that broke. */
+function goesBack(old: SecretStatus | undefined, now: SecretStatus | undefined): boolean {
+  if ((old?.observedGeneration ?? 0) > (now?.observedGeneration ?? 0)) return true;
+  if (readyOf(old)?.status === "True" && readyOf(now)?.status !== "True") return true;
+  const [before, after] = [old?.target, now?.target];
+  return before?.uid === after?.uid && Number(before?.resourceVersion ?? 0) > Number(after?.resourceVersion ?? 0);
 }
 
 /** Generated values of the same bundle were taken away, changed or put back: by somebody else, where it is not ours. */
