@@ -5,6 +5,7 @@ import type { Writing } from "../crds/bundle/edit.js";
 import { canonicalFields } from "../crds/crypto/jcs.js";
 import { ZoppError } from "../crds/errors.js";
 import type { Entry, ZoppSecret } from "../crds/types.gen.js";
+import { verifyForReading } from "./bundles.js";
 import { baseAt } from "./check.base.js";
 import { askYes } from "./confirm.js";
 import { bundleDifferences } from "./diff.bundle.js";
@@ -48,12 +49,9 @@ export function planBack(
   const goes = retire || keys.length > 0;
   const fields =
     keys.length > 0 ? [] : differences.flatMap(({ key, fields = [] }) => (key === undefined ? fields : []));
-  const [carried = [], back = []] = [true, false].map((stays) =>
-    fields.filter(({ field }) => isCarried(field) === stays),
-  );
   return {
-    header: back.length > 0,
-    carried: carried.map(({ field }) => field),
+    header: fields.some(({ field }) => !isCarried(field)),
+    carried: fields.map(({ field }) => field).filter(isCarried),
     restored: differing.filter((key) => isLive(before, key)),
     retired: goes ? later : [],
     kept: goes ? [] : later,
@@ -106,6 +104,17 @@ export function refuseCarrying(present: ZoppSecret, before: ZoppSecret, policy: 
     refuseUnseen(present, policy, writing);
   } catch (error) {
     if (!(error instanceof ZoppError) || error.code === "PendingApproval") throw error;
+    throw new ZoppError(error.code, `${error.message}; ${unlike(present)}`, { cause: error });
+  }
+}
+
+/** Throws where rules or the job are other ones, and not what was signed: nothing that goes back would mend that. */
+export function refuseUnlike(present: ZoppSecret, { carried }: Back, policy: Policy, now: Date): void {
+  if (carried.length === 0) return;
+  try {
+    verifyForReading(present, policy, [], now);
+  } catch (error) {
+    if (!(error instanceof ZoppError)) throw error;
     throw new ZoppError(error.code, `${error.message}; ${unlike(present)}`, { cause: error });
   }
 }

@@ -49,17 +49,21 @@ function opening(before: ZoppSecret | undefined, fields: readonly FieldChange[],
  * approval must be the signer's own: as the signer's, it could be approved by whoever wrote it.
  */
 export function refuseUnseen(secret: ZoppSecret, policy: Policy, { signingKey, now }: Writing): void {
-  const { principal } = signerOf(policy.workspace, { signing: signingKey });
-  const author = policy.workspace.roster.signers.get(secret.spec.header.by)?.principal;
-  if (author?.name === principal.name) return refuseUnsound(secret, policy, [], now);
   try {
-    refuseUnaccepted(secret, policy, [], now);
+    refuseOthers(secret, policy, signerOf(policy.workspace, { signing: signingKey }).principal.name, now);
   } catch (error) {
     if (!(error instanceof ZoppError) || error.code !== "PendingApproval") throw error;
     const place = placeOf(secret);
-    const otherwise = `signed by you, all of it would be yours: \`zopp approve ${place}\` first, or look at it and sign it by \`zopp set ${place} --sign-header\``;
+    const otherwise = `signed by you, all of it would be yours: \`zopp approve ${place}\` first, put the file back as it was approved, or look at it and sign it by \`zopp set ${place} --sign-header\``;
     throw new ZoppError(error.code, `${error.message}; ${otherwise}`, { cause: error });
   }
+}
+
+/** Throws what is wrong with a header, and that it waits for approval where it is another principal's. */
+function refuseOthers(secret: ZoppSecret, policy: Policy, principal: string, now: Date): void {
+  const author = policy.workspace.roster.signers.get(secret.spec.header.by)?.principal;
+  const refuse = author?.name === principal ? refuseUnsound : refuseUnaccepted;
+  refuse(secret, policy, [], now);
 }
 
 /** Throws ApiConflict where the header is not what was shown. */
@@ -73,13 +77,14 @@ function fieldsBetween(before: ZoppSecret | undefined, after: ZoppSecret): reado
   return header?.fields ?? [];
 }
 
-/** The newest header that holds, of the bundle as it is and of the states that are kept: only its version says which one that is. */
+/** The newest header that holds, and does not wait as somebody else's, of the bundle as it is and of the states that are kept: only its version says which one that is. */
 async function signedLast(session: Session, secret: ZoppSecret, policy: Policy): Promise<ZoppSecret | undefined> {
   const now = session.context.now();
+  const { principal } = signerOf(policy.workspace, await session.identity());
   const holds = (one: ZoppSecret) =>
     one.spec.environment === policy.environment.path &&
     unlessRefused(() => {
-      refuseUnsound(one, policy, [], now);
+      refuseOthers(one, policy, principal.name, now);
       return true;
     }) === true;
   const all = [secret, ...(await keptStates(session, secret))].filter(holds);

@@ -175,6 +175,8 @@ t.test(
       t.equal(bench.read(FILE), waiting);
     }
     await bench.must(["generate", "shop-prod/api", "EVES", "--length", "17"], { as: "eve" });
+    const shown = await bench.run(["set", "shop-prod/api", "--sign-header"], { answers: ["n"] });
+    t.match(shown.err, /your signature covers all of this:[\s\S]*generate\.EVES/, "who signs it sees it");
     await bench.must(["approve", "shop-prod/api"], { as: "bob" });
     await bench.must(["unset", "shop-prod/api", "EVES"]);
   },

@@ -212,3 +212,37 @@ t.test("the recovery key rekeys what its owner's device does not open, and who m
   await bench.must(["environment", "rekey", "shop/dev", ...recovery], { as: "alice-2" });
   t.equal((await bench.must(["get", "web", "TOKEN"], { as: "alice-2" })).out, "bob's");
 });
+
+t.test(
+  "what waits for approval is not signed by whoever rekeys: its author could then approve it himself",
+  async (t) => {
+    const bench = new Workbench(t);
+    await team(bench);
+    await bench.amend((content) => ({
+      ...content,
+      environments: content.environments?.map((rule) =>
+        rule.name === "shop/dev" ? { ...rule, approvals: { required: 1, approvers: ["alice", "bob"] } } : rule,
+      ),
+    }));
+    await bench.must(["approve", "-e", "shop/dev"], { as: "bob" });
+    for (const [name, as] of [
+      ["shop-dev/api", "bob"],
+      ["shop-dev/web", "alice"],
+    ] as const)
+      await bench.must(["approve", name], { as });
+    await bench.must(["set", "api", "BOBS"], { as: "bob", stdin: "waits" });
+    const entry = (key: string) =>
+      new RegExp(`^    ${key}:\\n(?: {6,}.*\\n)+`, "m").exec(bench.read(FILES[0] ?? ""))?.[0];
+    const [waiting, approved] = [entry("BOBS"), entry("TOKEN")];
+    const ran = await bench.must(["environment", "rekey", "shop/dev"]);
+    t.match(ran.err, /shop-dev\/api: BOBS by bob\/\S+ waits for approval, and stays as it is/);
+    t.ok(waiting);
+    t.equal(entry("BOBS"), waiting);
+    t.not(entry("TOKEN"), approved, "all else is sealed again");
+    await bench.must(["approve", "-e", "shop/dev"], { as: "bob" });
+    await bench.must(["approve", "shop-dev/api"]);
+    const again = await bench.must(["environment", "rekey", "shop/dev"]);
+    t.match(again.out, /has epoch 2 already: .*\nsealed 1 values again/);
+    t.not(entry("BOBS"), waiting);
+  },
+);

@@ -51,28 +51,32 @@ export async function run(
   const recovery =
     options.recoveryFile === undefined ? undefined : await readRecovery(session.context, options.recoveryFile);
   const bundles = await bundlesOf(session, policy.environment.path);
-  const checking = { policy, vouchers: await vouchersOf(session, policy, options), now };
+  const checking = { policy, vouchers: await vouchersOf(session, policy, options), principal: principal.name, now };
   const { kid } = policy.environment.newest.key;
-  const isUnfinished = bundles.some((secret) => stale(secret, kid).length > 0);
+  const isUnfinished = bundles.some((secret) => toSeal(secret, kid, checking).length > 0);
   for (const secret of bundles) {
     const left = refuseUnchecked(secret, checking, isUnfinished ? kid : undefined);
     for (const { key, author } of left)
       session.context.stderr.write(
         `${placeOf(secret)}: ${key ?? "the header"} is ${author}'s, who has left: you sign it\n`,
       );
+    for (const [key] of stale(secret, undefined).filter(([key]) => isWaiting(secret, key, checking)))
+      session.context.stderr.write(
+        `${placeOf(secret)}: ${key} by ${authorOf(secret, key, policy)} waits for approval, and stays as it is: run this again when it is approved\n`,
+      );
   }
   const keys = await openEpochs(policy.environment, bundles, { identity, recovery });
   const amended = isUnfinished ? undefined : await storeNewEpoch(session, policy, options, identity);
   const environment = amended?.environments[0] ?? policy.environment;
   const newest = environment.newest.key.kid;
-  const values = bundles.reduce((sum, secret) => sum + stale(secret, newest).length, 0);
+  const values = bundles.reduce((sum, secret) => sum + toSeal(secret, newest, checking).length, 0);
   const tick = counted(session.context, `of ${bundles.length} bundles are sealed again`);
   const changes = bundles.map((found) =>
     change("ZoppSecret", found.metadata, (present) => {
       if (present === undefined) throw new ZoppError("ApiConflict", `bundle ${placeOf(found)} was removed meanwhile`);
       refuseUnchecked(present, { ...checking, policy: { ...policy, environment } }, newest);
       tick();
-      return refuseMisshapen(sealedAgain(present, policy, keys, { environment, signingKey: identity.signing, now }));
+      return refuseMisshapen(sealedAgain(present, checking, keys, { environment, signingKey: identity.signing, now }));
     }),
   );
   const where = await (await session.store()).write(changes);
@@ -102,6 +106,8 @@ interface Checking {
   readonly policy: Policy;
   /** What git holds of earlier policies, and of bundles beside them. */
   readonly vouchers: readonly Voucher[];
+  /** The name of who rekeys. */
+  readonly principal: string;
   readonly now: Date;
 }
 
@@ -131,16 +137,37 @@ function stale(secret: ZoppSecret, kid: string | undefined): readonly (readonly 
   return Object.entries(secret.spec.data ?? {}).filter(([, { to }]) => to !== undefined && to !== kid);
 }
 
+/** Those of them that are sealed again. */
+function toSeal(secret: ZoppSecret, kid: string | undefined, checking: Checking) {
+  return stale(secret, kid).filter(([key]) => !isWaiting(secret, key, checking));
+}
+
+/** True for somebody else's value (or header) that waits for approval: signed by whoever rekeys, its author could approve it. */
+function isWaiting(
+  secret: ZoppSecret,
+  key: string | undefined,
+  { policy, vouchers, principal, now }: Checking,
+): boolean {
+  const { workspace, environment } = policy;
+  if ((ruleFor(workspace, environment.scope).approvals?.required ?? 0) === 0) return false;
+  const by = key === undefined ? secret.spec.header.by : (secret.spec.data?.[key]?.by ?? "");
+  const author = workspace.roster.signers.get(by)?.principal.name;
+  if (author === principal) return false;
+  const judges = author === undefined ? vouchers : [policy];
+  return judges.some((each) => againstPart(secret, key, each, now)?.code === "PendingApproval");
+}
+
 /**
  * Throws what is wrong with a bundle, or with a value whose author policy no longer names, so that his signature cannot be
  * checked by it: an earlier policy must have named him and find the value good, which must have stood beside it then. Gives
  * what is such a value, and whose.
  */
-function refuseUnchecked(secret: ZoppSecret, { policy, vouchers, now }: Checking, kid: string | undefined) {
+function refuseUnchecked(secret: ZoppSecret, checking: Checking, kid: string | undefined) {
+  const { policy, vouchers, now } = checking;
   refuseProblems(examineBundle({ ...policy, secret, now, lenient: true }));
   const values = stale(secret, kid).map(([key, { by }]) => ({ key, by }));
   return [{ key: undefined, by: secret.spec.header.by }, ...values].flatMap(({ key, by }) => {
-    if (policy.workspace.roster.signers.has(by)) return [];
+    if (policy.workspace.roster.signers.has(by) || isWaiting(secret, key, checking)) return [];
     const voucher = vouchers.find((each) => wasGood(secret, key, each, now));
     if (voucher !== undefined) return [{ key, author: authorOf(secret, key, voucher) }];
     const text = `bundle ${placeOf(secret)}: ${key ?? "the header"} is signed by ${by}, whom the policy does not name any more`;
@@ -194,10 +221,10 @@ async function openEpochs(
 }
 
 /** Whoever rekeys also takes over the header of an author who left: a new keyring would not know him. */
-function sealedAgain(secret: ZoppSecret, { workspace }: Policy, keys: EpochKeys, writing: Writing): ZoppSecret {
+function sealedAgain(secret: ZoppSecret, checking: Checking, keys: EpochKeys, writing: Writing): ZoppSecret {
   const { environment } = writing;
   const data: Record<string, Entry> = { ...secret.spec.data };
-  for (const [key, { to = "", expires }] of stale(secret, environment.newest.key.kid)) {
+  for (const [key, { to = "", expires }] of toSeal(secret, environment.newest.key.kid, checking)) {
     const opens = keys.get(to);
     if (opens === undefined)
       throw new ZoppError("ApiConflict", `bundle ${placeOf(secret)}: ${key} was changed meanwhile`);
@@ -205,7 +232,8 @@ function sealedAgain(secret: ZoppSecret, { workspace }: Policy, keys: EpochKeys,
     data[key] = setEntry(secret, key, value, { ...writing, expires });
     value.fill(0);
   }
-  const isKnown = workspace.roster.signers.has(secret.spec.header.by);
-  const header = isKnown ? secret.spec.header : signHeader(secret, writing);
+  const stays =
+    checking.policy.workspace.roster.signers.has(secret.spec.header.by) || isWaiting(secret, undefined, checking);
+  const header = stays ? secret.spec.header : signHeader(secret, writing);
   return { ...secret, spec: { ...secret.spec, header, ...(secret.spec.data === undefined ? {} : { data }) } };
 }

@@ -19,6 +19,7 @@ import {
   earlierEntries,
   planBack,
   refuseCarrying,
+  refuseUnlike,
   vouchedParts,
   withHeaderOf,
 } from "../going-back.js";
@@ -59,14 +60,12 @@ export async function run(
   const back = planBack(secret, state.secret, { keys, retire: options.retire === true });
   const now = session.context.now();
   if (isNothing(back)) {
-    refuseCarrying(secret, state.secret, policy, {
-      environment: policy.environment,
-      signingKey: identity.signing,
-      now,
-    });
+    refuseUnlike(secret, back, policy, now);
     return report(secret, state, back, [], policy, []);
   }
   refuseNotAllowed(policy, principal.name, back, now);
+  const writing = { environment: policy.environment, signingKey: identity.signing, now };
+  if (back.header) refuseCarrying(secret, state.secret, policy, writing);
   const parts = await vouchedParts(session, { policy, present: secret, state, back });
   await confirmAuthors(session, state, parts, options.yes === true);
   const { values, notes } =
@@ -80,7 +79,6 @@ export async function run(
           earlier: true,
         });
   try {
-    const writing = { environment: policy.environment, signingKey: identity.signing, now };
     const { written, where } = await write(session, { present: secret, state, back, values, policy, writing });
     return report(written, state, back, where, policy, [...notes, ...notesOn(written, policy, now)]);
   } finally {
@@ -189,6 +187,7 @@ function report(
       restored: restored.map((key) => ({ key, version: written.spec.data?.[key]?.version })),
       retired,
       kept,
+      carried,
       where: where[0],
     },
     names: [`zoppsecret/${place}`],
