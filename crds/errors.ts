@@ -177,7 +177,7 @@ export const ERRORS = {
   RotationFailed: transient(
     "failed_precondition",
     EXIT.conflict,
-    "read the log of the Job that the message names; it is made again when it is gone: kubectl delete job NAME to try now",
+    "read the log of the Job that the message names; it is made again when it is gone: kubectl delete job NAME to try now, or delete what the message says is in its place",
   ),
   RotationDisabled: denied("let the operator run jobs (chart: operator.rotationJobs: true), or `zopp rotation remove`"),
 

@@ -105,7 +105,12 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     silent: { "for a minute": { series: { [works]: "60x20" }, at: "20m" } },
   },
   ZoppKeyringFails: {
-    fires: { series: { [errors("AuditUnavailable")]: "0+1x40" }, at: "20m", as: [{ code: "AuditUnavailable" }] },
+    // one bundle is tried again every five or six minutes
+    fires: {
+      series: { [errors("AuditUnavailable")]: "0 1x4 2x5 3x5 4x5 5x5 6x5" },
+      at: "20m",
+      as: [{ code: "AuditUnavailable" }],
+    },
     silent: {
       "a caller asks too much": { series: { [errors("Overloaded")]: "0+1x40" }, at: "30m" },
       "what it refuses is no failure of its own": { series: { [errors("MethodDenied")]: "0+1x40" }, at: "20m" },

@@ -56,6 +56,7 @@ t.test("the Secret of a Job that was deleted without it is named, and holds up n
   await world.again("orphaned");
   const { metadata } = await world.running("orphaned");
   await kubectl("delete", "job", metadata.name, "--cascade=orphan");
+  await kubectl("delete", "pods", "--selector", `batch.kubernetes.io/job-name=${metadata.name}`);
   t.match(await world.pending("orphaned", "RotationFailed"), `there is a Secret ${metadata.name} that is no Job's`);
   await bed.applyBundle(withValue(await world.stored("orphaned"), "DB_HOST", "db-2", bed.writing()));
   await eventually(async () => (await world.dataOf("orphaned"))["DB_HOST"] === "db-2", LONG);

@@ -52,7 +52,8 @@ export class Freshest<T extends KubeObject> {
   put(object: T): void {
     const key = keyOf(object);
     const seen = this.#informer.get(key);
-    if (seen !== undefined && seen.metadata.uid === object.metadata.uid && !isNewer(object, seen)) return;
+    if (seen !== undefined && seen.metadata.uid === object.metadata.uid && !isNewer(versionOf(object), versionOf(seen)))
+      return;
     this.#ahead.set(key, { object, sinceMs: this.#now() });
   }
 
@@ -90,13 +91,16 @@ export class Freshest<T extends KubeObject> {
       if (!gone) this.#ahead.delete(key);
       return gone;
     }
-    if (gone || !isNewer(ahead, shown)) this.#ahead.delete(key);
-    return !gone && !isNewer(shown, ahead);
+    if (gone || !isNewer(versionOf(ahead), versionOf(shown))) this.#ahead.delete(key);
+    return !gone && !isNewer(versionOf(shown), versionOf(ahead));
   }
 }
 
 /** Versions of one resource are numbers that grow (Kubernetes 1.35 and later promise it; etcd always did it). */
-function isNewer(one: KubeObject, other: KubeObject): boolean {
-  const [a, b] = [one.metadata.resourceVersion ?? "", other.metadata.resourceVersion ?? ""];
+export function isNewer(a = "", b = ""): boolean {
   return a.length === b.length ? a > b : a.length > b.length;
+}
+
+function versionOf({ metadata }: KubeObject): string | undefined {
+  return metadata.resourceVersion;
 }

@@ -89,16 +89,7 @@ t.test("values are complete when each rule has one of its own", async (t) => {
 });
 
 t.test("a Job that may still change something is waited for", async (t) => {
-  const states: JobState[] = [
-    "absent",
-    "occupied",
-    "foreign",
-    "suspended",
-    "unequipped",
-    "running",
-    "failed",
-    "succeeded",
-  ];
+  const states: JobState[] = ["absent", "foreign", "suspended", "unequipped", "running", "failed", "succeeded"];
   t.strictSame(
     states.filter((state) => !isOver(state)),
     ["suspended", "running"],
@@ -218,6 +209,8 @@ t.test("what is waited for is said by its name", async (t) => {
     code: "RotationPending",
     message: /bundle shop\/db: .*the Job j, made at 2026-11-23T10:11:12Z/,
   });
+  t.match(waitsFor(bundle(), "j", "occupied"), { code: "RotationFailed", message: /is not made: there is a Secret j/ });
+  t.match(waitsFor(bundle(), "j", "occupied", at), { code: "RotationFailed", message: /is not started: there is/ });
   t.match(waitsFor(bundle(), "j", "unequipped", at), { code: "RotationFailed", message: /is not started/ });
   t.match(waitsFor(bundle(), "j", "failed", at), { code: "RotationFailed", message: /the Job j, .*, has failed/ });
   t.match(waitsFor(bundle(), "j", "unequipped", at), { code: "RotationFailed", message: /is not started/ });

@@ -39,17 +39,9 @@ export interface JobObject extends KubeObject {
 
 /**
  * What became of a Job. `suspended`: it was made, and its pods are not to start before its Secret is there; `unequipped`: and never
- * will, since somebody has put another Secret there. `occupied`: there is none, and a Secret under its name that no Job has.
+ * will, since somebody has put another Secret there.
  */
-export type JobState =
-  | "absent"
-  | "occupied"
-  | "foreign"
-  | "suspended"
-  | "unequipped"
-  | "running"
-  | "failed"
-  | "succeeded";
+export type JobState = "absent" | "foreign" | "suspended" | "unequipped" | "running" | "failed" | "succeeded";
 
 /** The state of what stands under the Job's name. Only a Job whose controller is the bundle is believed. */
 export function stateOf(job: JobObject | undefined, { metadata }: ZoppSecret): JobState {
@@ -198,8 +190,13 @@ export function jobSecret(
   };
 }
 
-/** What new values wait for, in words. `since`: when the Job was made. */
-export function waitsFor(bundle: ZoppSecret, name: string, state: JobState | "disabled", since?: string): ZoppError {
+/** What new values wait for, in words. `occupied`: a Secret that no Job has is in the place of its own. `since`: when the Job was made. */
+export function waitsFor(
+  bundle: ZoppSecret,
+  name: string,
+  state: JobState | "disabled" | "occupied",
+  since?: string,
+): ZoppError {
   const what = `bundle ${placeOf(bundle)}: `;
   if (state === "disabled")
     return new ZoppError("RotationDisabled", `${what}new values wait for a job, and this operator runs none`);
@@ -212,7 +209,7 @@ export function waitsFor(bundle: ZoppSecret, name: string, state: JobState | "di
   if (state === "occupied")
     return new ZoppError(
       "RotationFailed",
-      `${what}the Job ${name} is not made: there is a Secret ${name} that is no Job's; delete it`,
+      `${what}the Job ${name}${made} is not ${since === undefined ? "made" : "started"}: there is a Secret ${name} that is no Job's; delete it`,
     );
   if (state === "unequipped")
     return new ZoppError(

@@ -145,8 +145,9 @@ async function throughJob(act: SeenAct, given: Situation, deps: ValuesDeps, rota
   if (secret instanceof ZoppError) return keepBefore(act, given, secret, deps);
   // one of a Job that was deleted goes with it
   if (secret !== undefined && !isOf(secret, job?.metadata)) {
-    const isOwned = secret.metadata.ownerReferences !== undefined;
-    return keepBefore(act, given, isOwned ? waits : waitsFor(bundle, place.name, "occupied"), deps);
+    const isJobs = secret.metadata.ownerReferences?.some(({ kind }) => kind === JOBS.kind) === true;
+    const since = job?.metadata.creationTimestamp;
+    return keepBefore(act, given, isJobs ? waits : waitsFor(bundle, place.name, "occupied", since), deps);
   }
   let error = waits;
   const acted = await openAnd(act, deps, async (opened) => {

@@ -32,7 +32,9 @@ export async function lookIfNeeded(
   const target = await look(bundle, deps, signal);
   if (target === "absent" && status?.target !== undefined && !(await isThere(bundle, deps, signal))) return undefined;
   const next = decide({ ...situation, target });
-  deps.memory.looked(key, next.do === "refuse" && next.error.code === "TargetConflict");
+  // what is being deleted stands under the name as before
+  const isGoing = next.do === "refuse" && next.error.code === "TargetTerminating";
+  if (!isGoing) deps.memory.looked(key, next.do === "refuse");
   return { step: next, target };
 }
 

@@ -6,7 +6,7 @@ import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import { valuesDigest } from "./generate.plan.js";
 import { HEALED_BY_CHANGE, reasonCode } from "./secret.status.js";
-import { contestedConflict, foreignConflict, ownedConflict, terminatingConflict } from "./target.conflict.js";
+import { contestedConflict, foreignConflict, ownedConflict, terminating } from "./target.conflict.js";
 import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
@@ -68,7 +68,8 @@ export function decide(given: Situation): Step {
  */
 function mayCreate({ status, nameTaken }: Situation): boolean {
   if (nameTaken === true || status?.target !== undefined) return false;
-  return reasonCode(readyOf(status)) !== "TargetConflict";
+  const code = reasonCode(readyOf(status));
+  return code !== "TargetConflict" && code !== "TargetTerminating";
 }
 
 /** Ready, unchanged, and the Secret is the one that was written last. Policy plays no part. */
@@ -129,7 +130,7 @@ export function holdOf(bundle: ZoppSecret, target: Situation["target"]): Step {
   if (typeof target === "string") return { do: "open", hold: { mode: "create" } };
   const { uid, resourceVersion, annotations = {}, ownerReferences = [], deletionTimestamp } = target.metadata;
   // its end is seen in the watch
-  if (deletionTimestamp !== undefined) return { do: "refuse", error: terminatingConflict(bundle, target) };
+  if (deletionTimestamp !== undefined) return { do: "refuse", error: terminating(bundle, target) };
   const open = (mode: Hold["mode"]): Step => ({ do: "open", hold: { mode, uid, resourceVersion } });
   if (isMerged(bundle, target)) return open("merge");
   const owner = ownerReferences.find((reference) => reference.controller === true);

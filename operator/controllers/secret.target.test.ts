@@ -56,6 +56,19 @@ t.test("a foreign Secret that is being deleted is waited for, and no more said t
   t.match(reasons(status()), { Ready: "False TargetTerminating" });
 });
 
+t.test("one that was never written before, and is being deleted, is looked at and not opened for", async (t) => {
+  const metadata = { ...PLACE, uid: "f", resourceVersion: "5", deletionTimestamp: "2026-11-23T10:11:12Z" };
+  const { run, calls, status, clock } = setup({ there: { metadata } });
+  await t.rejects(run(), { code: "ApiConflict" });
+  for (let at = 0; at < 4; at += 1) {
+    clock.ms += 5_000;
+    await t.rejects(run(), { code: "TargetTerminating" });
+  }
+  t.match(reasons(status()), { Ready: "False TargetTerminating" });
+  t.equal(calls.filter((call) => call === "open").length, 1);
+  t.equal(calls.filter((call) => call === "apply zoppsecrets/status").length, 1);
+});
+
 t.test("a Secret that may not be looked at is told, and that it went is not hidden by an old Ready", async (t) => {
   const given: { getError?: ZoppError } = {};
   const { run, calls, status, targets, events, clock } = setup(given);

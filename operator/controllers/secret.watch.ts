@@ -5,9 +5,10 @@ import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { readyOf } from "../kube/conditions.js";
 import type { Lane, Queue } from "../kube/queue.js";
 import { keyOf } from "../kube/resources.js";
-import type { Freshest } from "./freshest.js";
+import { type Freshest, isNewer } from "./freshest.js";
 import { isIssuer, issuerKeys } from "./issuer.plan.js";
 import type { PolicyChange } from "./policy.book.js";
+import { isComplete } from "./rotation.plan.js";
 import type { BundleMemory } from "./secret.memory.js";
 import { RECONCILE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
@@ -61,7 +62,8 @@ export class BundleWatch {
       }
       this.#deps.memory.changed(key);
       // they can have been put back while nobody led
-      if (readyOf(bundle.status)?.reason === "GeneratedLost") this.#deps.memory.demand(key);
+      const isLost = readyOf(bundle.status)?.reason === "GeneratedLost";
+      if (isLost && isComplete(bundle, bundle.status?.generated)) this.#deps.memory.demand(key);
       this.#add(key, isBehind(bundle) ? "urgent" : "background");
     }
   }
@@ -188,7 +190,8 @@ function goesBack(old: SecretStatus | undefined, now: SecretStatus | undefined):
   if ((old?.observedGeneration ?? 0) > (now?.observedGeneration ?? 0)) return true;
   if (readyOf(old)?.status === "True" && readyOf(now)?.status !== "True") return true;
   const [before, after] = [old?.target, now?.target];
-  return before?.uid === after?.uid && Number(before?.resourceVersion ?? 0) > Number(after?.resourceVersion ?? 0);
+  if (before === undefined || after === undefined) return before !== after;
+  return before.uid !== after.uid || isNewer(before.resourceVersion, after.resourceVersion);
 }
 
 /** Generated values of the same bundle were taken away, changed or put back: by somebody else, where it is not ours. */

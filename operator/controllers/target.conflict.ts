@@ -1,4 +1,4 @@
-// What is said of a Secret that is somebody else's: whose it is, who writes its keys, and what taking it over would change.
+// What is said of a Secret that may not be written, being deleted or somebody else's: whose it is, who writes its keys, and what taking it over would change.
 // Names of keys and field managers only: the operator never reads the values. Whether it is a conflict is the plan's.
 import { placeOf } from "../../crds/bundle/case.js";
 import { targetKeys, targetName } from "../../crds/bundle/target.js";
@@ -25,7 +25,7 @@ export function contestedConflict(bundle: ZoppSecret, keys: readonly string[], m
 }
 
 /** The Secret was deleted and is still there: the API server takes it away when its finalizers are gone. */
-export function terminatingConflict(bundle: ZoppSecret, { metadata: { finalizers = [] } }: SeenSecret): ZoppError {
+export function terminating(bundle: ZoppSecret, { metadata: { finalizers = [] } }: SeenSecret): ZoppError {
   const heldBy = finalizers.length === 0 ? "" : `, held by ${list(finalizers)}`;
   return new ZoppError("TargetTerminating", `${named(bundle)} is being deleted${heldBy}`);
 }
