@@ -25,8 +25,10 @@ t.test("also of the same generation, unless it is our own", async (t) => {
     const shown = bundle({ version, ready });
     return { ...shown, status: { ...shown.status, target: { name: "api", uid: "s", resourceVersion } } };
   };
-  bundles.show(about("1", "True", "9"), true);
+  bundles.show(bundle(), true);
   take();
+  bundles.show(about("1", "True", "9"));
+  t.strictSame(take(), [], "the first one is none");
   bundles.show(about("2", "False", "9"));
   t.strictSame(take(), ["shop/api urgent"]);
   bundles.show(about("3", "True", "10"));
@@ -65,7 +67,11 @@ t.test("lost values that may have been put back while nobody led are asked for o
     lastTransitionTime: "",
   } as const;
   bundles.show({ ...bundle({ name: "lost" }), status: { conditions: [lost] } }, true);
+  const still = bundle({ name: "still" });
+  const generate = { TOKEN: { version: 1, kind: "uuid" } } as const;
+  bundles.show({ ...still, spec: { ...still.spec, generate }, status: { conditions: [lost] } }, true);
   bundles.show(bundle({ name: "other", ready: "False" }), true);
   watch.lead();
-  t.strictSame([memory.isDemanded("shop/lost"), memory.isDemanded("shop/other")], [true, false]);
+  const names = ["lost", "still", "other"].filter((name) => memory.isDemanded(`shop/${name}`));
+  t.strictSame(names, ["lost"]);
 });

@@ -190,8 +190,9 @@ function goesBack(old: SecretStatus | undefined, now: SecretStatus | undefined):
   if ((old?.observedGeneration ?? 0) > (now?.observedGeneration ?? 0)) return true;
   if (readyOf(old)?.status === "True" && readyOf(now)?.status !== "True") return true;
   const [before, after] = [old?.target, now?.target];
-  if (before === undefined || after === undefined) return before !== after;
-  return before.uid !== after.uid || isNewer(before.resourceVersion, after.resourceVersion);
+  if (before === undefined) return false;
+  if (after === undefined || after.uid !== before.uid) return true;
+  return isNewer(before.resourceVersion, after.resourceVersion);
 }
 
 /** Generated values of the same bundle were taken away, changed or put back: by somebody else, where it is not ours. */
