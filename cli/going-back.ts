@@ -99,29 +99,23 @@ export function withHeaderOf(present: ZoppSecret, before: ZoppSecret): ZoppSecre
  */
 export function refuseCarrying(present: ZoppSecret, before: ZoppSecret, policy: Policy, writing: Writing): void {
   const carried = ({ spec: { generate, rotation } }: ZoppSecret) => canonicalFields({ generate, rotation });
-  if (carried(present) === carried(before)) return;
-  try {
-    refuseUnseen(present, policy, writing);
-  } catch (error) {
-    if (!(error instanceof ZoppError) || error.code === "PendingApproval") throw error;
-    throw new ZoppError(error.code, `${error.message}; ${unlike(present)}`, { cause: error });
-  }
+  if (carried(present) !== carried(before)) sayingUnlike(present, () => refuseUnseen(present, policy, writing));
 }
 
 /** Throws where rules or the job are other ones, and not what was signed: nothing that goes back would mend that. */
 export function refuseUnlike(present: ZoppSecret, { carried }: Back, policy: Policy, now: Date): void {
-  if (carried.length === 0) return;
-  try {
-    verifyForReading(present, policy, [], now);
-  } catch (error) {
-    if (!(error instanceof ZoppError)) throw error;
-    throw new ZoppError(error.code, `${error.message}; ${unlike(present)}`, { cause: error });
-  }
+  if (carried.length > 0) sayingUnlike(present, () => verifyForReading(present, policy, [], now));
 }
 
-/** What helps where rules or the job are not what was signed: they are nothing that goes back. */
-function unlike(present: ZoppSecret): string {
-  return `its rules of generated values and its rotation are not those of the earlier state, and do not go back: put the file back in git, or look at them and sign by \`zopp set ${placeOf(present)} --sign-header\``;
+/** Says what helps where rules or the job are not what was signed, since they do not go back; where they wait, that is said already. */
+function sayingUnlike(present: ZoppSecret, verify: () => unknown): void {
+  try {
+    verify();
+  } catch (error) {
+    if (!(error instanceof ZoppError) || error.code === "PendingApproval") throw error;
+    const unlike = `its rules of generated values and its rotation are not those of the earlier state, and do not go back: put the file back in git, or look at them and sign by \`zopp set ${placeOf(present)} --sign-header\``;
+    throw new ZoppError(error.code, `${error.message}; ${unlike}`, { cause: error });
+  }
 }
 
 /** A part that goes back, and whose it is. */

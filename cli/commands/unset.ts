@@ -39,7 +39,8 @@ export async function run(
   const now = session.context.now();
   const { principal } = signerOf(policy.workspace, identity);
   const isRule = (key: string) => Object.hasOwn(found.secret.spec.generate ?? {}, key);
-  if (keys.some(isRule)) refuseWithout(policy, principal.name, "header", now);
+  const signsHeader = keys.some(isRule);
+  if (signsHeader) refuseWithout(policy, principal.name, "header", now);
   for (const key of keys) if (!isRule(key)) refuseWithout(policy, principal.name, "write", now, key);
   const writing = { environment: policy.environment, signingKey: identity.signing, now };
   const { namespace, name } = found.secret.metadata;
@@ -47,7 +48,7 @@ export async function run(
   const retire = (present: ZoppSecret | undefined): ZoppSecret => {
     if (present?.spec.environment !== found.secret.spec.environment)
       throw new ZoppError("ApiConflict", "the bundle was changed meanwhile");
-    if (keys.some(isRule)) refuseUnseen(present, policy, writing);
+    if (signsHeader) refuseUnseen(present, policy, writing);
     else refuseUnsound(present, policy, [], now);
     const data: Record<string, Entry> = { ...present.spec.data };
     for (const key of keys) {

@@ -116,8 +116,8 @@ t.test(
       "the API server takes a status as it comes",
     );
     await inForce("three");
-    for (const name of bundles.keys())
-      t.equal((await versions(bed, NAMESPACE)).get(`secrets/${name}`), before.get(`secrets/${name}`), name);
+    const after = await versions(bed, NAMESPACE);
+    for (const name of bundles.keys()) t.equal(after.get(`secrets/${name}`), before.get(`secrets/${name}`), name);
   },
 );
 

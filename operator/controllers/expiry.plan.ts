@@ -14,14 +14,9 @@ const LAST_CALL_MS = 24 * 3600_000;
 /** When what is said of an end begins to be said, in milliseconds before it. */
 function stages(warningMs: number): readonly (readonly [beforeMs: number, reason: ExpiryReason])[] {
   const [soon, lastCall, ended] = EXPIRY_REASONS;
-  if (warningMs <= LAST_CALL_MS)
-    return [
-      [warningMs, lastCall],
-      [0, ended],
-    ];
   return [
     [warningMs, soon],
-    [LAST_CALL_MS, lastCall],
+    [Math.min(warningMs, LAST_CALL_MS), lastCall],
     [0, ended],
   ];
 }

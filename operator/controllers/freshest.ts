@@ -1,7 +1,7 @@
 // The newest version of an object that this process knows: what the watch shows, or what an answer to our own
 // write showed before the watch did. Reads nothing itself; without it each write would look like somebody's change.
 import type { Informer } from "../kube/informer.js";
-import { type KubeObject, keyOf } from "../kube/resources.js";
+import { type KubeObject, keyOf, type ObjectMeta } from "../kube/resources.js";
 
 /** Told of each change; `own` is true when it only shows what this process wrote itself, or something older. */
 export type OwnedChangeHandler<T> = (change: {
@@ -52,7 +52,7 @@ export class Freshest<T extends KubeObject> {
   put(object: T): void {
     const key = keyOf(object);
     const seen = this.#informer.get(key);
-    if (seen !== undefined && seen.metadata.uid === object.metadata.uid && !isNewer(versionOf(object), versionOf(seen)))
+    if (seen !== undefined && seen.metadata.uid === object.metadata.uid && !isNewer(object.metadata, seen.metadata))
       return;
     this.#ahead.set(key, { object, sinceMs: this.#now() });
   }
@@ -91,16 +91,16 @@ export class Freshest<T extends KubeObject> {
       if (!gone) this.#ahead.delete(key);
       return gone;
     }
-    if (gone || !isNewer(versionOf(ahead), versionOf(shown))) this.#ahead.delete(key);
-    return !gone && !isNewer(versionOf(shown), versionOf(ahead));
+    if (gone || !isNewer(ahead.metadata, shown.metadata)) this.#ahead.delete(key);
+    return !gone && !isNewer(shown.metadata, ahead.metadata);
   }
 }
 
 /** Versions of one resource are numbers that grow (Kubernetes 1.35 and later promise it; etcd always did it). */
-export function isNewer(a = "", b = ""): boolean {
+export function isNewer(one: Versioned, other: Versioned): boolean {
+  const [a, b] = [one.resourceVersion ?? "", other.resourceVersion ?? ""];
   return a.length === b.length ? a > b : a.length > b.length;
 }
 
-function versionOf({ metadata }: KubeObject): string | undefined {
-  return metadata.resourceVersion;
-}
+/** What names a version: metadata, or what a status says of a Secret. */
+type Versioned = Pick<ObjectMeta, "resourceVersion">;

@@ -109,10 +109,11 @@ export class BundleWatch {
     if (now === undefined) return this.#leads ? this.#add(key, "background") : memory.forget(key);
     if (!initial) this.#noticeDemand(key, old, now);
     // while another one leads it is that one's own work
-    if (this.#leads && !own && valuesChanged(old, now)) memory.demand(key);
+    const hasOtherValues = !own && valuesChanged(old, now);
+    if (this.#leads && hasOtherValues) memory.demand(key);
     if (this.#leads && old !== undefined && isEdited(old, now)) this.#deps.replaced(old);
-    const isPutBack = !own && old !== undefined && (valuesChanged(old, now) || goesBack(old.status, now.status));
-    if (old !== undefined && !needsThought(old, now) && !isPutBack) return;
+    const isOld = !own && goesBack(old?.status, now.status);
+    if (old !== undefined && !needsThought(old, now) && !hasOtherValues && !isOld) return;
     if (this.#leads) memory.changed(key);
     this.#add(key, old === undefined ? "background" : "urgent");
   }
@@ -192,7 +193,7 @@ function goesBack(old: SecretStatus | undefined, now: SecretStatus | undefined):
   const [before, after] = [old?.target, now?.target];
   if (before === undefined) return false;
   if (after === undefined || after.uid !== before.uid) return true;
-  return isNewer(before.resourceVersion, after.resourceVersion);
+  return isNewer(before, after);
 }
 
 /** Generated values of the same bundle were taken away, changed or put back: by somebody else, where it is not ours. */
