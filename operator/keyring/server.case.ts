@@ -3,7 +3,7 @@
 import http2 from "node:http2";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { type Client, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport, type GrpcTransportOptions, Http2SessionManager } from "@connectrpc/connect-node";
 import { Registry } from "prom-client";
 import type { Test } from "tap";
 import { newSigningKey, type SigningKey } from "../../crds/crypto/identity.js";
@@ -100,12 +100,18 @@ export async function callerOf(
 }
 
 /** The transport under `callerOf`, for other services. */
-export async function transportOf(t: Test, port: number, key: SigningKey | null, changes: ConnectionOptions = {}) {
+export async function transportOf(
+  t: Test,
+  port: number,
+  key: SigningKey | null,
+  changes: ConnectionOptions = {},
+  options: Pick<GrpcTransportOptions, "interceptors" | "sendCompression" | "compressMinBytes"> = {},
+) {
   const socket = await tlsTo(port, key, changes);
   const baseUrl = `https://127.0.0.1:${port}`;
   const manager = new Http2SessionManager(baseUrl, {}, { createConnection: () => socket });
   t.teardown(() => manager.abort());
-  return createGrpcTransport({ baseUrl, sessionManager: manager });
+  return createGrpcTransport({ baseUrl, sessionManager: manager, ...options });
 }
 
 /** What came of a call: "ok", or the error's code. */

@@ -2,11 +2,13 @@
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import type { ConnectionOptions } from "node:tls";
-import { createClient } from "@connectrpc/connect";
+import { Code, createClient, type Interceptor } from "@connectrpc/connect";
+import { compressionGzip } from "@connectrpc/connect-node";
 import t from "tap";
 import { ZoppError } from "../../crds/errors.js";
 import { Health } from "../../crds/proto/gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../crds/proto/gen/grpc/reflection/v1/reflection_pb.js";
+import { Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
 import { eventually } from "../../hack/eventually.js";
 import { tlsPair } from "../../hack/fixtures.tls.js";
 import { callerOf, fate, KEYS, outcomeOf, sessionOver, testKeyring, tlsTo, transportOf } from "./server.case.js";
@@ -41,6 +43,27 @@ t.test("a resumed TLS session is closed, with the first certificate or another o
     t.equal(await fate(again), "closed");
   }
 });
+
+t.test(
+  "nothing is compressed: an answer's length says nothing but its length, and there is nothing to unpack",
+  async (t) => {
+    const keyring = await testKeyring(t);
+    const encodings: (string | null)[] = [];
+    const noted: Interceptor = (next) => async (request) => {
+      const response = await next(request);
+      encodings.push(response.header.get("grpc-encoding"));
+      return response;
+    };
+    const wanting = await transportOf(t, keyring.port, KEYS.operator, {}, { interceptors: [noted] });
+    await createClient(Keyring, wanting).describe({});
+    t.same(encodings, [null], "gzip and brotli were offered");
+    const packing = { sendCompression: compressionGzip, compressMinBytes: 0 };
+    for (const key of [KEYS.operator, KEYS.stranger]) {
+      const sender = createClient(Keyring, await transportOf(t, keyring.port, key, {}, packing));
+      await t.rejects(sender.enrol({ token: "x".repeat(100) }), { code: Code.Unimplemented });
+    }
+  },
+);
 
 t.test("a certificate shows a key; only who holds the key gets through the handshake", async (t) => {
   const keyring = await testKeyring(t);

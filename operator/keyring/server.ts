@@ -191,6 +191,8 @@ function handler(options: ServerOptions, callers: Callers): Handler {
       routes: options.routes,
       connect: false,
       grpcWeb: false,
+      // how well something compresses says what is in it, also through TLS; and nobody gets to unpack anything here
+      acceptCompression: [],
       readMaxBytes,
       maxTimeoutMs: LIMITS.deadlineMs,
       interceptors: [guard(options, callers, rates, quotas)],
