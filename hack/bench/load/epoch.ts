@@ -18,7 +18,7 @@ import { applyAll, Stock, seconds } from "./stock.js";
 const PATH = "acme/shop/rekeyed";
 const NAMESPACE = "rekeyed-all";
 /** zopp writes an Event and a kept state as well as a status, so two of four writes with the edit; of that three quarters. */
-const LIMIT = 0.37;
+const LIMIT = 0.3;
 
 /** Rekeys all bundles of an environment. */
 export async function epoch(stage: Stage): Promise<Measured> {

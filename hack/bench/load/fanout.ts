@@ -14,7 +14,7 @@ const BATCH_S = 3;
 /** The Secret, the status and the patches. */
 const OTHERS = 2 + COUNT;
 /** Secret, status and patches wait for each other, where the bare client has many in flight; the workloads are read before. */
-const LIMIT = 0.2;
+const LIMIT = 0.15;
 const NAMESPACE = "xwing-fanout";
 const PATIENCE_MS = 120_000;
 

@@ -6,7 +6,7 @@ import { Stock } from "./stock.js";
 
 const A_NAMESPACE = 10;
 /** Five hundredths below that of one namespace: two watches a namespace. */
-const LIMIT = 0.65;
+const LIMIT = 0.5;
 
 /** First sync of ten bundles a namespace. */
 export async function namespaces(stage: Stage): Promise<Measured> {

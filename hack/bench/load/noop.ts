@@ -11,7 +11,7 @@ import { atLeast, type Measured, none } from "./rows.js";
 import { type Raw, type Stage, shareOf } from "./stage.js";
 import { applied, Stock, seconds } from "./stock.js";
 
-const LIMIT = 0.75;
+const LIMIT = 0.6;
 const LAST = nameOf(0);
 
 /** Touches everything and changes one value. */
