@@ -4,7 +4,7 @@ import { ZoppError } from "../crds/errors.js";
 import type { SecretStatus, ZoppSecret } from "../crds/types.gen.js";
 import { unsigned } from "../hack/fixtures.bundle.js";
 import { cluster, world } from "../hack/fixtures.js";
-import type { Description } from "../operator/keyring/client.js";
+import type { Description } from "../operator/keyring/client.types.js";
 import {
   bundleFindings,
   certificateFindings,

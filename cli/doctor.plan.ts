@@ -7,7 +7,7 @@ import type { AcceptedWorkspace } from "../crds/policy/workspace.js";
 import { schemaDigest } from "../crds/schema-digest.js";
 import { SCHEMA_DIGESTS } from "../crds/schemas.gen.js";
 import type { Cluster, ZoppSecret } from "../crds/types.gen.js";
-import type { Description } from "../operator/keyring/client.js";
+import type { Description } from "../operator/keyring/client.types.js";
 import { CERTIFICATE_PENDING, RESTART_PENDING, ROTATION_PENDING, readyOf } from "../operator/kube/conditions.js";
 import type { KubeObject } from "../operator/kube/resources.js";
 import type { Checked } from "./check.js";

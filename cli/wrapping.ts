@@ -15,7 +15,7 @@ import type {
   SealedKey,
   WorkspaceSpec,
 } from "../crds/types.gen.js";
-import type { WrappedEpoch } from "../operator/keyring/client.js";
+import type { WrappedEpoch } from "../operator/keyring/client.types.js";
 import { type Opener, openPrivateKey } from "./epoch-keys.js";
 import type { EnvironmentPath } from "./settings.js";
 

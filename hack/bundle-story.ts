@@ -11,7 +11,7 @@ import { reconcileSecret, type SecretDeps } from "../operator/controllers/secret
 import { BundleMemory } from "../operator/controllers/secret.memory.js";
 import type { AppliedSecret } from "../operator/controllers/target.js";
 import type { SeenSecret } from "../operator/controllers/target.seen.js";
-import type { GenerateQuery, OpenRequest, OpenResult } from "../operator/keyring/client.js";
+import type { GenerateQuery, OpenRequest, OpenResult } from "../operator/keyring/client.types.js";
 import type { ApplyOptions } from "../operator/kube/client.js";
 import { apiError } from "../operator/kube/errors.js";
 import {

@@ -3,7 +3,7 @@ import { type CertifiedParts, certifiedParts } from "../crds/bundle/certificate.
 import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { openEntry } from "../crds/crypto/entry.js";
 import type { CertificateRule, GenerateRule, ZoppSecret } from "../crds/types.gen.js";
-import type { Opened } from "../operator/keyring/open.js";
+import type { Opened } from "../operator/keyring/open.types.js";
 import { bundle, NOW, withHeader, world, writingBy } from "./fixtures.js";
 
 /** Whom the CA of the fixtures signs for. */

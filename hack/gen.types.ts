@@ -1,6 +1,6 @@
 // Owns rendering TypeScript types from the CRDs' schemas: one interface per object that has a name in the table below.
 // Does not own the schemas; what has no name is written in place.
-import type { Kind, Schema } from "./gen.js";
+import type { Kind, Schema } from "./gen.kinds.js";
 
 /** Objects that other code speaks of, by their path in the schema. Two paths may share a name: the first one is rendered. */
 const NAMES: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@
 // Does not own the schemas, which are those of the CRDs.
 import { Ajv } from "ajv";
 import standalone from "ajv/dist/standalone/index.js";
-import type { Kind, Schema } from "./gen.js";
+import type { Kind, Schema } from "./gen.kinds.js";
 
 /** Whether fields that a schema does not name are refused. */
 type Openness = "closed" | "open";

@@ -3,7 +3,7 @@ import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { openEntry } from "../crds/crypto/entry.js";
 import type { GeneratedEntry, ZoppSecret } from "../crds/types.gen.js";
 import { generateValues } from "../operator/keyring/generate.js";
-import type { SentBundle } from "../operator/keyring/open.js";
+import type { SentBundle } from "../operator/keyring/open.types.js";
 import { withGenerated } from "./fixtures.generated.js";
 import { acme, identityOf, production } from "./fixtures.js";
 import { LATER, sent } from "./keyring-world.js";

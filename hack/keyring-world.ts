@@ -4,7 +4,7 @@ import { ZoppError } from "../crds/errors.js";
 import type { Pin } from "../crds/policy/pin.js";
 import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { Ledger } from "../operator/keyring/ledger.js";
-import type { OpenOptions, SentBundle } from "../operator/keyring/open.js";
+import type { OpenOptions, SentBundle } from "../operator/keyring/open.types.js";
 import type { Trust } from "../operator/keyring/pins.js";
 import { PolicyBook } from "../operator/keyring/policy.js";
 import { type AuditRecord, type Fact, lineOf } from "../operator/keyring/records.js";

@@ -86,6 +86,7 @@ const ALLOWED_IMPORTS: readonly (readonly [file: string, from: string])[] = [
   ["operator/keyring/a.ts", "./server.js"],
   ["operator/keyring/a.ts", "../log.js"],
   ["operator/controllers/a.ts", "../keyring/client.js"],
+  ["operator/controllers/a.ts", "../keyring/client.types.js"],
   ["operator/main.ts", "./keyring/client.js"],
   ["operator/main.ts", "./controllers/secret.js"],
   ["cli/commands/a.ts", "../../operator/keyring/client.js"],
@@ -154,6 +155,14 @@ const TOGETHER: readonly (readonly [title: string, files: Readonly<Record<string
     {
       "a.ts": 'import { b } from "./b.js";\nexport const a = () => b();\n',
       "b.ts": 'import { a } from "./a.js";\nexport const b = () => a();\n',
+    },
+    "noImportCycles",
+  ],
+  [
+    "nor do imports of types alone",
+    {
+      "a.ts": 'import type { B } from "./b.js";\nexport type A = B | null;\n',
+      "b.ts": 'import type { A } from "./a.js";\nexport type B = { readonly a: A };\n',
     },
     "noImportCycles",
   ],

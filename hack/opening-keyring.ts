@@ -3,7 +3,8 @@
 import { decodeBase64 } from "../crds/crypto/encoding.js";
 import { openEntry } from "../crds/crypto/entry.js";
 import type { ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
-import { type Caller, type Opened, openBundles, type SentBundle } from "../operator/keyring/open.js";
+import { openBundles } from "../operator/keyring/open.js";
+import type { Caller, Opened, SentBundle } from "../operator/keyring/open.types.js";
 import { KeyringWorld, LATER, pinned, review } from "./keyring-world.js";
 
 /** The operator, as the keyring sees it. */

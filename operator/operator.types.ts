@@ -3,7 +3,7 @@ import type { ZoppEnvironment } from "../crds/types.gen.js";
 import type { PolicyBook, PolicyKind } from "./controllers/policy.book.js";
 import type { PolicyObject } from "./controllers/policy.js";
 import type { WorkloadKind } from "./controllers/workload.js";
-import type { KeyringClient } from "./keyring/client.js";
+import type { KeyringClient } from "./keyring/client.types.js";
 import type { ApiClient } from "./kube/client.js";
 import type { Controller } from "./kube/controller.js";
 import type { Recorder } from "./kube/events.js";

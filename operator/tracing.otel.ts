@@ -15,14 +15,19 @@ import {
 } from "@opentelemetry/sdk-trace";
 import { ZoppError } from "../crds/errors.js";
 import { VERSION } from "../crds/version.js";
-import type { Log } from "./kube/observe.js";
-import type { ProcessTracing } from "./tracing.js";
+import type { Log, Tracing } from "./kube/observe.js";
 
 const KINDS = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER } as const;
 /** The end of a process waits for its last spans for so long. */
 const PATIENCE_MS = 2_000;
 /** A collector that is away is told once in so long. */
 const QUIET_MS = 60_000;
+
+/** Tracing of a process. */
+export interface ProcessTracing extends Tracing {
+  /** Sends what waits, within two seconds. */
+  close(): Promise<void>;
+}
 
 /** Starts tracing; `ratio` of what begins here is traced. */
 export function openTelemetry(of: {

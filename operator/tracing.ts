@@ -1,13 +1,8 @@
 // Whether a process tells OpenTelemetry what it does, by the standard variables. Where not, nothing of it is loaded.
 // What a span is made of is tracing.otel.ts'; what becomes one, whoever does it.
 import { ZoppError } from "../crds/errors.js";
-import type { Log, Tracing } from "./kube/observe.js";
-
-/** Tracing of a process. */
-export interface ProcessTracing extends Tracing {
-  /** Sends what waits, within two seconds. */
-  close(): Promise<void>;
-}
+import type { Log } from "./kube/observe.js";
+import type { ProcessTracing } from "./tracing.otel.js";
 
 /**
  * Tracing by OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT (OTLP over HTTP, as JSON); undefined without.

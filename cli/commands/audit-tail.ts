@@ -1,7 +1,7 @@
 // `zopp audit tail`: records as the keyring stores them, until it is interrupted.
 import { parseRecord } from "../../crds/audit/records.js";
 import { ZoppError } from "../../crds/errors.js";
-import type { KeyringClient } from "../../operator/keyring/client.js";
+import type { KeyringClient } from "../../operator/keyring/client.types.js";
 import { type FilterFlags, filterOf, recordLine } from "../audit/filters.js";
 import type { SourceOptions } from "../audit/found.js";
 import { withKeyring } from "../keyring-call.js";

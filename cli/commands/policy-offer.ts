@@ -2,7 +2,7 @@
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { AcceptedWorkspace } from "../../crds/policy/workspace.js";
 import type { Cluster } from "../../crds/types.gen.js";
-import type { KeyringClient } from "../../operator/keyring/client.js";
+import type { KeyringClient } from "../../operator/keyring/client.types.js";
 import { offerTo, withKeyring } from "../keyring-call.js";
 import { problemLine, type Result } from "../output.js";
 import { acceptNamedWorkspace, environmentName, readEnvironmentObject } from "../policy.js";

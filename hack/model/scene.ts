@@ -8,7 +8,8 @@ import { type AcceptedEnvironment, readEnvironment } from "../../crds/policy/env
 import { ownersDigest, ownersSet } from "../../crds/policy/roster.js";
 import { workspaceStatement } from "../../crds/statement.js";
 import type { EnvironmentKey, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../../crds/types.gen.js";
-import { type Opened, openBundles } from "../../operator/keyring/open.js";
+import { openBundles } from "../../operator/keyring/open.js";
+import type { Opened } from "../../operator/keyring/open.types.js";
 import type { PolicyBook } from "../../operator/keyring/policy.js";
 import { cluster, digestOfOwners } from "../fixtures.js";
 import { KeyringWorld, pinned, refusedOf, review, sent } from "../keyring-world.js";

@@ -5,7 +5,7 @@ import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { KEY, reasons, setup, WORLD, WRITING } from "../../hack/bundle-story.js";
 import { madeAt, PASSWORD } from "../../hack/fixtures.generated.js";
 import { bundle, NOW, withValue } from "../../hack/fixtures.js";
-import type { GeneratedValues, Waiting } from "../keyring/client.js";
+import type { GeneratedValues, Waiting } from "../keyring/client.types.js";
 import { certificateCondition, certificateHappenings } from "./issuer.plan.js";
 import { nextStatus, type Outcome } from "./secret.status.js";
 

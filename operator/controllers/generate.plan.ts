@@ -2,10 +2,12 @@
 // made is the keyring's decision.
 import { createHash } from "node:crypto";
 import { dueAt, ruleHash } from "../../crds/bundle/generated.js";
-import type { GeneratedEntry, GenerateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import type { IssuerOf } from "./issuer.plan.js";
+import type { CertificateRule, GeneratedEntry, GenerateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 
 type Values = SecretStatus["generated"];
+
+/** The hash of the CA's value that its own Secret holds; undefined as long as there is none. */
+export type IssuerOf = (issuer: NonNullable<CertificateRule["issuer"]>) => string | undefined;
 
 /** How soon to ask again where the keyring's clock says that it is too early. */
 const EARLY_MS = 30_000;

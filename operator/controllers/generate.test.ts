@@ -3,7 +3,7 @@ import t from "tap";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { generating, madeAt } from "../../hack/fixtures.generated.js";
 import { NOW } from "../../hack/fixtures.js";
-import type { KeyringClient } from "../keyring/client.js";
+import type { KeyringClient } from "../keyring/client.types.js";
 import type { ApplyOptions } from "../kube/client.js";
 import { apiError } from "../kube/errors.js";
 import type { KubeObject, Resource } from "../kube/resources.js";

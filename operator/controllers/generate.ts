@@ -4,7 +4,7 @@
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, type ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues, GenerateQuery, KeyringClient, Waiting } from "../keyring/client.js";
+import type { GeneratedValues, GenerateQuery, KeyringClient, Waiting } from "../keyring/client.types.js";
 import type { ApiClient } from "../kube/client.js";
 import { type KubeObject, ZOPP_SECRETS } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";

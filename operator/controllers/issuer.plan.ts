@@ -1,20 +1,17 @@
 // The bundles whose CAs sign a bundle's certificates: which they are, which of their values is in use, and what is said of certificates
 // that wait for them. Pure, and no more than a guess: whether a CA may sign is the keyring's decision.
 import { statementOfGenerated } from "../../crds/bundle/generated.js";
-import type { CertificateRule, SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import type { Waiting } from "../keyring/client.js";
+import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
+import type { Waiting } from "../keyring/client.types.js";
 import { CERTIFICATE_PENDING, condition, conditionOf, type Wanted } from "../kube/conditions.js";
 import type { Happening } from "../kube/events.js";
-import { valuesDigest } from "./generate.plan.js";
+import { type IssuerOf, valuesDigest } from "./generate.plan.js";
 import { messageOf } from "./secret.status.js";
 
 /** Finds a bundle by its key (`namespace/name`). */
 export interface Bundles {
   get(key: string): ZoppSecret | undefined;
 }
-
-/** The hash of the CA's value that its own Secret holds; undefined as long as there is none. */
-export type IssuerOf = (issuer: NonNullable<CertificateRule["issuer"]>) => string | undefined;
 
 /** The keys of the bundles whose CAs a bundle's rules name, as it was read: its spec may have any shape. */
 export function issuerKeys({ metadata, spec }: ZoppSecret): ReadonlySet<string> {

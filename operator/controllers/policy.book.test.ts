@@ -1,6 +1,6 @@
 import t from "tap";
 import { ZoppError } from "../../crds/errors.js";
-import type { Description, PolicyState } from "../keyring/client.js";
+import type { Description, PolicyState } from "../keyring/client.types.js";
 import { silentLog } from "../kube/observe.js";
 import type { Clock } from "../kube/queue.js";
 import { acceptedFor, differences, PolicyBook, type PolicyChange } from "./policy.book.js";

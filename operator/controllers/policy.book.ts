@@ -2,7 +2,7 @@
 // Trusts the keyring only; the objects in the API are what it is asked about.
 import type { ZoppError } from "../../crds/errors.js";
 import { asZoppError } from "../../crds/errors.js";
-import type { Description, KeyringClient, PolicyState } from "../keyring/client.js";
+import type { Description, KeyringClient, PolicyState } from "../keyring/client.types.js";
 import type { Log } from "../kube/observe.js";
 import { type Clock, systemClock } from "../kube/queue.js";
 

@@ -2,7 +2,7 @@
 import t from "tap";
 import type { ErrorCode } from "../../crds/errors.js";
 import { production } from "../../hack/fixtures.js";
-import type { PolicyState } from "../keyring/client.js";
+import type { PolicyState } from "../keyring/client.types.js";
 import { nextPolicyStatus } from "./policy.js";
 
 const NOW = new Date("2026-11-28T10:00:00Z");

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { ERRORS, type ErrorCode, ZoppError } from "../../crds/errors.js";
 import type { JoinRequest, ZoppBaseline, ZoppEnvironment, ZoppWorkspace } from "../../crds/types.gen.js";
-import type { PolicyState } from "../keyring/client.js";
+import type { PolicyState } from "../keyring/client.types.js";
 import type { ApiClient } from "../kube/client.js";
 import { type Condition, condition, conditionsOf, readyOf, sameConditions, type Wanted } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";

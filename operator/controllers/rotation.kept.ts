@@ -2,7 +2,7 @@
 import { templateProblems } from "../../crds/bundle/render.js";
 import { keysMissing, keysOfRule } from "../../crds/bundle/target.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues } from "../keyring/client.js";
+import type { GeneratedValues } from "../keyring/client.types.js";
 import { isIntact, type Situation } from "./secret.plan.js";
 
 /** True when every value is in the Secret: the last Job has done its work. */

@@ -9,7 +9,7 @@ import { type ErrorCode, ZoppError } from "../../crds/errors.js";
 import { spanMs } from "../../crds/span.js";
 import type { SecretStatus, ZoppSecret } from "../../crds/types.gen.js";
 import { DEFAULT_DEADLINE } from "../../crds/validate.rotation.js";
-import type { GeneratedValues } from "../keyring/client.js";
+import type { GeneratedValues } from "../keyring/client.types.js";
 import { apiStatus } from "../kube/errors.js";
 import { apiVersionOf, JOBS, type KubeObject, type ObjectMeta } from "../kube/resources.js";
 import { isOfRule, valuesDigest } from "./generate.plan.js";

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { placeOf } from "../../crds/bundle/case.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues, Waiting } from "../keyring/client.js";
+import type { GeneratedValues, Waiting } from "../keyring/client.types.js";
 import type { ApiClient } from "../kube/client.js";
 import { conditionOf, ROTATION_PENDING } from "../kube/conditions.js";
 import { isThereAlready, orAbsent } from "../kube/errors.js";

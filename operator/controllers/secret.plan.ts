@@ -7,7 +7,7 @@ import { readyOf } from "../kube/conditions.js";
 import { valuesDigest } from "./generate.plan.js";
 import { HEALED_BY_CHANGE, reasonCode } from "./secret.status.js";
 import { contestedConflict, foreignConflict, ownedConflict, terminating } from "./target.conflict.js";
-import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, MERGE_ANNOTATION } from "./target.js";
+import { ADOPT_ANNOTATION, BUNDLE_ANNOTATION, type Hold, MERGE_ANNOTATION } from "./target.js";
 import type { SeenSecret } from "./target.seen.js";
 
 /** How long a foreign Secret is left alone before it is looked at again. */
@@ -32,16 +32,6 @@ export interface Situation {
   readonly foreignSinceMs?: number | undefined;
   /** A write that only creates found that something stands under the target's name. */
   readonly nameTaken?: boolean;
-}
-
-/** How a Secret may be written. */
-export interface Hold {
-  /** `create`: only if there is none; `update`: ours; `adopt`: told to take it over; `merge`: told to add our keys. */
-  readonly mode: "create" | "update" | "adopt" | "merge";
-  /** The Secret that was looked at: writing another one under the same name fails. */
-  readonly uid?: string | undefined;
-  /** The version that was looked at: a write that comes late, after another operator's, fails. */
-  readonly resourceVersion?: string | undefined;
 }
 
 /** What to do next. `afterMs`: think again then, at the latest. */

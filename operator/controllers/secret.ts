@@ -5,7 +5,7 @@ import { targetName, targetPlace } from "../../crds/bundle/target.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { SecretStatus, ZoppEnvironment, ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
-import type { KeyringClient } from "../keyring/client.js";
+import type { KeyringClient } from "../keyring/client.types.js";
 import type { ApiClient } from "../kube/client.js";
 import { CERTIFICATE_PENDING, conditionOf, RESTART_PENDING, readyOf } from "../kube/conditions.js";
 import type { ReconcileAnswer } from "../kube/controller.js";

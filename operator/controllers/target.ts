@@ -15,7 +15,16 @@ import {
   type OwnerReference,
   ZOPP_SECRETS,
 } from "../kube/resources.js";
-import type { Hold } from "./secret.plan.js";
+
+/** How a Secret may be written. */
+export interface Hold {
+  /** `create`: only if there is none; `update`: ours; `adopt`: told to take it over; `merge`: told to add our keys. */
+  readonly mode: "create" | "update" | "adopt" | "merge";
+  /** The Secret that was looked at: writing another one under the same name fails. */
+  readonly uid?: string | undefined;
+  /** The version that was looked at: a write that comes late, after another operator's, fails. */
+  readonly resourceVersion?: string | undefined;
+}
 
 /** On every Secret that zopp writes to, whole or in part: the operator watches Secrets by this label only. */
 export const MANAGED_LABEL = "zopp.dev/managed";

@@ -9,7 +9,7 @@ import { concat } from "../../crds/crypto/labeled.js";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import { ZoppError } from "../../crds/errors.js";
 import type { GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
-import type { GeneratedValues } from "../keyring/client.js";
+import type { GeneratedValues } from "../keyring/client.types.js";
 import type { Epochs } from "./epochs.js";
 
 /** What is opened. */

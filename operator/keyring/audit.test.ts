@@ -10,8 +10,8 @@ import { acmeContent, identityOf, person } from "../../hack/fixtures.js";
 import { startTestbed, type Testbed } from "../../hack/testbed.js";
 import { silentLog } from "../kube/observe.js";
 import { ZOPP_WORKSPACES } from "../kube/resources.js";
-import type { ListedRecord, RecordPage } from "./audit-client.js";
-import { connectKeyring, type KeyringClient } from "./client.js";
+import { connectKeyring } from "./client.js";
+import type { KeyringClient, ListedRecord, RecordPage } from "./client.types.js";
 
 const { grants = [], principals } = acmeContent();
 const ENDED = "2026-01-01T00:00:00Z";

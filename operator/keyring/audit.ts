@@ -18,7 +18,7 @@ import type { Archive } from "./archive.js";
 import type { AuditLog } from "./log.js";
 import type { PolicyBook } from "./policy.js";
 import { type Peer, peerOf } from "./server.js";
-import { toConnectError } from "./wire.js";
+import { toConnectError } from "./wire.errors.js";
 
 /** How long a Tail lasts, well below the server's deadline: rights are then asked again, as with any call. */
 const TAIL_MS = 20_000;

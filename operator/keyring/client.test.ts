@@ -8,7 +8,8 @@ import type { SecretSpec } from "../../crds/types.gen.js";
 import { eventually } from "../../hack/eventually.js";
 import { identityOf } from "../../hack/fixtures.js";
 import { silentLog } from "../kube/observe.js";
-import { connectKeyring, type KeyringClient, type KeyringConnection } from "./client.js";
+import { connectKeyring } from "./client.js";
+import type { KeyringClient, KeyringConnection } from "./client.types.js";
 import { failureOf, KEYRING_KEY, KEYS, testKeyring } from "./server.case.js";
 import { tlsIdentity } from "./tls.js";
 

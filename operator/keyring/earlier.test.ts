@@ -7,7 +7,7 @@ import { flip, withEntry } from "../../hack/fixtures.bundle.js";
 import { acme, acmeContent, bundle, identityOf, production, withValue, world, writingBy } from "../../hack/fixtures.js";
 import { LATER, sent } from "../../hack/keyring-world.js";
 import { OPERATOR, openingKeyring, valuesOf } from "../../hack/opening-keyring.js";
-import type { Caller, Opened, SentBundle } from "./open.js";
+import type { Caller, Opened, SentBundle } from "./open.types.js";
 import { readerOf } from "./readers.js";
 
 const PRODUCTION = production();

@@ -14,10 +14,12 @@ import { nextVersion } from "../../crds/policy/versions.js";
 import { signStatement } from "../../crds/statement.js";
 import type { CertificateRule, GeneratedEntry, GenerateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { makeCertified } from "./certificates.js";
+import type { Generated, Waiting } from "./client.types.js";
 import { makeValue } from "./generate.values.js";
 import { contextOf, generatedCase, openHeld, refuseNews } from "./generated.js";
 import { Authorities, isIssuers } from "./issuer.js";
-import { type Caller, caseOf, type OpenOptions, parseSent, policyOf, type SentBundle } from "./open.js";
+import { caseOf, parseSent, policyOf } from "./open.js";
+import type { Caller, OpenOptions, SentBundle } from "./open.types.js";
 import type { ServedEnvironment } from "./policy.types.js";
 import type { Fact, Issued } from "./records.js";
 
@@ -42,22 +44,6 @@ interface Wanted {
   readonly make: NonNullable<JudgedRule["make"]>;
   /** It has a value that is good until there is another one. */
   readonly hasOne: boolean;
-}
-
-/** A rule whose value stays for now, although it is due: why its CA does not sign. */
-export interface Waiting {
-  readonly key: string;
-  /** IssuerPending, IssuerRefused. */
-  readonly error: ZoppError;
-}
-
-/** What a call came to. */
-export interface Generated {
-  /** status.generated as it is to be. */
-  readonly generated: Readonly<Record<string, GeneratedEntry>>;
-  /** The keys whose values were made. */
-  readonly made: readonly string[];
-  readonly waiting: readonly Waiting[];
 }
 
 /** A value that was made. */

@@ -15,7 +15,7 @@ import { ZoppError } from "../../crds/errors.js";
 import { refuseOutdated, ruleFor } from "../../crds/policy/environment.js";
 import { refuseExpired } from "../../crds/policy/workspace.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
-import type { OpenOptions } from "./open.js";
+import type { OpenOptions } from "./open.types.js";
 import type { ServedEnvironment } from "./policy.types.js";
 
 /** Good values by the key of their rule. */

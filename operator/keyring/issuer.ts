@@ -8,7 +8,8 @@ import { asZoppError, type ErrorCode, ZoppError } from "../../crds/errors.js";
 import type { CertificateRule, ZoppSecret } from "../../crds/types.gen.js";
 import { endOf } from "./certificates.js";
 import { generatedCase, openHeld } from "./generated.js";
-import { caseOf, type OpenOptions, parseSent, type SentBundle } from "./open.js";
+import { caseOf, parseSent } from "./open.js";
+import type { OpenOptions, SentBundle } from "./open.types.js";
 import type { ServedEnvironment } from "./policy.types.js";
 
 /** A CA that may sign; whoever opened it overwrites it. */

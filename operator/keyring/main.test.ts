@@ -14,7 +14,8 @@ import { identityOf } from "../../hack/fixtures.js";
 import { startTestbed, type Testbed } from "../../hack/testbed.js";
 import { silentLog } from "../kube/observe.js";
 import { CONFIG_MAPS, type KubeObject, NAMESPACES, ZOPP_AUDIT_SEGMENTS, ZOPP_SECRETS } from "../kube/resources.js";
-import { connectKeyring, type KeyringClient } from "./client.js";
+import { connectKeyring } from "./client.js";
+import type { KeyringClient } from "./client.types.js";
 import { segmentName } from "./segment.js";
 import { failureOf, sessionOver, tlsTo } from "./server.case.js";
 

@@ -13,7 +13,7 @@ import {
 } from "../../hack/fixtures.js";
 import { LATER, sent } from "../../hack/keyring-world.js";
 import { OPERATOR, openingKeyring, valuesOf } from "../../hack/opening-keyring.js";
-import type { SentBundle } from "./open.js";
+import type { SentBundle } from "./open.types.js";
 
 const ACME = acme();
 const PRODUCTION = production();

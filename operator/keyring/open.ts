@@ -4,67 +4,16 @@ import type { BundleCase, Policy } from "../../crds/bundle/case.js";
 import { signedPlace } from "../../crds/bundle/statements.js";
 import { examineBundle, type Verified } from "../../crds/bundle/verify.js";
 import { entryKey } from "../../crds/crypto/entry.js";
-import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
 import type { ZoppSecret } from "../../crds/types.gen.js";
 import { parseSecret } from "../../crds/validate.js";
 import { earlierCase, refuseEarlier, refuseWaiting } from "./earlier.js";
 import { acceptedValues, generatedKeys, type HeldValues, heldValues, NOTHING_GENERATED } from "./generated.js";
-import type { Ledger } from "./ledger.js";
+import type { Caller, Opened, OpenOptions, SentBundle } from "./open.types.js";
 import type { PolicyBook } from "./policy.js";
 import type { ServedEnvironment } from "./policy.types.js";
-import { type ReaderIn, readableKeys } from "./readers.js";
+import { readableKeys } from "./readers.js";
 import type { Fact } from "./records.js";
-
-/** A bundle as it was sent. */
-export interface SentBundle {
-  readonly namespace: string;
-  readonly name: string;
-  /** spec as UTF-8 JSON. */
-  readonly spec: Uint8Array;
-  /** Only the entry keys of these; none = all that the caller may have. */
-  readonly keys: string[];
-  /** Its entries are earlier ones, read in order to go back to them (see earlier.ts). */
-  readonly earlier?: boolean;
-  /** status.generated as UTF-8 JSON; absent or empty = none. */
-  readonly generated?: Uint8Array;
-}
-
-/** Who asks. */
-export interface Caller {
-  readonly actor: string;
-  readonly request: string;
-  /** Finds him in policy; absent for the operator, which asks in order to reconcile. */
-  readonly reader?: ReaderIn | undefined;
-}
-
-/** What came out of one bundle. */
-export type Opened =
-  | {
-      readonly ok: true;
-      readonly digest: string;
-      readonly keys: ReadonlyMap<string, Uint8Array>;
-      readonly policy: readonly string[];
-      readonly warnings: readonly ZoppError[];
-    }
-  | { readonly ok: false; readonly error: ZoppError; readonly policy: readonly string[] };
-
-/** What opening needs of the rest of the keyring. */
-export interface OpenOptions {
-  readonly book: PolicyBook;
-  readonly ledger: Ledger;
-  /** The key that this cluster signs generated values with. */
-  readonly cluster: VerifyKey;
-  now(): Date;
-  /** Appends a fact to the log; throws AuditUnavailable or LogForked when the log takes no more. */
-  note(fact: Fact): void;
-  /** Resolves when everything that was noted is durable. */
-  durable(): Promise<void>;
-  /** Throws AuditUnavailable when the ledger was not all that is on record: decide again. */
-  upToDate(): Promise<void>;
-  /** Notes a refusal in the log, once per object, digest, policy and reason. */
-  refuse(fact: Fact): void;
-}
 
 /** Opens bundles in order; resolves when the records of all releases are durable. Throws AuditUnavailable, LogForked. */
 export async function openBundles(

@@ -18,7 +18,8 @@ import {
 import { LATER, pinned, review, sent } from "../../hack/keyring-world.js";
 import { openingKeyring, valuesOf } from "../../hack/opening-keyring.js";
 import type { Enrolment } from "./enrol.js";
-import { type Caller, type Opened, openBundles } from "./open.js";
+import { openBundles } from "./open.js";
+import type { Caller, Opened } from "./open.types.js";
 import { readerOf } from "./readers.js";
 
 const API_POD: Principal = { name: "api", kind: "workload", cluster: "eu-1", serviceAccount: "shop-prod/api" };

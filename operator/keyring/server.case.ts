@@ -13,7 +13,7 @@ import { keyringMetrics } from "../metrics.js";
 import { reflectionAndHealth } from "./reflection.js";
 import { type Listening, listen, type Role } from "./server.js";
 import { tlsIdentity } from "./tls.js";
-import { fromConnectError } from "./wire.js";
+import { fromConnectError } from "./wire.errors.js";
 
 /** The keyring's own key in these tests. */
 export const KEYRING_KEY = newSigningKey();

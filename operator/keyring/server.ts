@@ -14,7 +14,7 @@ import { isLoopback } from "./enrol.js";
 import { Quota, Rate } from "./limits.js";
 import { peerKey, type TlsIdentity } from "./tls.js";
 import { answerTraced } from "./traced.js";
-import { statusHeaders, toConnectError } from "./wire.js";
+import { statusHeaders, toConnectError } from "./wire.errors.js";
 
 /** What a caller is to the keyring. */
 export type Role = "stranger" | "operator" | "workload" | "device";

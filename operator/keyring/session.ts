@@ -5,11 +5,11 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { parseVerifyKey, type VerifyKey } from "../../crds/crypto/keys.js";
 import { ZoppError } from "../../crds/errors.js";
 import { Audit, Keyring } from "../../crds/proto/gen/zopp/v1alpha1/keyring_pb.js";
-import type { KeyringConnection } from "./client.js";
+import type { KeyringConnection } from "./client.types.js";
 import { PinnedConnection } from "./connection.js";
 import { tlsIdentity } from "./tls.js";
 import { callsTraced } from "./traced.js";
-import { fromConnectError } from "./wire.js";
+import { fromConnectError } from "./wire.errors.js";
 
 const TIMEOUT_MS = 10_000;
 /** Enrolment is renewed when this much of it is left. */

@@ -5,7 +5,8 @@ import type { ZoppSecret } from "../../crds/types.gen.js";
 import { acme, bundle, production, world } from "../../hack/fixtures.js";
 import { sent } from "../../hack/keyring-world.js";
 import { OPERATOR, openingKeyring } from "../../hack/opening-keyring.js";
-import { type Opened, openBundles, type SentBundle } from "./open.js";
+import { openBundles } from "./open.js";
+import type { Opened, SentBundle } from "./open.types.js";
 import { openInShares } from "./shares.js";
 
 const [ACME, PRODUCTION] = [acme(), production()];

@@ -1,6 +1,7 @@
 // The bundles of one call, opened in shares: what was opened stays here until all of them are, or is zeroed.
 // Opening a share is open.ts', deciding it again is the keyring's.
-import { forgetKeys, type Opened, type SentBundle } from "./open.js";
+import { forgetKeys } from "./open.js";
+import type { Opened, SentBundle } from "./open.types.js";
 
 /**
  * Opens bundles, as many of the rest as each `open` takes, and gives the answer that is made of all of them. Throws what

@@ -3,7 +3,7 @@
 import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import type { ZoppAuditSegment } from "../../crds/types.gen.js";
 import type { Tracing } from "../kube/observe.js";
-import { fromConnectError } from "./wire.js";
+import { fromConnectError } from "./wire.errors.js";
 
 /** The header of W3C Trace Context. No other one of it is read: `tracestate` and `baggage` are a caller's own words. */
 const HEADER = "traceparent";

@@ -3,7 +3,8 @@
 
 import { ZoppError } from "../../crds/errors.js";
 import { apiError, unreachable } from "./errors.js";
-import { type Endpoint, type EndpointOptions, loadEndpoint } from "./kubeconfig.js";
+import { type EndpointOptions, loadEndpoint } from "./kubeconfig.js";
+import type { Endpoint } from "./kubeconfig.types.js";
 import { BrokenStream, jsonLines } from "./lines.js";
 import type { ClientHooks, Tracing } from "./observe.js";
 import {

@@ -4,7 +4,7 @@
 import type { RequestOptions } from "node:https";
 import { delimiter } from "node:path";
 import { ZoppError } from "../../crds/errors.js";
-import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.js";
+import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.types.js";
 
 /** Loads one file, or several separated as in KUBECONFIG, through client-node. Throws NotFound or Malformed. */
 export async function loadFull(files: string, contextName: string | undefined): Promise<Endpoint> {

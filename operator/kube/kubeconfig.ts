@@ -6,31 +6,7 @@ import { homedir } from "node:os";
 import { delimiter, dirname, isAbsolute, join } from "node:path";
 import { parse } from "yaml";
 import { ZoppError } from "../../crds/errors.js";
-
-/** What a connection needs to authenticate: headers for each request, TLS settings for each socket. */
-export interface Credentials {
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tls: TlsOptions;
-}
-
-/** PEM contents (not paths) and checks for the connection to the API server. */
-export interface TlsOptions {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly servername?: string;
-  readonly rejectUnauthorized?: boolean;
-}
-
-/** An API server and an account on it. `credentials` reads files again at each call; callers cache. */
-export interface Endpoint {
-  readonly server: URL;
-  /** The namespace of the context, when it names one. */
-  readonly namespace?: string;
-  /** An http(s) proxy on the way. */
-  readonly proxy?: string;
-  credentials(): Promise<Credentials>;
-}
+import type { Endpoint, TlsOptions } from "./kubeconfig.types.js";
 
 /** Which account to use: `file` or `inCluster` when given, else KUBECONFIG, ~/.kube/config, the pod's own. */
 export interface EndpointOptions {

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import t, { type Test } from "tap";
 import { connectKeyring } from "../keyring/client.js";
 import { KEYRING_KEY, KEYS, testKeyring } from "../keyring/server.case.js";
-import type { Endpoint } from "./kubeconfig.js";
+import type { Endpoint } from "./kubeconfig.types.js";
 import { silentLog } from "./observe.js";
 import { forwardPort } from "./port-forward.js";
 

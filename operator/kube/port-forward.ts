@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { Agent, type Dispatcher, ProxyAgent, WebSocket } from "undici";
 import { ZoppError } from "../../crds/errors.js";
-import type { Endpoint } from "./kubeconfig.js";
+import type { Endpoint } from "./kubeconfig.types.js";
 import { type Place, PODS, pathOf } from "./resources.js";
 
 /** The kubelet's form of it for WebSockets: a byte that names the channel, then bytes of that channel. */

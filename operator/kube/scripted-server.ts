@@ -3,7 +3,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Endpoint } from "./kubeconfig.js";
+import type { Endpoint } from "./kubeconfig.types.js";
 import type { KubeObject } from "./resources.js";
 
 /** One request as it came. */

@@ -5,7 +5,7 @@ import { type Dispatcher, Pool, ProxyAgent } from "undici";
 import { ZoppError } from "../../crds/errors.js";
 import { parseRetryAfter, unreachable } from "./errors.js";
 import { fenced } from "./fence.js";
-import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.js";
+import type { Credentials, Endpoint, TlsOptions } from "./kubeconfig.types.js";
 import { type Answered, Limiter, type Pass } from "./limiter.js";
 import type { ClientHooks, Tracing } from "./observe.js";
 
