@@ -146,6 +146,7 @@ t.test("on a real API server", async (t) => {
     await first.remove(CONFIG_MAPS, NAMES.shareConfigMap);
     t.equal(await first.again(t.testdir()).run(), "SeedExists", "not even with a share that was lost");
     t.strictSame(await first.found(SECRETS, NAMES.secret), before);
+    t.equal(await first.found(CONFIG_MAPS, NAMES.shareConfigMap), null, "beside which no other share is made");
   });
 
   await t.test("a Secret without its other share is refused until that is put back", async (t) => {
@@ -189,10 +190,36 @@ t.test("on a real API server", async (t) => {
     t.equal(await late.found(SECRETS, NAMES.secret), null);
   });
 
+  await t.test(
+    "a seed that was lost is not made anew by an upgrade, but put back, or given up for another one",
+    async (t) => {
+      const first = await site(t);
+      await first.run();
+      const [key, secret] = [await first.publicKey(), await first.found(SECRETS, NAMES.secret)];
+      await first.remove(SECRETS, NAMES.secret);
+      const folder = t.testdir();
+    const [share, nothing] = [first.again(join(folder, "share")), first.again(join(folder, "nothing"))];
+      await share.mount();
+      t.equal(await share.run(), "SeedMissing", "one share is left");
+      await first.remove(CONFIG_MAPS, NAMES.shareConfigMap);
+      t.equal(await nothing.run(), "SeedMissing", "none is left");
+      t.equal(await first.found(SECRETS, NAMES.secret), null, "so that a backup can be put back");
+      t.equal(await first.publicKey(), key);
+      await first.restore(SECRETS, secret);
+      t.equal(await nothing.run(), "SeedExists", "what was put back is to be mounted");
+      await first.remove(SECRETS, NAMES.secret);
+      await first.remove(CONFIG_MAPS, NAMES.publicConfigMap);
+      t.equal(await nothing.run(), "new", "whoever deletes all of it wants another one");
+      t.not(await first.publicKey(), key);
+    },
+  );
+
   await t.test("a hook that died between the two shares is finished by the next", async (t) => {
     const first = await site(t);
     await first.run();
+    // as if it had never come to the Secret, nor to the key, which is published last
     await first.remove(SECRETS, NAMES.secret);
+    await first.remove(CONFIG_MAPS, NAMES.publicConfigMap);
     const second = first.again(t.testdir());
     await second.mount();
     t.equal(await second.run(), "new");

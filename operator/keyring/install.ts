@@ -41,8 +41,8 @@ export interface Installed {
 
 /**
  * Makes the seed unless it is there, and publishes its public key. Nothing is ever overwritten but that key. Throws
- * SeedMissing when the Secret stands without the ConfigMap, or one is mounted that is not there any more, SeedExists when
- * one is there that is not mounted, Malformed, Api*.
+ * SeedMissing when the Secret stands without the ConfigMap, one is mounted that is not there any more, or only the public
+ * key is left of a seed; SeedExists when one is there that is not mounted; Malformed, Api*.
  */
 export async function install(client: ApiClient, config: InstallConfig): Promise<Installed> {
   const { mountedSecret, mountedShare } = config;
@@ -53,6 +53,7 @@ export async function install(client: ApiClient, config: InstallConfig): Promise
     const what = `Secret ${config.secret} is there without ConfigMap ${config.shareConfigMap}, the other share of the seed`;
     throw new ZoppError("SeedMissing", `${what}: put it back from a backup; nothing was changed`);
   }
+  if (fresh) await neverThere(client, config);
   const identity = fresh ? await make(client, config) : await readSeed([mountedSecret, mountedShare]);
   const published = object(config, config.publicConfigMap, "public");
   const data = { [PUBLIC_KEY]: `${identity.signing.verifyKey.text}\n` };
@@ -61,20 +62,42 @@ export async function install(client: ApiClient, config: InstallConfig): Promise
 }
 
 /** What it may create it may ask for by name: a creation for show is refused where the object is. */
-async function stillThere(client: ApiClient, resource: Resource, object: KubeObject): Promise<void> {
+async function isThere(client: ApiClient, resource: Resource, object: KubeObject): Promise<boolean> {
   try {
     await client.create(resource, object, { dryRun: true, metadataOnly: true });
+    return false;
   } catch (error) {
-    if (hasStatus(error, 409)) return;
+    if (hasStatus(error, 409)) return true;
     throw error;
   }
+}
+
+async function stillThere(client: ApiClient, resource: Resource, object: KubeObject): Promise<void> {
+  if (await isThere(client, resource, object)) return;
   const { namespace, name } = object.metadata;
   const what = `${resource.kind} ${namespace}/${name} was deleted and is still mounted, as long as pods that had it are there`;
   const next = "let them end and try again for a new seed, or put it back from a backup";
   throw new ZoppError("SeedMissing", `${what}: nothing was changed; ${next}`);
 }
 
-/** The Secret comes last: where it is missing nothing was ever sealed to this seed, and another try may begin anew. */
+/** The public key is published when the seed is whole: where it is and the Secret is not, that was lost. */
+async function neverThere(client: ApiClient, config: InstallConfig): Promise<void> {
+  const { namespace, secret, publicConfigMap } = config;
+  // asked first: a share that is made beside a Secret would be another seed's
+  const seed = object(config, secret, "secret");
+  if (await isThere(client, SECRETS, seed)) throw unmounted(SECRETS, seed.metadata);
+  if (!(await isThere(client, CONFIG_MAPS, object(config, publicConfigMap, "public")))) return;
+  const what = `ConfigMap ${namespace}/${publicConfigMap} is of a seed whose Secret ${secret} is gone`;
+  const next = "put it back from a backup; for another seed, which no policy names yet, delete that ConfigMap first";
+  throw new ZoppError("SeedMissing", `${what}: nothing was changed; ${next}`);
+}
+
+function unmounted({ kind }: Resource, { namespace, name }: KubeObject["metadata"]): ZoppError {
+  const what = `${kind} ${namespace}/${name} is there, and was not when this pod started`;
+  return new ZoppError("SeedExists", `${what}: it is never overwritten; try again`);
+}
+
+/** The Secret comes last: where it never was, nothing was sealed to this seed, and another try may begin anew. */
 async function make(client: ApiClient, config: InstallConfig): Promise<Identity> {
   const isShared = existsSync(config.mountedShare);
   const share = isShared ? await readShare(config.mountedShare) : newSeed();
@@ -102,9 +125,6 @@ async function createOnly<T extends KubeObject>(client: ApiClient, resource: Res
   try {
     await client.create(resource, object, { metadataOnly: true });
   } catch (error) {
-    if (!hasStatus(error, 409)) throw error;
-    const { namespace, name } = object.metadata;
-    const what = `${resource.kind} ${namespace}/${name} is there, and was not when this pod started`;
-    throw new ZoppError("SeedExists", `${what}: it is never overwritten; try again`);
+    throw hasStatus(error, 409) ? unmounted(resource, object.metadata) : error;
   }
 }
