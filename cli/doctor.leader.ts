@@ -60,7 +60,7 @@ export function leaderFindings(
   const [namespace] = name.split("/");
   const runs = pods.find((pod) => toldIn(pod).some((container) => container.name === part));
   const component = runs?.metadata.labels?.["app.kubernetes.io/component"] ?? part;
-  const logs = `kubectl logs --namespace ${namespace} --selector app.kubernetes.io/component=${component} --container ${part} says why none takes it`;
+  const logs = `kubectl logs --namespace ${namespace} --selector app.kubernetes.io/component=${component} --container ${part} --tail -1 says why none takes it`;
   const problem = (message: string): readonly Finding[] => [{ state: "problem", about, message, next: logs }];
   const nobody = `no ${part} ${DOES[part]}, so changes wait`;
   const { lease } = seen;

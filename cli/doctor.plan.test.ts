@@ -70,7 +70,7 @@ t.test("workloads that wait for their restart are a warning, by the operator's r
       state: "warning",
       reason: "RestartRefused",
       message: "workloads of 2 bundles wait for their restart: shop/api, shop/web",
-      next: /`zopp status BUNDLE`/,
+      next: /`zopp status BUNDLE --store cluster`/,
     },
   ]);
   t.equal(found.length, 1);
@@ -86,7 +86,7 @@ t.test("bundles whose rotation has stopped are a warning, and those whose job ru
     rotates("off", "RotationDisabled"),
     rotates("web", "RotationPending"),
   ];
-  const [state, next] = ["warning", /`zopp status BUNDLE`/] as const;
+  const [state, next] = ["warning", /`zopp status BUNDLE --store cluster`/] as const;
   t.match(rotationFindings(stopped), [
     {
       state,
@@ -114,7 +114,7 @@ t.test("bundles whose certificates wait for their CA are a warning", async (t) =
       state: "warning",
       reason: "IssuerRefused",
       message: "certificates of 2 bundles are due, and their CA does not sign: shop/api, shop/web",
-      next: /`zopp status BUNDLE`/,
+      next: /`zopp status BUNDLE --store cluster`/,
     },
   ]);
 });

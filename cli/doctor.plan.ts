@@ -241,7 +241,7 @@ function waiting(
   return [...Map.groupBy(secrets, reasonOf)].flatMap(([reason, some]): Finding[] => {
     const said = reason === "" ? undefined : what(amount(some.length, "bundle"), reason);
     if (said === undefined) return [];
-    const next = `\`zopp status BUNDLE\` ${tells} in the condition ${condition}`;
+    const next = `\`zopp status BUNDLE --store cluster\` ${tells} in the condition ${condition}`;
     return [{ state: "warning", about: "bundles", reason, message: `${said}: ${listed(some)}`, next }];
   });
 }

@@ -21,7 +21,7 @@ export interface OperatorConfig {
   readonly metricsPort: number;
   readonly healthPort: number;
   /** The address that metrics and health listen on. */
-  readonly bindAddress: string;
+  readonly bindAddress: string | undefined;
   /** The Lease by which one of several operators leads; absent = this is the only one. */
   readonly leaderElect?: Place | undefined;
   /** Whether the keyring is the pod's own, and one of several of which one serves: this one leads only while it does. */
@@ -114,7 +114,7 @@ function settings(): readonly Option[] {
     new Option("--health-port <port>", "port of /healthz, /readyz and /startz, 0 for a free one")
       .default(8081)
       .argParser(toPort),
-    new Option("--bind-address <ip>", "address that these ports listen on").default("0.0.0.0"),
+    new Option("--bind-address <ip>", "address that these ports listen on (default: all, IPv6 too)"),
     ...electionSettings(),
     new Option("--workers <count>", "bundles worked on at once").default(DEFAULT_WORKERS).argParser(toWorkers),
     new Option("--expiry-warning <time>", "how long before the end of a value (`expires`) its bundle says so: 14d, 12h")

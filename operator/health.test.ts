@@ -1,5 +1,6 @@
 // Probes and metrics as kubelet and Prometheus see them.
 
+import { networkInterfaces } from "node:os";
 import { Gauge, Registry } from "prom-client";
 import t from "tap";
 import { serveHealth, serveMetrics } from "./health.js";
@@ -21,6 +22,15 @@ t.test("probes answer ok, or 503 and why; other paths are not found", async (t) 
   reason = "secret: shop/api has been worked on for 130 s";
   t.same(await get(health.port, "/healthz"), [503, reason]);
   for (const path of ["/", "/metrics", "/constructor", "/__proto__"]) t.equal((await get(health.port, path))[0], 404);
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+
+t.test("without an address it answers on all of them, as kubelet asks by the pod's own", async (t) => {
+  const health = await serveHealth({ port: 0, live: () => null, ready: () => null });
+  t.teardown(() => health.close());
+  for (const host of ["127.0.0.1", ...(hasIpv6 ? ["[::1]"] : [])])
+    t.equal((await fetch(`http://${host}:${health.port}/healthz`)).status, 200, host);
 });
 
 t.test("whoever waits for the start waits for what says so, else for life", async (t) => {

@@ -16,7 +16,7 @@ export interface Serving {
 /** Where to listen; port 0 = any free one. */
 export interface ListenOptions {
   readonly port: number;
-  /** Default: all addresses, since kubelet and Prometheus come from outside the pod. */
+  /** Absent: all addresses, IPv6 too where there is any, since kubelet and Prometheus come from outside the pod. */
   readonly host?: string | undefined;
 }
 

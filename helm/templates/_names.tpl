@@ -35,14 +35,14 @@
 {{ include "zopp.name" . }}-operator
 {{- end }}
 
-{{/* Whether operators and keyrings elect who works: not where there is one pod of both, which is replaced and never doubled. */}}
+{{/* Whether operators and keyrings elect who works: not where there is one pod of both, which an upgrade ends before the next one starts. */}}
 {{- define "zopp.elects" -}}
 {{ if or (eq .Values.mode "deployment") (gt (int .Values.replicas) 1) }}true{{ end }}
 {{- end }}
 
 {{- define "zopp.selector" -}}
 app.kubernetes.io/name: zopp
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Metadata but name and namespace. Call with the root, or with (dict "root" $ "component" …, "annotations" (dict …), "labels" (dict …)). */}}

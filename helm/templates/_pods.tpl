@@ -6,7 +6,7 @@ enableServiceLinks: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with .Values.pod }}
@@ -18,7 +18,7 @@ securityContext:
   seccompProfile:
     type: RuntimeDefault
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .nodeSelector }}
 nodeSelector:
@@ -50,7 +50,7 @@ terminationGracePeriodSeconds: {{ .Values.pod.terminationGracePeriodSeconds }}
 {{- with .Values.pod.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- range . }}
-  {{- toYaml (list (merge (dict) . (dict "labelSelector" (dict "matchLabels" (include "zopp.selector" $ | fromYaml))))) | nindent 2 }}
+  {{- toYaml (list (hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" (dict "matchLabels" (include "zopp.selector" $ | fromYaml))) .))) | nindent 2 }}
   {{- end }}
 {{- end }}
 {{- end }}
@@ -66,6 +66,8 @@ topologySpreadConstraints:
     matchLabels:
       {{- include "zopp.selector" .root | nindent 6 }}
       app.kubernetes.io/component: {{ .component }}
+  # else the pods that an upgrade replaces would count, and both new ones may come to one node
+  matchLabelKeys: [pod-template-hash]
 {{- end }}
 {{- end }}
 
@@ -85,7 +87,8 @@ securityContext:
     sources:
     - serviceAccountToken:
         path: token
-        expirationSeconds: 3607
+        # not 3607, for which API servers give a token of a year
+        expirationSeconds: 3600
     - configMap:
         name: kube-root-ca.crt
         items:
@@ -251,7 +254,7 @@ securityContext:
   - --listen=127.0.0.1:8443
   {{- else }}
   - --operator=remote
-  - --listen=0.0.0.0:8443
+  - --listen=:8443
   - --drain-seconds={{ .Values.keyring.drainSeconds }}
   {{- end }}
   {{- if include "zopp.elects" . }}

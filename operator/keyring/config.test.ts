@@ -18,6 +18,7 @@ const USAGE: Record<string, readonly string[]> = {
   "a pod and a remote operator": [...SERVE, "--seed", "x", "--trust", PIN, "--operator", "remote"],
   "an operator elsewhere": ["serve", "--seed", "x", "--operator-account", "a/b", "--trust", PIN, "--operator", "any"],
   "an address that is none": [...SERVE, "--seed", "x", "--trust", PIN, "--listen", "8443"],
+  "a port that is none": [...SERVE, "--seed", "x", "--trust", PIN, "--listen", ":70000"],
   "a time to drain that is none": [...SERVE, "--seed", "x", "--trust", PIN, "--drain-seconds", "5s"],
   "an unknown command": ["sing"],
 };

@@ -27,7 +27,7 @@ export interface ServeConfig {
   readonly leaderElect?: Place | undefined;
   /** How many audit segments stay in the cluster; 0 = all. */
   readonly auditKeep: number;
-  readonly listen: Required<ListenOptions> & { readonly host: string };
+  readonly listen: ListenOptions;
   readonly metrics: ListenOptions;
   readonly health: ListenOptions;
   /** How long it answers after SIGTERM, not ready, while somebody is connected. */
@@ -58,7 +58,7 @@ Examples:
     --namespace zopp-system --operator-account zopp-system/zopp --pod-uid $POD_UID
 
   # the operator in a Deployment of its own: every pod of its account may enrol, over the pod network
-  keyring serve … --operator-account zopp-system/zopp-operator --operator remote --listen 0.0.0.0:8443 \\
+  keyring serve … --operator-account zopp-system/zopp-operator --operator remote --listen :8443 \\
     --drain-seconds 3
 
 The pin comes from an owner: "zopp trust" prints it. Every flag of serve is also a variable:
@@ -146,14 +146,14 @@ function options(): readonly Option[] {
     new Option("--pod-uid <uid>", "uid of the pod that keyring and operator share").argParser(toUid),
     new Option("--operator <where>", "remote: in pods of its own, instead of --pod-uid").choices(["remote"]),
     new Option("--kubeconfig <file>", "kubeconfig (default: KUBECONFIG, ~/.kube/config, or the pod's account)"),
-    new Option("--listen <host:port>", "gRPC")
+    new Option("--listen <host:port>", "gRPC; without host as there")
       .default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443")
       .argParser(toListen),
-    new Option("--metrics <host:port>", "/metrics")
-      .default({ host: "0.0.0.0", port: 8082 }, "0.0.0.0:8082")
+    new Option("--metrics <host:port>", "/metrics; without host, on all addresses, IPv6 too")
+      .default({ port: 8082 }, ":8082")
       .argParser(toListen),
-    new Option("--health <host:port>", "/healthz, /readyz and /startz")
-      .default({ host: "0.0.0.0", port: 8083 }, "0.0.0.0:8083")
+    new Option("--health <host:port>", "/healthz, /readyz and /startz; without host as there")
+      .default({ port: 8083 }, ":8083")
       .argParser(toListen),
     new Option(
       "--leader-elect <namespace/name>",
@@ -213,9 +213,9 @@ function toSegments(text: string): number {
   return count;
 }
 
-function toListen(text: string): { host: string; port: number } {
-  const match = /^(\[[0-9a-f:]+\]|[-.a-zA-Z0-9]+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match?.[1] === undefined || port > 65_535) throw new InvalidArgumentError("give host:port");
-  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+function toListen(text: string): ListenOptions {
+  const match = /^(\[[0-9a-f:]+\]|[-.a-zA-Z0-9]*):(\d{1,5})$/.exec(text);
+  const [host, port] = [match?.[1]?.replace(/^\[|\]$/g, ""), Number(match?.[2])];
+  if (host === undefined || port > 65_535) throw new InvalidArgumentError("give host:port, or :port for all addresses");
+  return { port, ...(host === "" ? {} : { host }) };
 }

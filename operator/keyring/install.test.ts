@@ -198,7 +198,7 @@ t.test("on a real API server", async (t) => {
       const [key, secret] = [await first.publicKey(), await first.found(SECRETS, NAMES.secret)];
       await first.remove(SECRETS, NAMES.secret);
       const folder = t.testdir();
-    const [share, nothing] = [first.again(join(folder, "share")), first.again(join(folder, "nothing"))];
+      const [share, nothing] = [first.again(join(folder, "share")), first.again(join(folder, "nothing"))];
       await share.mount();
       t.equal(await share.run(), "SeedMissing", "one share is left");
       await first.remove(CONFIG_MAPS, NAMES.shareConfigMap);

@@ -72,19 +72,24 @@ export function logThatCounts(segments: readonly ZoppAuditSegment[]): string | u
 }
 
 /** Folds a log of this key. Throws LogBroken when anything of it is missing or changed. */
-export function replay(
+export function replay(...of: Parameters<typeof replaying>): Remembered {
+  return atOnce(replaying(...of));
+}
+
+/** `replay`, one segment a step: whoever must answer meanwhile takes them one by one. */
+export function* replaying(
   log: string,
   segments: readonly ZoppAuditSegment[],
   parts: readonly ZoppLedger[],
   key: VerifyKey,
-): Remembered {
+): Generator<void, Remembered, void> {
   const ledger = new Ledger();
   const { places, policies, head, folded, shards } = restore(log, parts, key);
   for (const [name, { stored }] of places) ledger.restore(name, stored);
   if (head !== undefined) ledger.restorePolicies(head);
   const known = (record: AuditRecord) =>
     record.action === "open" && record.index < (places.get(record.object ?? "")?.through ?? 0);
-  const found = readSegments(log, head, segments, key, (line) => {
+  const found = yield* readSegments(log, head, segments, key, (line) => {
     const record = JSON.parse(line) as AuditRecord;
     if (!known(record)) ledger.apply(record);
   });
@@ -103,18 +108,25 @@ export function readBack(
   const head = parts.find(({ spec }) => spec.kind === "Head");
   const content = head === undefined ? undefined : (contentOf(head, key) as Head);
   const lines: string[] = [];
-  readSegments(log, content, segments, key, (line) => void lines.push(line));
+  atOnce(readSegments(log, content, segments, key, (line) => void lines.push(line)));
   return { first: treeStart(content), lines };
 }
 
-/** Segments in the order of their records; a folded one counts before those that it stands for. */
-function readSegments(
+function atOnce<T>(steps: Generator<void, T, void>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** Segments in the order of their records; a folded one counts before those that it stands for. A step is one segment. */
+function* readSegments(
   log: string,
   head: Head | undefined,
   all: readonly ZoppAuditSegment[],
   key: VerifyKey,
   onLine: (line: string) => void,
-): Pick<Remembered, "end" | "tree" | "segments" | "leftovers"> {
+): Generator<void, Pick<Remembered, "end" | "tree" | "segments" | "leftovers">, void> {
   const tree = new MerkleTree(treeStart(head));
   const [segments, leftovers]: [StoredSegment[], string[]] = [[], []];
   let end: LogEnd = { log, size: head?.size ?? 0, previous: head?.previous ?? NO_SEGMENT };
@@ -133,6 +145,7 @@ function readSegments(
     }
     segments.push({ name, first, count, previous: end.previous, bytes: bytesOf(lines), folded: through !== undefined });
     end = { log: end.log, size: end.size + count, previous };
+    yield;
   }
   return { end, tree, segments, leftovers };
 }

@@ -7,6 +7,7 @@ import { createContextKey, createContextValues, type Interceptor } from "@connec
 import { type ConnectNodeAdapterOptions, connectNodeAdapter } from "@connectrpc/connect-node";
 import type { VerifyKey } from "../../crds/crypto/keys.js";
 import { asZoppError, ZoppError } from "../../crds/errors.js";
+import type { ListenOptions } from "../health.js";
 import type { Tracing } from "../kube/observe.js";
 import type { KeyringMetrics } from "../metrics.js";
 import { Callers } from "./callers.js";
@@ -75,10 +76,8 @@ export function peerOf(values: { get<T>(key: { id: symbol; defaultValue: T }): T
 }
 
 /** What the server needs. */
-export interface ServerOptions {
+export interface ServerOptions extends ListenOptions {
   readonly tls: TlsIdentity;
-  readonly host: string;
-  readonly port: number;
   readonly metrics: KeyringMetrics;
   readonly tracing?: Tracing | undefined;
   readonly routes: ConnectNodeAdapterOptions["routes"];

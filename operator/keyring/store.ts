@@ -11,7 +11,7 @@ import type { Ledger } from "./ledger.js";
 import type { LogEnd, Taken } from "./log.types.js";
 import { type Head, headPart, placeParts, policyIn, policyPart } from "./parts.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
-import { forgetful, logThatCounts, type Remembered, replay, strip } from "./replay.js";
+import { forgetful, logThatCounts, type Remembered, replaying, strip } from "./replay.js";
 import { checkSegment, linesOf, makeSegment, NO_SEGMENT, segmentName } from "./segment.js";
 
 const PAGE = 100;
@@ -48,7 +48,7 @@ export class Store {
     if (log === undefined) return forgetful(newLog());
     const own = created.map(({ segment }) => segment).filter(({ spec }) => spec.log === log);
     const parts = all.filter(({ spec }) => spec.log === log);
-    const memory = replay(log, own, parts, this.#key.verifyKey);
+    const memory = await inTurns(replaying(log, own, parts, this.#key.verifyKey));
     this.#shards = memory.shards;
     return { ...memory, policies: await this.#withNewer(memory) };
   }
@@ -200,6 +200,15 @@ function ownLog(created: readonly Created[]): string | undefined {
   if (segments.some(({ spec }) => spec.first + spec.count > 1)) return logThatCounts(segments);
   const [first] = [...created].sort((a, b) => (a.at < b.at ? -1 : 1));
   return first?.segment.spec.log;
+}
+
+/** Probes get their turn: a long log takes seconds, after which kubelet would take the keyring for one that hangs. */
+async function inTurns<T>(steps: Generator<void, T, void>): Promise<T> {
+  for (let taken = 1; ; taken += 1) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (taken % PAGE === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** What is not as a replica of ours writes it is a fork. */
