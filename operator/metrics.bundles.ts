@@ -1,4 +1,5 @@
-// What the operator's metrics say of bundles and their restarts: by places where that is asked for, else counted over all.
+// What the operator's metrics say of bundles, their restarts and the policy over them: by places where that is asked for, else
+// counted over all.
 // Does not own what happened to them.
 import { Gauge, type Registry } from "prom-client";
 import { EXPIRY_REASONS } from "../crds/bundle/endings.js";
@@ -34,6 +35,23 @@ export function bundleGauge(registry: Registry): (key: string, reason: string | 
     if (reason === null) known.delete(key);
     else known.set(key, reason);
     if (reason !== null) made.inc({ reason });
+  };
+}
+
+/** How many objects of one kind have one reason. */
+export interface PolicyCount {
+  readonly kind: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** One series for each kind and reason that is told; what is told takes the place of what was told before. */
+export function policyGauge(registry: Registry): (counts: readonly PolicyCount[]) => void {
+  const help = "Workspaces, environments and baselines by what the keyring makes of them; Accepted is good";
+  const made = new Gauge({ name: "zopp_policies", help, labelNames: ["kind", "reason"], registers: [registry] });
+  return (counts) => {
+    made.reset();
+    for (const { kind, reason, count } of counts) made.set({ kind, reason }, count);
   };
 }
 

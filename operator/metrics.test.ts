@@ -93,6 +93,16 @@ t.test("bundles are counted by the reason of Ready, whatever they are called", a
   t.same(await counts(), ["Synced 1", "SignatureInvalid 0"]);
 });
 
+t.test("policy is counted by what became of it last, and no reason stays that nothing has", async (t) => {
+  const metrics = operatorMetrics(BUILD);
+  const lines = async () =>
+    (await metrics.registry.metrics()).split("\n").filter((line) => line.startsWith("zopp_policies{"));
+  metrics.policies([{ kind: "ZoppEnvironment", reason: "LedgerLost", count: 2 }]);
+  t.same(await lines(), ['zopp_policies{kind="ZoppEnvironment",reason="LedgerLost"} 2']);
+  metrics.policies([{ kind: "ZoppEnvironment", reason: "Accepted", count: 2 }]);
+  t.same(await lines(), ['zopp_policies{kind="ZoppEnvironment",reason="Accepted"} 2']);
+});
+
 t.test("what was never kept, restarted or run is there at 0, so that the first time is an increase", async (t) => {
   const text = await operatorMetrics(BUILD).registry.metrics();
   for (const series of [

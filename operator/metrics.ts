@@ -10,6 +10,8 @@ import {
   conditionGauge,
   expiringGauge,
   type PlaceLabels,
+  type PolicyCount,
+  policyGauge,
   refusedGauge,
   rotationGauge,
 } from "./metrics.bundles.js";
@@ -63,6 +65,8 @@ export interface OperatorMetrics {
   conditions(place: PlaceLabels, conditions: readonly ConditionLabels[] | null): void;
   /** The reason of one bundle's condition Ready. `null` = the bundle is gone. */
   bundle(key: string, reason: string | null): void;
+  /** What the keyring makes of all policy. */
+  policies(counts: readonly PolicyCount[]): void;
   /** The values of one bundle that end soon or have ended; none when the bundle is gone. */
   readonly expiring: CountReasons;
   /** Why certificates of one bundle that are due wait for their CA; none when none does, or the bundle is gone. */
@@ -143,6 +147,7 @@ export function operatorMetrics(
     rotation: (result) => rotations.inc({ result }),
     conditions: options.perObject ? conditionGauge(registry) : () => {},
     bundle: bundleGauge(registry),
+    policies: policyGauge(registry),
     expiring: expiringGauge(registry),
     certificates: certificatesGauge(registry),
     rotating: rotationGauge(registry),

@@ -4,7 +4,7 @@ import dotI from "@dot-i/k8s-operator";
 import type { ZoppBaseline, ZoppEnvironment, ZoppSecret, ZoppWorkspace } from "../crds/types.gen.js";
 import { Freshest } from "./controllers/freshest.js";
 import { History } from "./controllers/history.js";
-import { PolicyBook, type PolicyChange } from "./controllers/policy.book.js";
+import { PolicyBook, type PolicyChange, policyReasons } from "./controllers/policy.book.js";
 import {
   isSeen,
   type PolicyDeps,
@@ -147,6 +147,7 @@ export class ZoppOperator extends dotI.default {
     }
     const watch = this.#secrets({ book, events, environments });
     listeners.push((change) => watch.policyChanged(change));
+    listeners.push(() => this.#parts.metrics.policies(policyReasons(book.description)));
     this.#watch = watch;
     for (const informer of this.#informers) informer.start();
     await Promise.all(this.#informers.map((informer) => informer.synced(this.#started.signal)));

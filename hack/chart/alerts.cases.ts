@@ -32,6 +32,7 @@ const works = `workqueue_longest_running_processor_seconds{name="zoppsecret",${H
 const errors = (code: string) => `zopp_keyring_errors_total{code="${code}",${HERE}}`;
 const watches = `zopp_informer_failures_total{resource="zoppsecrets",phase="watch",status="403",${HERE}}`;
 const bundles = (reason: string) => `zopp_bundles{reason="${reason}",${HERE}}`;
+const policies = (reason: string) => `zopp_policies{kind="ZoppEnvironment",reason="${reason}",${HERE},pod="a"}`;
 const history = (result: string) => `zopp_history_total{result="${result}",${HERE}}`;
 const rotating = (reason: string) => `zopp_rotations_waiting{reason="${reason}",${HERE}}`;
 const refusedRestarts = (where = HERE) => `zopp_restarts_refused{${where}}`;
@@ -132,6 +133,20 @@ export const ALERTS: Readonly<Record<string, AlertCases>> = {
     silent: {
       "now and then": { series: { [watches]: "0+1x60" }, at: "60m" },
       "the API server was away for two minutes": { series: { [watches]: "0+30x2 60x60" }, at: "16m" },
+    },
+  },
+  ZoppPolicyRefused: {
+    fires: {
+      series: { [policies("LedgerLost")]: "1x40", [policies("Accepted")]: "3x40" },
+      at: "20m",
+      as: [{ kind: "ZoppEnvironment", reason: "LedgerLost" }],
+    },
+    silent: {
+      "it is for other clusters, or waits for an owner": {
+        series: { [policies("NotServedHere")]: "1x40", [policies("PartlySigned")]: "1x40" },
+        at: "40m",
+      },
+      "it was mended": { series: { [policies("LedgerLost")]: "1x10 _x40", [policies("Accepted")]: "3x50" }, at: "40m" },
     },
   },
   ZoppBundlesNotReady: {

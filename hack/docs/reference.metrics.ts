@@ -53,6 +53,8 @@ const LABELS: Readonly<Record<string, Label>> = {
   "zopp_rotation_jobs_total.result": { what: "`created`, `succeeded`, `failed`", most: 3 },
   "zopp_rotations_waiting.reason": { what: "`RotationPending`, `RotationFailed`, `RotationDisabled`", most: 3 },
   "zopp_bundles.reason": { what: "`Synced` or a reason", most: REASONS + 1 },
+  "zopp_policies.kind": { what: "`ZoppWorkspace`, `ZoppEnvironment`, `ZoppBaseline`", most: 3 },
+  "zopp_policies.reason": { what: "`Accepted`, `Waiting` or a reason", most: REASONS + 2 },
   "zopp_certificates_waiting.reason": { what: "`IssuerPending`, `IssuerRefused`", most: 2 },
   "zopp_entries_expiring.reason": { what: "`ExpiresSoon`, `ExpiresWithinADay`, `Expired`", most: 3 },
   "zopp_secret_condition.namespace": { what: "the bundle's namespace", most: null },

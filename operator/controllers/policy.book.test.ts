@@ -3,7 +3,7 @@ import { ZoppError } from "../../crds/errors.js";
 import type { Description, PolicyState } from "../keyring/client.types.js";
 import { silentLog } from "../kube/observe.js";
 import type { Clock } from "../kube/queue.js";
-import { acceptedFor, differences, PolicyBook, type PolicyChange } from "./policy.book.js";
+import { acceptedFor, differences, PolicyBook, type PolicyChange, policyReasons } from "./policy.book.js";
 
 function state(name: string, digest?: string, changes: Partial<PolicyState> = {}): PolicyState {
   const accepted = digest === undefined ? {} : { accepted: { version: 1, digest } };
@@ -28,6 +28,18 @@ t.test("accepted policy is told as workspace, environment, baseline", async (t) 
   t.strictSame(acceptedFor(ACME, "acme/shop/dev"), ["w1"]);
   t.strictSame(acceptedFor(ACME, "acme/shop/none"), ["w1"]);
   t.strictSame(acceptedFor(ACME, "other/shop/prod"), []);
+});
+
+t.test("what is refused counts as that, though a version before it is in force", async (t) => {
+  const refused = { refused: { code: "LedgerLost", message: "another log" } } as const;
+  const environments = [state("acme.shop.prod", "e1", refused), state("acme.shop.dev"), state("acme.shop.test", "e3")];
+  t.strictSame(policyReasons(description([state("acme", "w1")], environments)), [
+    { kind: "ZoppWorkspace", reason: "Accepted", count: 1 },
+    { kind: "ZoppEnvironment", reason: "LedgerLost", count: 1 },
+    { kind: "ZoppEnvironment", reason: "Waiting", count: 1 },
+    { kind: "ZoppEnvironment", reason: "Accepted", count: 1 },
+  ]);
+  t.strictSame(policyReasons(undefined), [], "a keyring that has not spoken");
 });
 
 const CHANGES: Record<string, { now: Description; want: Record<keyof Omit<PolicyChange, "recovered">, string[]> }> = {

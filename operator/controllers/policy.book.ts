@@ -9,6 +9,12 @@ import { type Clock, systemClock } from "../kube/queue.js";
 /** The kinds of policy that the keyring speaks of. */
 export type PolicyKind = "workspaces" | "environments" | "baselines";
 
+const POLICY_KINDS = [
+  ["ZoppWorkspace", "workspaces"],
+  ["ZoppEnvironment", "environments"],
+  ["ZoppBaseline", "baselines"],
+] as const;
+
 /** What changed between two descriptions. */
 export interface PolicyChange {
   /** Names of objects whose state is another one, or newly known. */
@@ -167,6 +173,19 @@ export function acceptedFor(description: Description, path: string): readonly st
     description.baselines.find(({ name }) => name === path.replaceAll("/", ".")),
   ];
   return states.flatMap((state) => (state?.accepted === undefined ? [] : [state.accepted.digest]));
+}
+
+/** What the keyring makes of all workspaces, environments and baselines: `Accepted`, `Waiting`, or why one is refused, and how many. */
+export function policyReasons(
+  description: Description | undefined,
+): readonly { kind: string; reason: string; count: number }[] {
+  return POLICY_KINDS.flatMap(([kind, all]) => {
+    const reasons = Map.groupBy(
+      description?.[all] ?? [],
+      ({ accepted, refused }) => refused?.code ?? (accepted === undefined ? "Waiting" : "Accepted"),
+    );
+    return [...reasons].map(([reason, { length }]) => ({ kind, reason, count: length }));
+  });
 }
 
 /** Compares two descriptions of the keyring. */
