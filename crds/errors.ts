@@ -146,7 +146,7 @@ export const ERRORS = {
   SeedMissing: terminal(
     "failed_precondition",
     EXIT.notFound,
-    "put the seed back from a backup, or make one with `keyring keygen --seed FILE --public FILE`; in a cluster the chart does",
+    "put the seed back from a backup, or make one with `keyring keygen --seed FILE --public FILE`; in a cluster the chart makes one where there never was one",
   ),
 
   // targets

@@ -191,8 +191,9 @@ t.test("a namespace that YAML would take for something else is a namespace", { s
     ({ kind, metadata }) => kind === "Role" && namespaces.includes(metadata.namespace ?? ""),
   );
   t.strictSame(roles.map(({ metadata }) => metadata.namespace).sort(), namespaces.toSorted());
-  const all = objects.map(({ metadata }) => metadata.namespace);
-  t.ok(all.every((namespace) => namespace === undefined || typeof namespace === "string"));
+  const own = await runHelm(helm, ["template", "zopp"], MODES.deployment, { namespace: "123" });
+  t.equal(own.code, 0);
+  t.notMatch(own.stdout, /namespace: (?:123|on|null|1e3)[\s},]/, "nor is the release's own");
 });
 
 t.test("no pod gets a token that an API server gives for a year", { skip }, async (t) => {

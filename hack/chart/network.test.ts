@@ -1,23 +1,33 @@
 // What the chart's network policies leave open, and for whom.
 import t from "tap";
-import { isHook, MODES, pick, podsOf, render, runHelm, type Values } from "./chart.js";
+import { isHook, MODES, pick, podsOf, type Rendered, render, runHelm, type Values } from "./chart.js";
 import { findHelm } from "./programs.js";
 
 const found = await findHelm();
 const skip = "skip" in found && `no Helm: ${found.skip}`;
 const helm = "skip" in found ? "" : found.program;
 
+const PORTS = { install: [53, 53, 443, 6443], test: [53, 53, 8081, 8083] } as const;
+
+function egressPorts(spec: Rendered["spec"]): readonly number[] {
+  const rules = (spec?.["egress"] ?? []) as { readonly ports: readonly { readonly port: number }[] }[];
+  return rules.flatMap(({ ports }) => ports.map(({ port }) => port));
+}
+
 t.test(
   "where networks are closed, what hooks do is open: the API server, and what `helm test` asks",
   { skip },
   async (t) => {
     const objects = await render(helm, { ...MODES.deployment, networkPolicy: { enabled: true } });
-    for (const component of ["install", "test"]) {
+    for (const component of ["install", "test"] as const) {
       const { spec, metadata } = pick(objects, "NetworkPolicy", `zopp-${component}`);
       t.match(spec, { podSelector: { matchLabels: { "app.kubernetes.io/component": component } } });
       t.ok(Number(metadata.annotations?.["helm.sh/hook-weight"]) < 0, "before the pod");
       const pod = podsOf(objects).find(({ metadata: { name } }) => name === `zopp-${component}`);
-      t.ok(pod, component);
+      t.match(pod?.metadata, {
+        labels: { "app.kubernetes.io/component": component, "app.kubernetes.io/name": "zopp" },
+      });
+      t.strictSame(egressPorts(spec), PORTS[component]);
     }
   },
 );

@@ -111,7 +111,7 @@ securityContext:
 {{- define "zopp.seedVolumes" -}}
 - name: seed
   secret:
-    secretName: {{ include "zopp.seedSecret" .root }}
+    secretName: {{ include "zopp.seedSecret" .root | quote }}
     defaultMode: 288 # 0440
     optional: {{ .optional }}
 - name: seed-share

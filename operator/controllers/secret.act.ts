@@ -12,8 +12,7 @@ import { FIELD_MANAGER, type KubeObject, SECRETS } from "../kube/resources.js";
 import { publishedVersions, valuesDigest } from "./generate.plan.js";
 import type { Refused, Rotating, Synced } from "./secret.status.js";
 import { contestedConflict } from "./target.conflict.js";
-import type { Hold } from "./target.js";
-import { type AppliedSecret, refuseWrongShape, secretObject } from "./target.js";
+import { type AppliedSecret, type Hold, refuseWrongShape, secretObject } from "./target.js";
 import { type SeenSecret, seenSecret } from "./target.seen.js";
 import { type Closed, openGenerated, openValues } from "./values.js";
 

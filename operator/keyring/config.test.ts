@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { Child } from "../../hack/child.js";
+import { command, type ServeConfig } from "./config.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const SERVE = ["serve", "--operator-account", "zopp-system/zopp", "--pod-uid", "u"];
@@ -40,6 +41,26 @@ for (const [value, expected] of Object.entries({ false: 2, "0": 2, "": 2, maybe:
       expected,
       "4: only the seed is missing",
     );
+  });
+}
+
+const ADDRESSES: Record<string, object> = {
+  ":8443": { port: 8443 },
+  "0.0.0.0:8443": { host: "0.0.0.0", port: 8443 },
+  "[::1]:8443": { host: "::1", port: 8443 },
+  "localhost:0": { host: "localhost", port: 0 },
+};
+
+for (const [text, expected] of Object.entries(ADDRESSES)) {
+  t.test(`${text} is where it listens; health and metrics on all addresses unless said otherwise`, async (t) => {
+    const unused = async () => void t.fail("not asked for");
+    const serve = async (config: ServeConfig) => {
+      t.strictSame(config.listen, expected);
+      t.strictSame([config.metrics, config.health], [{ port: 8082 }, { port: 8083 }]);
+    };
+    const args = [...SERVE, "--seed", "x", "--trust", PIN, "--listen", text];
+    await command({ serve, keygen: unused, install: unused }).parseAsync(args, { from: "user" });
+    t.plan(2);
   });
 }
 

@@ -146,13 +146,13 @@ function options(): readonly Option[] {
     new Option("--pod-uid <uid>", "uid of the pod that keyring and operator share").argParser(toUid),
     new Option("--operator <where>", "remote: in pods of its own, instead of --pod-uid").choices(["remote"]),
     new Option("--kubeconfig <file>", "kubeconfig (default: KUBECONFIG, ~/.kube/config, or the pod's account)"),
-    new Option("--listen <host:port>", "gRPC; without host as there")
+    new Option("--listen <host:port>", "gRPC; without host, on all addresses, IPv6 too")
       .default({ host: "127.0.0.1", port: 8443 }, "127.0.0.1:8443")
       .argParser(toListen),
-    new Option("--metrics <host:port>", "/metrics; without host, on all addresses, IPv6 too")
+    new Option("--metrics <host:port>", "/metrics; without host as --listen")
       .default({ port: 8082 }, ":8082")
       .argParser(toListen),
-    new Option("--health <host:port>", "/healthz, /readyz and /startz; without host as there")
+    new Option("--health <host:port>", "/healthz, /readyz and /startz; without host as --listen")
       .default({ port: 8083 }, ":8083")
       .argParser(toListen),
     new Option(

@@ -46,8 +46,9 @@ export interface Installed {
  */
 export async function install(client: ApiClient, config: InstallConfig): Promise<Installed> {
   const { mountedSecret, mountedShare } = config;
-  if (existsSync(mountedSecret)) await stillThere(client, SECRETS, object(config, config.secret, "secret"));
-  if (existsSync(mountedShare)) await stillThere(client, CONFIG_MAPS, object(config, config.shareConfigMap, "share"));
+  if (existsSync(mountedSecret)) await stillThere(client, config, SECRETS, object(config, config.secret, "secret"));
+  if (existsSync(mountedShare))
+    await stillThere(client, config, CONFIG_MAPS, object(config, config.shareConfigMap, "share"));
   const fresh = !existsSync(mountedSecret);
   if (!fresh && !existsSync(mountedShare)) {
     const what = `Secret ${config.secret} is there without ConfigMap ${config.shareConfigMap}, the other share of the seed`;
@@ -72,11 +73,16 @@ async function isThere(client: ApiClient, resource: Resource, object: KubeObject
   }
 }
 
-async function stillThere(client: ApiClient, resource: Resource, object: KubeObject): Promise<void> {
+async function stillThere(
+  client: ApiClient,
+  { publicConfigMap }: InstallConfig,
+  resource: Resource,
+  object: KubeObject,
+): Promise<void> {
   if (await isThere(client, resource, object)) return;
   const { namespace, name } = object.metadata;
   const what = `${resource.kind} ${namespace}/${name} was deleted and is still mounted, as long as pods that had it are there`;
-  const next = "let them end and try again for a new seed, or put it back from a backup";
+  const next = `put it back from a backup; for another seed let them end, and delete ConfigMap ${publicConfigMap} too`;
   throw new ZoppError("SeedMissing", `${what}: nothing was changed; ${next}`);
 }
 

@@ -3,7 +3,7 @@ import t from "tap";
 import { utf8 } from "../../crds/crypto/primitives.js";
 import { amendEnvironment, amendWorkspace, environmentContent, workspaceContent } from "../../crds/policy/edit.js";
 import { baseline } from "../../hack/fixtures.baseline.js";
-import { acme, identityOf, production, world } from "../../hack/fixtures.js";
+import { acme, cluster, identityOf, production, world } from "../../hack/fixtures.js";
 import { baselineRefused, KeyringWorld, LATER, pinned, refusedOf, review } from "../../hack/keyring-world.js";
 import { takeOffer } from "./offer.js";
 import type { PolicyBook } from "./policy.js";
@@ -146,6 +146,15 @@ t.test("a baseline before its environment is refused for now", async (t) => {
   t.equal(baselineRefused(book, "acme.shop.production"), "UnknownEnvironment");
   await review(book, ACME, PRODUCTION, LISTED);
   t.equal(baselineRefused(book, "acme.shop.production"), undefined);
+});
+
+t.test("a baseline of what other clusters serve waits for nothing here", async (t) => {
+  const book = new KeyringWorld().start();
+  const rule = { name: "shop/production", namespaces: ["shop-prod"], clusters: ["eu-2"] };
+  const elsewhere = acme({ clusters: [cluster("eu-1"), cluster("eu-2")], environments: [rule] });
+  await review(book, elsewhere, PRODUCTION, LISTED);
+  t.equal(refusedOf(book, "acme.shop.production"), "NotServedHere");
+  t.equal(baselineRefused(book, "acme.shop.production"), "NotServedHere", "as its environment");
 });
 
 t.test(

@@ -234,8 +234,12 @@ export class PolicyBook {
   async #takeBaseline(candidate: ZoppBaseline, actor: string): Promise<AcceptedPolicy> {
     const { name } = candidate.metadata;
     const served = this.environment(name);
-    if (served === undefined)
-      throw new ZoppError("UnknownEnvironment", `baseline ${name}: the environment is not in force in this keyring`);
+    if (served === undefined) {
+      // one that is for other clusters will not come: nobody is to wait for it, nor to be told
+      const isElsewhere = this.#verdicts.environments.get(name)?.refused?.code === "NotServedHere";
+      const code = isElsewhere ? "NotServedHere" : "UnknownEnvironment";
+      throw new ZoppError(code, `baseline ${name}: the environment is not in force in this keyring`);
+    }
     const accepted = this.#baselines.get(name);
     const judged = judgedHere(candidate, served, this.#judging(name));
     if (judged === accepted) return judged;

@@ -71,13 +71,11 @@ export function logThatCounts(segments: readonly ZoppAuditSegment[]): string | u
   return logs.sort().at(-1);
 }
 
-/** Folds a log of this key. Throws LogBroken when anything of it is missing or changed. */
-export function replay(...of: Parameters<typeof replaying>): Remembered {
-  return atOnce(replaying(...of));
-}
-
-/** `replay`, one segment a step: whoever must answer meanwhile takes them one by one. */
-export function* replaying(
+/**
+ * Folds a log of this key; gives it when all is read, and stops after each segment before: whoever must answer meanwhile does
+ * so then. Throws LogBroken when anything of it is missing or changed.
+ */
+export function* replay(
   log: string,
   segments: readonly ZoppAuditSegment[],
   parts: readonly ZoppLedger[],

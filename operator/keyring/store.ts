@@ -11,10 +11,12 @@ import type { Ledger } from "./ledger.js";
 import type { LogEnd, Taken } from "./log.types.js";
 import { type Head, headPart, placeParts, policyIn, policyPart } from "./parts.js";
 import { type AuditRecord, type Fact, lineOf } from "./records.js";
-import { forgetful, logThatCounts, type Remembered, replaying, strip } from "./replay.js";
+import { forgetful, logThatCounts, type Remembered, replay, strip } from "./replay.js";
 import { checkSegment, linesOf, makeSegment, NO_SEGMENT, segmentName } from "./segment.js";
 
 const PAGE = 100;
+/** Read back between two looks at what else waits: some are small, some 300 KiB. */
+const SEGMENTS_A_TURN = 10;
 
 /** A segment, and where in the history of the API server it was created. */
 interface Created {
@@ -48,7 +50,7 @@ export class Store {
     if (log === undefined) return forgetful(newLog());
     const own = created.map(({ segment }) => segment).filter(({ spec }) => spec.log === log);
     const parts = all.filter(({ spec }) => spec.log === log);
-    const memory = await inTurns(replaying(log, own, parts, this.#key.verifyKey));
+    const memory = await inTurns(replay(log, own, parts, this.#key.verifyKey));
     this.#shards = memory.shards;
     return { ...memory, policies: await this.#withNewer(memory) };
   }
@@ -207,7 +209,7 @@ async function inTurns<T>(steps: Generator<void, T, void>): Promise<T> {
   for (let taken = 1; ; taken += 1) {
     const { done, value } = steps.next();
     if (done) return value;
-    if (taken % PAGE === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (taken % SEGMENTS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
