@@ -175,15 +175,17 @@ export function acceptedFor(description: Description, path: string): readonly st
   return states.flatMap((state) => (state?.accepted === undefined ? [] : [state.accepted.digest]));
 }
 
+/** What the keyring makes of one object, as its condition Ready says it. */
+export function policyReason({ accepted, refused }: PolicyState): string {
+  return refused?.code ?? (accepted === undefined ? "Waiting" : "Accepted");
+}
+
 /** What the keyring makes of all workspaces, environments and baselines: `Accepted`, `Waiting`, or why one is refused, and how many. */
 export function policyReasons(
   description: Description | undefined,
 ): readonly { kind: string; reason: string; count: number }[] {
   return POLICY_KINDS.flatMap(([kind, all]) => {
-    const reasons = Map.groupBy(
-      description?.[all] ?? [],
-      ({ accepted, refused }) => refused?.code ?? (accepted === undefined ? "Waiting" : "Accepted"),
-    );
+    const reasons = Map.groupBy(description?.[all] ?? [], policyReason);
     return [...reasons].map(([reason, { length }]) => ({ kind, reason, count: length }));
   });
 }

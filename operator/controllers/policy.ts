@@ -11,6 +11,7 @@ import { hasStatus } from "../kube/errors.js";
 import type { Recorder } from "../kube/events.js";
 import type { KubeObject, Resource } from "../kube/resources.js";
 import type { Freshest } from "./freshest.js";
+import { policyReason } from "./policy.book.js";
 import { STATUS_MANAGER } from "./secret.js";
 import { HEALED_BY_CHANGE, messageOf } from "./secret.status.js";
 
@@ -88,12 +89,11 @@ export function withOurPolicyStatus(seen: PolicyObject | undefined, ours: Policy
 /** What is for other clusters, or was for an earlier keyring: here it is not in force, and that is as it should be. Who waits for it would wait for ever. */
 const FOR_OTHERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["NotServedHere", "BaselineOutdated"]);
 
-function wanted(object: PolicyObject, { accepted, refused }: PolicyState): Wanted[] {
+function wanted(object: PolicyObject, state: PolicyState): Wanted[] {
+  const { accepted, refused } = state;
   if (refused === undefined) {
     const text = accepted === undefined ? "not looked at yet" : `version ${accepted.version} is in force`;
-    return [
-      condition("Ready", accepted === undefined ? null : true, accepted === undefined ? "Waiting" : "Accepted", text),
-    ];
+    return [condition("Ready", accepted === undefined ? null : true, policyReason(state), text)];
   }
   const what = `${object.kind} ${object.metadata.name}`;
   const error = new ZoppError(refused.code, refused.message || `${what} is refused`);

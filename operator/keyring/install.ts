@@ -54,7 +54,6 @@ export async function install(client: ApiClient, config: InstallConfig): Promise
     const what = `Secret ${config.secret} is there without ConfigMap ${config.shareConfigMap}, the other share of the seed`;
     throw new ZoppError("SeedMissing", `${what}: put it back from a backup; nothing was changed`);
   }
-  if (fresh) await neverThere(client, config);
   const identity = fresh ? await make(client, config) : await readSeed([mountedSecret, mountedShare]);
   const published = object(config, config.publicConfigMap, "public");
   const data = { [PUBLIC_KEY]: `${identity.signing.verifyKey.text}\n` };
@@ -105,6 +104,7 @@ function unmounted({ kind }: Resource, { namespace, name }: KubeObject["metadata
 
 /** The Secret comes last: where it never was, nothing was sealed to this seed, and another try may begin anew. */
 async function make(client: ApiClient, config: InstallConfig): Promise<Identity> {
+  await neverThere(client, config);
   const isShared = existsSync(config.mountedShare);
   const share = isShared ? await readShare(config.mountedShare) : newSeed();
   if (!isShared) {
