@@ -35,7 +35,7 @@ t.test("defaults are those of a pod", async (t) => {
     keyringKey: "k",
     metricsPort: 8080,
     healthPort: 8081,
-    workers: 48,
+    workers: 64,
     expiryWarning: 14 * 24 * 3600_000,
     history: 3,
     keyringElects: "off",

@@ -44,7 +44,7 @@ export interface OperatorConfig {
 }
 
 const ENVIRONMENT = "ZOPP_OPERATOR";
-const DEFAULT_WORKERS = 48;
+const DEFAULT_WORKERS = 64;
 const MAX_WORKERS = 512;
 const DEFAULT_EXPIRY_WARNING = "14d";
 const DEFAULT_HISTORY = 3;

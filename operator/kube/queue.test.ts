@@ -2,40 +2,8 @@
 
 import t from "tap";
 import { backoffMs } from "./backoff.js";
-import { type Clock, Queue, type QueueOptions } from "./queue.js";
-
-class FakeClock implements Clock {
-  #now = 0;
-  #timers: { at: number; run: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.#now + delayMs, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  get pending(): number {
-    return this.#timers.length;
-  }
-
-  advance(ms: number): void {
-    const until = this.#now + ms;
-    for (;;) {
-      const next = this.#timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#now = next.at;
-      next.run();
-    }
-    this.#now = until;
-  }
-}
+import { FakeClock } from "./fake-clock.js";
+import { Queue, type QueueOptions } from "./queue.js";
 
 function make(options: Partial<QueueOptions> = {}): { queue: Queue; clock: FakeClock } {
   const clock = new FakeClock();
