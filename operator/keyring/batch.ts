@@ -1,7 +1,7 @@
 // Gathers single requests into batches: whatever is asked while a call runs goes into the next one.
 // Knows nothing of what is asked, but how large it is and whose work waits for it.
 import { ZoppError } from "../../crds/errors.js";
-import { laneOfWork } from "../kube/limiter.js";
+import { presentLane } from "../kube/limiter.js";
 import { type Clock, type Lane, systemClock } from "../kube/queue.js";
 
 /** The most that goes into one call. */
@@ -44,8 +44,7 @@ export class Batcher<Item, Answer> {
   /** The answer to one item of `bytes` bytes. Rejects as the call does; throws KeyringUnavailable when nobody waits for it by then. */
   add(item: Item, bytes: number, signal?: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const lane = laneOfWork.getStore() ?? "urgent";
-      this.#waiting.push({ item, bytes, lane, signal, resolve, reject });
+      this.#waiting.push({ item, bytes, lane: presentLane(), signal, resolve, reject });
       // items of one turn of the event loop go together
       setImmediate(() => this.#send());
     });

@@ -1,4 +1,4 @@
-// A clock that only the test moves.
+// For tests only: a clock that only the test moves.
 import type { Clock } from "./queue.js";
 
 /** Begins at 0 ms; what is put off runs, in order, while `advance` passes its time. */

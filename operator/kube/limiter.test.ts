@@ -1,24 +1,21 @@
 // How the number of requests at once follows what the API server answers, on a clock that only the test moves.
 import t from "tap";
+import { FakeClock } from "./fake-clock.js";
 import { Limiter, laneOfWork, type Pass } from "./limiter.js";
-import type { Lane } from "./queue.js";
+import type { Clock, Lane } from "./queue.js";
 
 /** So many refusals, one after the other, are one in three of the last answers. */
 const HEARD = 13;
 
-/** A limiter, its limits as they were told, and a clock. */
-function make(most: number) {
-  let now = 0;
-  let timers: { at: number; run: () => void }[] = [];
-  const clock = {
-    now: () => now,
-    after(delayMs: number, run: () => void) {
-      timers.push({ at: now + delayMs, run });
-      return () => {};
-    },
+/** A limiter, its limits as they were told, and a clock; timers fire so much before their time. */
+function make(most: number, earlyMs = 0) {
+  const clock = new FakeClock();
+  const early: Clock = {
+    now: () => clock.now(),
+    after: (delayMs, run) => clock.after(delayMs - earlyMs, run),
   };
   const limits: number[] = [];
-  const limiter = new Limiter({ most, clock, limited: (limit) => void limits.push(limit) });
+  const limiter = new Limiter({ most, clock: early, limited: (limit) => void limits.push(limit) });
   const gone: string[] = [];
   const passes = new Map<string, Pass>();
   const settle = () => new Promise(setImmediate);
@@ -53,12 +50,9 @@ function make(most: number) {
         await this.answer(`refused${at}`, 429);
       }
     },
-    /** Time goes on; timers fire so much before their time. */
-    async pass(ms: number, earlyMs = 0): Promise<void> {
-      now += ms;
-      const due = timers.filter(({ at }) => at <= now + earlyMs);
-      timers = timers.filter(({ at }) => at > now + earlyMs);
-      for (const { run } of due) run();
+    /** Time goes on. */
+    async pass(ms: number): Promise<void> {
+      clock.advance(ms);
       await settle();
     },
   };
@@ -148,14 +142,14 @@ t.test(
 );
 
 t.test("a pause ends also when its timer fires before its time, as Node's do by less than a millisecond", async (t) => {
-  const limiter = make(2);
+  const limiter = make(2, 0.5);
   const { send, answer, gone, pass } = limiter;
   await limiter.refuse(HEARD - 1);
   await send("last");
   await pass(1);
   await answer("last", 429, { retryAfterMs: 5000 });
   await send("u");
-  await pass(4999.5, 0.5);
+  await pass(4999.5);
   t.strictSame(gone.slice(HEARD), [], "not before the time that was asked for");
   await pass(1);
   t.strictSame(gone.slice(HEARD), ["u"]);

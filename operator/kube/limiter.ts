@@ -3,8 +3,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, type Lane, systemClock } from "./queue.js";
 
-/** The lane of the work that asks; whoever asks outside of one goes with people's changes. */
+/** Where work is told its lane. */
 export const laneOfWork = new AsyncLocalStorage<Lane>();
+
+/** The lane of the work that asks; whoever asks outside of one goes with people's changes. */
+export function presentLane(): Lane {
+  return laneOfWork.getStore() ?? "urgent";
+}
 
 /** How a limiter is made. */
 export interface LimiterOptions {
@@ -63,7 +68,7 @@ export class Limiter {
 
   /** Waits until a request may go out. Throws the reason of `signal` when it aborts before. */
   async enter(signal?: AbortSignal | null): Promise<Pass> {
-    const lane = laneOfWork.getStore() ?? "urgent";
+    const lane = presentLane();
     if (!this.#isOpen(lane)) await this.#wait(lane, signal);
     else this.#inFlight += 1;
     const sentAt = this.#clock.now();
