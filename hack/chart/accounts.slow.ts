@@ -20,7 +20,7 @@ import { USES, Workloads } from "../workloads.js";
 import { MODES, render, SYSTEM } from "./chart.js";
 import { applyChart } from "./installed.js";
 import { findHelm } from "./programs.js";
-import { judgeRights } from "./used-rights.js";
+import { hasUsed, judgeRights } from "./used-rights.js";
 
 const found = await findHelm();
 const skip = "skip" in found && `no Helm: ${found.skip}`;
@@ -105,10 +105,15 @@ async function standBy(t: Test, bed: Testbed): Promise<OwnPorts> {
   return ports;
 }
 
-/** A second keyring, which follows the Lease of the first until that has served. */
-async function standByForKeyring(t: Test, bed: Testbed): Promise<void> {
+/** A second keyring, which follows the Lease of the first: once it is seen to watch it, its part is done. */
+async function standByForKeyring(t: Test, bed: Testbed, auditLog: string): Promise<void> {
   const child = bed.keyringAt(await fivePorts());
   await standsBy(t, child);
+  // it says that it stands by once it has read the Lease, before it watches it
+  await eventually(() => hasUsed(auditLog, "zopp-keyring", `${SYSTEM} watch leases.coordination.k8s.io`), {
+    timeoutMs: 60_000,
+    message: "it watches the Lease",
+  });
   t.equal(await child.stop(), 0);
 }
 
@@ -214,7 +219,7 @@ for (const mode of ["sidecar", "deployment", "all"] as const) {
       },
     });
     t.teardown(() => bed.stop());
-    if (mode !== "sidecar") await standByForKeyring(t, bed);
+    if (mode !== "sidecar") await standByForKeyring(t, bed, log);
     await live(t, bed, mode === "sidecar" ? [] : [await standBy(t, bed)]);
     const said = [...bed.operator.lines, ...bed.keyring.lines].filter((line) =>
       /forbidden|"status":403|Forbidden/.test(line),

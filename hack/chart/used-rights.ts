@@ -83,6 +83,11 @@ function used(file: string, account: string, has: ReadonlySet<string>) {
   return found;
 }
 
+/** Whether the audit log says by now that an account was granted a request of this right: `[namespace ]verb resource[.group]`. */
+export function hasUsed(auditLog: string, account: string, right: string): boolean {
+  return used(auditLog, account, new Set()).allowed.has(right);
+}
+
 /** What an account of the chart lacked, never used, or was refused, by the roles that are there and the audit log. */
 export function judgeRights(objects: readonly Rendered[], auditLog: string, account: string) {
   const has = granted(objects, account);
