@@ -72,8 +72,11 @@ async function live(t: Test, bed: Testbed, others: readonly OwnPorts[]): Promise
   await bed.settled("TargetConflict", "foreign");
   t.match(await kubectl("get", "events", "--output", "name"), /event\/foreign/);
   const names = Array.from({ length: MANY }, (_, at) => `many-${at}`);
+  // changed, not sealed anew: within a second that would be the same version with another value
+  let many = names.map((name) => bed.seal({ A: "none" }, { name }));
   for (const value of CHANGES) {
-    await Promise.all(names.map((name) => bed.applyBundle(bed.seal({ A: value }, { name }))));
+    many = many.map((bundle) => withValue(bundle, "A", value, bed.writing()));
+    await Promise.all(many.map((bundle) => bed.applyBundle(bundle)));
     await eventually(async () => (await bed.secret(names.at(-1))).data?.["A"] === value, { timeoutMs: 60_000 });
     await quiet(bed);
   }

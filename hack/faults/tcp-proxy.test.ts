@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
@@ -112,4 +113,27 @@ t.test("a silent wire says nothing until it speaks again", async (t) => {
   t.strictSame([client.heard, meanwhile.heard, client.closed, meanwhile.closed], ["", "", false, false]);
   proxy.lift();
   await eventually(() => client.heard === "late" && meanwhile.heard === "later");
+});
+
+/** Listens, and has no room for more than two who were not yet received: with the process stopped, a third one's call stays open. */
+const DEAF = `require("node:net").createServer().listen(0, "127.0.0.1", 1, function () { console.log(this.address().port) })`;
+
+t.test("a wire to one who does not receive leaves nothing open when it ends", async (t) => {
+  const deaf = spawn(process.execPath, ["-e", DEAF], { env: {}, stdio: ["ignore", "pipe", "ignore"] });
+  t.teardown(() => deaf.kill("SIGKILL"));
+  const [port] = await once(deaf.stdout, "data");
+  deaf.kill("SIGSTOP");
+  const proxy = await TcpProxy.start(Number(port));
+  const calls = () => process.getActiveResourcesInfo().filter((name) => name === "ConnectWrap").length;
+  const before = calls();
+  const sockets = Array.from({ length: 6 }, () =>
+    connect({ port: proxy.port, host: "127.0.0.1" }).on("error", () => {}),
+  );
+  t.teardown(() => sockets.map((socket) => socket.destroy()));
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  let looks = 0;
+  // those that are received are so within milliseconds
+  await eventually(() => calls() > before && ++looks > 5, { message: "calls stay open" });
+  await proxy.stop();
+  await eventually(() => calls() === before, { timeoutMs: 500, message: "no call stays open" });
 });

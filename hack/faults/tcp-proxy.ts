@@ -136,8 +136,7 @@ export class TcpProxy {
   }
 }
 
-/** As when one side has gone: the other is told at once, by a reset. */
+/** As when one side has gone: the other is told at once, by a reset. A call that was not received yet is given up: a reset waits for it. */
 function end({ near, far }: Pair): undefined {
-  near.resetAndDestroy();
-  far.resetAndDestroy();
+  for (const one of [near, far]) one.connecting ? one.destroy() : one.resetAndDestroy();
 }
