@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import t, { type Test } from "tap";
 import { eventually } from "../eventually.js";
@@ -123,6 +124,8 @@ t.test("a wire to one who does not receive leaves nothing open when it ends", as
   t.teardown(() => deaf.kill("SIGKILL"));
   const [port] = await once(deaf.stdout, "data");
   deaf.kill("SIGSTOP");
+  const isStopped = () => / T /.test(readFileSync(`/proc/${deaf.pid}/stat`, "utf8"));
+  await eventually(isStopped, { message: "it is stopped" });
   const proxy = await TcpProxy.start(Number(port));
   const calls = () => process.getActiveResourcesInfo().filter((name) => name === "ConnectWrap").length;
   const before = calls();

@@ -212,7 +212,7 @@ for (const status of [500, 503, 429, 403, 422]) {
 }
 
 t.test("while the API server is away callers are told in time, and afterwards the chain goes on", async (t) => {
-  const { log, segments, server } = await make(t, 300);
+  const { log, segments, server } = await make(t, 2_000);
   await log.append([fact("a/0")]);
   await server.down();
   t.equal(await codeOf(log.append([fact("a/1")])), "AuditUnavailable");
