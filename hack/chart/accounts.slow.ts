@@ -114,7 +114,6 @@ async function standByForKeyring(t: Test, bed: Testbed, auditLog: string): Promi
   await standsBy(t, child);
   // it says that it stands by once it has read the Lease, before it watches it
   await eventually(() => hasUsed(auditLog, "zopp-keyring", `${SYSTEM} watch leases.coordination.k8s.io`), {
-    timeoutMs: 60_000,
     message: "it watches the Lease",
   });
   t.equal(await child.stop(), 0);
